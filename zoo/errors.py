@@ -1,0 +1,30 @@
+"""The one-sentence error: what was expected and what was received, exit code 2, no traceback."""
+
+import functools
+import sys
+from collections.abc import Callable
+
+
+class UsageError(ValueError):
+    """A wrong flag, file, shape or name, explained in one sentence for the person who typed it."""
+
+
+def exit_on_usage_error(command: Callable[..., int | None]) -> Callable[..., int]:
+    """Wraps a command's `main` so that a `UsageError` or a missing file ends with one sentence and exit code 2.
+
+    Anything else is a defect of ours and keeps its traceback.
+    """
+
+    @functools.wraps(command)
+    def run(*args, **kwargs) -> int:
+        try:
+            return command(*args, **kwargs) or 0
+        except UsageError as error:
+            sentence = str(error)
+        except OSError as error:
+            # The disk is full, the target is read-only, the file is not there: the system's own words and the path.
+            sentence = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
+        print(f"error: {' '.join(sentence.split())}", file=sys.stderr)
+        return 2
+
+    return run
