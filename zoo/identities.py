@@ -62,9 +62,10 @@ def lr_window(kernel_size: int, scale: int, offset: int | None = None) -> Window
     return cropped if cropped.taps < whole.taps else whole
 
 
-def _padding_of_taps(kernel_size: int, scale: int, window: Window, offset: int | None) -> tuple[int, int]:
+def padding_of_taps(kernel_size: int, scale: int, offset: int | None = None) -> tuple[int, int]:
     """Zeros around the K taps that make their number window.taps·scale, so that tap u is phase u mod scale."""
     offset = same_offset(kernel_size, scale) if offset is None else offset
+    window = lr_window(kernel_size, scale, offset)
     dmax = window.after - (window.crop > 0)
     before = scale * dmax - (offset - window.crop)
     return before, window.taps * scale - kernel_size - before
@@ -110,10 +111,7 @@ def transposed_to_subpixel(
     if kernel.ndim != 4:
         raise ValueError(f"Expected a kernel (K, K, O, I). Received: shape {kernel.shape}")
     windows = [lr_window(side, scale, offset) for side, offset in zip(kernel.shape[:2], offsets)]
-    pads = [
-        _padding_of_taps(side, scale, window, offset)
-        for side, window, offset in zip(kernel.shape[:2], windows, offsets)
-    ]
+    pads = [padding_of_taps(side, scale, offset) for side, offset in zip(kernel.shape[:2], offsets)]
     taps = np.pad(kernel, [*pads, (0, 0), (0, 0)])
     (ky, kx), (outputs, inputs) = (windows[0].taps, windows[1].taps), kernel.shape[2:]
     phases = taps.reshape(ky, scale, kx, scale, outputs, inputs)[::-1, :, ::-1]
@@ -143,7 +141,7 @@ def subpixel_to_transposed(kernel: np.ndarray, kernel_size: int, scale: int, ord
     phases = _split_phases(kernel, scale, order).transpose(0, 3, 1, 4, 5, 2)[::-1, :, ::-1]
     side = window.taps * scale
     taps = phases.reshape(side, side, *phases.shape[4:])
-    before, _ = _padding_of_taps(kernel_size, scale, window, None)
+    before, _ = padding_of_taps(kernel_size, scale)
     inside = np.s_[before : before + kernel_size]
     result = taps[inside, inside].copy()
     if np.count_nonzero(taps) != np.count_nonzero(result):

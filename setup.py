@@ -1,0 +1,40 @@
+"""Distribution `subpixel-zoo`: installs the packages `zoo` and `export`. Exact tested versions: constraints.txt."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+README = HERE / "README.md"
+
+TEST = ["pytest>=8", "ruff>=0.12"]
+ONNX = ["onnx>=1.19", "onnxruntime>=1.22"]
+VIDEO = ["av>=15"]
+PLOTS = ["matplotlib>=3.9"]
+
+setup(
+    name="subpixel-zoo",
+    version=re.search(r'__version__ = "(.+?)"', (HERE / "zoo" / "__init__.py").read_text(encoding="utf-8"))[1],
+    description="Real-time super-resolution networks whose upsampling layers convert exactly into one another",
+    long_description=README.read_text(encoding="utf-8") if README.exists() else "",
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=["zoo", "zoo.*", "export", "export.*"]),
+    package_data={"zoo": ["presets/*.json", "presets/*.weights.h5", "presets/*.tflite"]},
+    install_requires=[
+        "tensorflow>=2.20",
+        "keras>=3.14",
+        "ai-edge-litert>=2.1",
+        "tensorflow-datasets>=4.9.9",
+        # tensorflow-datasets needs it to prepare a data set and does not say so.
+        "importlib_resources>=6",
+        "absl-py>=2.1",
+        "numpy>=1.26",
+        "pillow>=11",
+        "scikit-image>=0.24",
+        "rich>=13.9",
+    ],
+    extras_require={"test": TEST, "onnx": ONNX, "video": VIDEO, "plots": PLOTS},
+)

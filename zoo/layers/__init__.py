@@ -1,0 +1,35 @@
+"""Layers: the shuffle, the upsamplers and their starts. Importing this module registers them for `.keras` files."""
+
+from zoo.layers.initializers import ICNR, Interpolation
+from zoo.layers.interpolation import BORDERS, FixedUpsampler, check_scale
+from zoo.layers.shuffle import DepthToSpace, SpaceToDepth, depth_to_space, space_to_depth
+from zoo.layers.upsamplers import (
+    FORMS,
+    LEARNED,
+    ResizeUpsampler,
+    SubpixelUpsampler,
+    TransposedUpsampler,
+    Upsampler,
+    ZeroInterleavedUpsampler,
+    make_upsampler,
+)
+
+__all__ = [
+    "BORDERS",
+    "FORMS",
+    "ICNR",
+    "LEARNED",
+    "DepthToSpace",
+    "FixedUpsampler",
+    "Interpolation",
+    "ResizeUpsampler",
+    "SpaceToDepth",
+    "SubpixelUpsampler",
+    "TransposedUpsampler",
+    "Upsampler",
+    "ZeroInterleavedUpsampler",
+    "check_scale",
+    "depth_to_space",
+    "make_upsampler",
+    "space_to_depth",
+]

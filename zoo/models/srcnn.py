@@ -1,0 +1,50 @@
+"""SRCNN: Dong, Loy, He, Tang, *Image Super-Resolution Using Deep Convolutional Networks*, arXiv 1501.00092."""
+
+import keras
+from keras import layers
+
+from zoo.errors import UsageError
+from zoo.layers import LEARNED, Interpolation
+from zoo.models.ends import lr_input, upsample
+
+
+def srcnn(
+    scale: int,
+    channels: int = 1,
+    kernels: tuple[int, int, int] = (9, 1, 5),
+    upsampler: str = "bicubic",
+    kernel_size: int | None = None,
+    name: str | None = None,
+) -> keras.Model:
+    """Upsampling inside the graph, then Conv 64 – Conv 32 – Conv in HR space, ReLU after the first two.
+
+    Args:
+        scale: the enlargement, at least 2.
+        channels: 1 (luma) or 3 (RGB).
+        kernels: sides of the three convolutions: (9, 1, 5), (9, 3, 5) or (9, 5, 5) in the paper.
+        upsampler: the first layer's form, one of `zoo.layers.FORMS`; the paper's is bicubic. The learned forms start
+            as bicubic, but for `"resize"`, whose kernel is no interpolation.
+        kernel_size: side of a learned first kernel in HR space; default the 4·scale - scale % 2 that hold bicubic,
+            3 for `"resize"`.
+        name: the model's name; default `srcnn_x{scale}`.
+    Returns:
+        A model (N, H, W, channels) float32 in [0, 1] → (N, scale·H, scale·W, channels), unclipped.
+    Raises:
+        UsageError: kernels are not three odd sides.
+    """
+    kernels = tuple(kernels)
+    if len(kernels) != 3 or any(not isinstance(side, int) or side < 1 or side % 2 == 0 for side in kernels):
+        raise UsageError(f"Expected kernels to be three odd sides, as (9, 1, 5). Received: {kernels!r}")
+    lr_image = lr_input(scale, channels)
+    options = {}
+    if upsampler == "resize":
+        kernel_size = kernel_size or 3
+    elif upsampler in LEARNED:
+        kernel_size = kernel_size or 4 * scale - scale % 2
+        options = {"kernel_initializer": Interpolation("bicubic", scale)}
+    x = upsample(lr_image, upsampler, channels, kernel_size, scale, **options)
+    x = layers.Conv2D(64, kernels[0], padding="same", activation="relu", name="patches")(x)
+    x = layers.Conv2D(32, kernels[1], padding="same", activation="relu", name="mapping")(x)
+    dtype = keras.config.dtype_policy().variable_dtype
+    sr_image = layers.Conv2D(channels, kernels[2], padding="same", name="reconstruction", dtype=dtype)(x)
+    return keras.Model(lr_image, sr_image, name=name or f"srcnn_x{scale}")

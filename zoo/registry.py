@@ -1,0 +1,132 @@
+"""Models and presets by name. Importing this module imports neither Keras nor TensorFlow."""
+
+import hashlib
+import importlib
+import inspect
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import UsageError
+
+if TYPE_CHECKING:
+    import keras
+
+# Name → where its function lives and what it is, in one line.
+MODELS = {
+    "espcn": ("zoo.models.espcn", "three layers in LR space, tanh; Shi et al. 2016"),
+    "espcn_residual": ("zoo.models.espcn", "ESPCN over a fixed bicubic path; not a published architecture"),
+    "fsrcnn": ("zoo.models.fsrcnn", "eight thin layers with PReLU and a 9×9 deconvolution; Dong et al. 2016"),
+    "fsrcnn_s": ("zoo.models.fsrcnn", "the small FSRCNN; Dong et al. 2016"),
+    "srcnn": ("zoo.models.srcnn", "bicubic, then three layers in HR space; Dong et al. 2014"),
+}
+PRESETS = Path(__file__).parent / "presets"
+
+
+def list_models() -> list[str]:
+    """The names that `create_model` takes, sorted."""
+    return sorted(MODELS)
+
+
+def _choice(kind: str, name: str, valid) -> str:
+    if name not in valid:
+        raise UsageError(f"Expected {kind} to be one of {', '.join(valid) or '(none)'}. Received: {name!r}")
+    return name
+
+
+def create_model(name: str, scale: int, **options) -> "keras.Model":
+    """A new, untrained model.
+
+    Args:
+        name: one of `list_models()`.
+        scale: the enlargement, an integer of at least 2.
+        **options: the architecture's arguments: `channels=1`, `upsampler="subpixel"`, FSRCNN's `d`, `s`, `m` ….
+    Returns:
+        `keras.Model`, (N, H, W, channels) float32 in [0, 1] → (N, scale·H, scale·W, channels), unclipped.
+    Raises:
+        UsageError: an unknown name or option, with the valid ones listed, or a value that the model refuses.
+    """
+    module, _ = MODELS[_choice("the model", name, list_models())]
+    build = getattr(importlib.import_module(module), name)
+    valid = list(inspect.signature(build).parameters)
+    for option in options:
+        _choice(f"the option of {name}", option, valid)
+    return build(scale, **options)
+
+
+def list_presets() -> list[str]:
+    """The names of the trained networks that `load` takes, sorted."""
+    return sorted(path.stem for path in PRESETS.glob("*.json"))
+
+
+def card(name: str) -> dict[str, Any]:
+    """A preset's card: architecture, recipe, data and terms, results, hashes.
+
+    Raises:
+        UsageError: an unknown name, with the valid ones listed.
+    """
+    _choice("the preset", name, list_presets())
+    return json.loads((PRESETS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def preset_file(name: str, suffix: str) -> Path:
+    """The path of a preset's file (`".weights.h5"` or `".tflite"`), once its SHA-256 is the one in the card.
+
+    Raises:
+        UsageError: an unknown name, a missing file, or a file that is not the one the card was written for.
+    """
+    expected = card(name)["sha256"][suffix.lstrip(".")]
+    path = PRESETS / f"{name}{suffix}"
+    if not path.is_file():
+        raise UsageError(f"Expected the preset's file {path.name}. Received: nothing at {path}")
+    received = hashlib.sha256(path.read_bytes()).hexdigest()
+    if received != expected:
+        raise UsageError(f"Expected SHA-256 {expected} for {path.name}. Received: {received}; install the package anew")
+    return path
+
+
+def load(name: str, upsampler: str | None = None) -> "keras.Model":
+    """A trained network, without a download.
+
+    Args:
+        name: one of `list_presets()`: ARCH_xSCALE or ARCH_VARIANT_xSCALE.
+        upsampler: the form of its upsampling layer; the weights are the same in all. Default: subpixel, the fast one,
+            where the architecture's upsampler is learned.
+    Raises:
+        UsageError: an unknown name or form, or weights whose hash is not the card's.
+    """
+    description = card(name)
+    path = preset_file(name, ".weights.h5")
+    options = dict(description["options"])
+    trained = options.get("upsampler", "subpixel")
+    exact = ("transposed", "zero_interleaved", "subpixel")
+    if trained in exact:
+        options["upsampler"] = _choice("upsampler", upsampler or "subpixel", exact)
+    elif upsampler is not None:
+        _choice("upsampler", upsampler, [trained])
+    model = create_model(description["model"], description["scale"], name=name, **options)
+    model.load_weights(path)
+    return model
+
+
+def open_model(name_or_file: str) -> "keras.Model":
+    """A preset by its name, or a model from a `.keras` file, read in safe mode.
+
+    Raises:
+        UsageError: neither a preset's name nor a readable `.keras` file.
+    """
+    path = Path(name_or_file)
+    if path.suffix != ".keras":
+        _choice("the model", name_or_file, [*list_presets(), "a .keras file"])
+        return load(name_or_file)
+    if not path.is_file():
+        raise UsageError(f"Expected a .keras file. Received: {name_or_file!r}, which is not there")
+    import keras
+
+    import zoo.layers  # noqa: F401 — registers the layers that the file may name
+
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, TypeError, OSError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UsageError(f"Expected a .keras file of known layers. Received: {path.name}: {reason}") from error
