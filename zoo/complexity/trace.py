@@ -1,0 +1,219 @@
+"""Follows one image through a functional Keras model, layer by layer: sizes, channels and what every position reads."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+
+import keras
+import numpy as np
+
+from zoo.complexity import spans
+from zoo.complexity.spans import Span
+from zoo.errors import UsageError
+from zoo.layers import FixedUpsampler, ResizeUpsampler, Upsampler
+
+
+@dataclass(frozen=True)
+class Map:
+    """A feature map: its two axes (rows, columns) and its channels. A vector (N, C) is a map of 1×1."""
+
+    axes: tuple[Span, Span]
+    channels: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """One layer at work. The keys name the tensors: with them a reader can tell when one is no longer needed."""
+
+    operation: keras.Operation
+    inputs: tuple[Map, ...]
+    output: Map
+    input_keys: tuple[int, ...]
+    output_key: int
+
+
+# Layers and keras.ops that work on each position by itself, borders included.
+POINTWISE = frozenset(
+    name
+    for names in (
+        "Abs Absolute Activation ActivityRegularization Add AlphaDropout Average BatchNormalization Cast Clip",
+        "Concatenate Dense Divide Dropout ELU Elu Exp GaussianDropout GaussianNoise Gelu HardSigmoid HardSilu Identity",
+        "LayerNormalization LeakyReLU LeakyRelu Log Maximum Minimum Multiply Negative PReLU Power ReLU Relu Relu6",
+        "RMSNormalization Rescaling Sigmoid Silu Softmax Softplus SpatialDropout2D Sqrt Square Subtract Tanh TrueDivide",
+    )
+    for name in names.split()
+)
+
+
+def _convolution(layer, axis: int, span: Span) -> Span:
+    size, stride, dilation = (value[axis] for value in (layer.kernel_size, layer.strides, layer.dilation_rate))
+    return spans.window(span, size, stride, dilation, layer.padding)
+
+
+def _transposed_convolution(layer, axis: int, span: Span) -> Span:
+    stride, size = layer.strides[axis], (layer.kernel_size[axis] - 1) * layer.dilation_rate[axis] + 1
+    extra = layer.output_padding
+    extra = extra[axis] if isinstance(extra, (tuple, list)) else extra
+    # Keras' own lengths: a 'same' output is stride·n, a 'valid' one holds every tap; output_padding counts from below.
+    if extra is None:
+        length = stride * span.length + (max(size - stride, 0) if layer.padding == "valid" else 0)
+    else:
+        pad = size // 2 if layer.padding == "same" else 0
+        length = (span.length - 1) * stride + size - 2 * pad + extra
+    return spans.scatter(span, size, stride, length)
+
+
+def _pooling(layer, axis: int, span: Span) -> Span:
+    return spans.window(span, layer.pool_size[axis], layer.strides[axis], padding=layer.padding)
+
+
+def _zero_padding(layer, axis: int, span: Span) -> Span:
+    before, after = layer.padding[axis]
+    return spans.take(span, np.arange(-before, span.length + after))
+
+
+def _cropping(layer, axis: int, span: Span) -> Span:
+    before, after = layer.cropping[axis]
+    return spans.take(span, np.arange(before, span.length - after))
+
+
+def _upsampling(layer, axis: int, span: Span) -> Span:
+    if layer.interpolation == "nearest":
+        return spans.repeat(span, layer.size[axis])
+    if layer.interpolation not in spans.TAPS:
+        raise _unknown(layer, f"UpSampling2D({layer.interpolation!r})")
+    return spans.linear(span, layer.size[axis], spans.TAPS[layer.interpolation])
+
+
+def _pad(operation, axis: int, span: Span) -> Span:
+    before, after = operation.pad_width[axis + 1]
+    if operation.mode == "constant":
+        return spans.take(span, np.arange(-before, span.length + after))
+    return spans.take(span, np.pad(np.arange(span.length), (before, after), mode=operation.mode))
+
+
+def _learned_upsampler(layer, axis: int, span: Span) -> Span:
+    if isinstance(layer, ResizeUpsampler):
+        return spans.window(spans.repeat(span, layer.scale), layer.kernel_size)
+    # One kernel, one function: what the transposed form reads, the others read too.
+    return spans.scatter(span, layer.kernel_size, layer.scale)
+
+
+def _fixed_upsampler(layer, axis: int, span: Span) -> Span:
+    if layer.method == "nearest":
+        return spans.repeat(span, layer.scale)
+    return spans.linear(span, layer.scale, spans.TAPS[layer.method])
+
+
+def _reshape(layer, axis: int, span: Span) -> Span:
+    if span.length != 1:
+        raise _unknown(layer, "Reshape of a map larger than 1×1")
+    return span
+
+
+def _block(operation) -> int:
+    """The side of a shuffle's block, of the zoo's layer or of `keras.ops`' operation."""
+    return operation.scale if hasattr(operation, "scale") else operation.block_size
+
+
+# How a layer reads its input along one axis: (layer, axis, input span) → output span.
+RULES: dict[str, Callable[[keras.Operation, int, Span], Span]] = {
+    "Conv2D": _convolution,
+    "DepthwiseConv2D": _convolution,
+    "SeparableConv2D": _convolution,
+    "Conv2DTranspose": _transposed_convolution,
+    "MaxPooling2D": _pooling,
+    "AveragePooling2D": _pooling,
+    "ZeroPadding2D": _zero_padding,
+    "Cropping2D": _cropping,
+    "UpSampling2D": _upsampling,
+    "Pad": _pad,
+    "Reshape": _reshape,
+    "Flatten": _reshape,
+    Upsampler.__name__: _learned_upsampler,
+    FixedUpsampler.__name__: _fixed_upsampler,
+    "DepthToSpace": lambda layer, axis, span: spans.repeat(span, _block(layer)),
+    "SpaceToDepth": lambda layer, axis, span: spans.gather(span, _block(layer)),
+    "GlobalAveragePooling2D": lambda layer, axis, span: spans.everything(span),
+    "GlobalMaxPooling2D": lambda layer, axis, span: spans.everything(span),
+}
+
+
+def _unknown(layer, what: str | None = None) -> UsageError:
+    known = ", ".join(sorted(RULES))
+    return UsageError(
+        f"Expected layers whose reach is known ({known}, the zoo's and pointwise ones). "
+        f"Received: {layer.name!r}, {what or type(layer).__name__}"
+    )
+
+
+def _classes(operation) -> list[str]:
+    """The names of the operation's classes, most derived first: a subclass follows its parent's rule."""
+    return [base.__name__ for base in type(operation).__mro__]
+
+
+def _axis(operation, axis: int, inputs: list[Span], arguments) -> Span:
+    names = _classes(operation)
+    if "Concatenate" in names and operation.axis in (axis + 1, axis - 3):
+        return spans.join(inputs)
+    if "GetItem" in names:
+        key = arguments.args[1]
+        key = key if isinstance(key, tuple) else (key,)
+        if Ellipsis in key:
+            at = key.index(Ellipsis)
+            key = key[:at] + (slice(None),) * (5 - len(key)) + key[at + 1 :]
+        part = key[axis + 1] if len(key) > axis + 1 else slice(None)
+        if not isinstance(part, slice):
+            raise _unknown(operation, f"the index {part!r} along a picture's axis")
+        return spans.take(inputs[0], np.arange(inputs[0].length)[part])
+    for name in names:
+        if name in RULES:
+            return RULES[name](operation, axis, inputs[0])
+        if name in POINTWISE:
+            return spans.union(inputs)
+    raise _unknown(operation)
+
+
+def _functional(model) -> keras.Model:
+    """The functional graph behind a functional or Sequential model."""
+    if isinstance(model, keras.Sequential) and model.built:
+        model = model._functional
+    if not hasattr(model, "_nodes_by_depth") or len(model.inputs) != 1:
+        raise UsageError(f"Expected a functional or built Sequential model with one input. Received: {model!r}")
+    return model
+
+
+def walk(model: keras.Model, length: int) -> Iterator[Step]:
+    """Yields the layers of a model in the order of computation, nested models opened.
+
+    Args:
+        model: a functional or Sequential Keras model, one image in (channels last).
+        length: height and width of that image, in LR px; a multiple of every stride inside gives exact ratios.
+    Raises:
+        UsageError: a layer whose reach is not known, or a model of another kind.
+    """
+    graph = _functional(model)
+    picture = Map((spans.image(length), spans.image(length)), graph.inputs[0].shape[-1])
+    yield from _walk(graph, [(picture, 0)], count(1))
+
+
+def _walk(graph, inputs: list[tuple[Map, int]], numbers):
+    """Yields the steps of one graph; returns its output and the output's key."""
+    known = {id(tensor): each for tensor, each in zip(graph.inputs, inputs)}
+    for depth in sorted(graph._nodes_by_depth, reverse=True):
+        for node in graph._nodes_by_depth[depth]:
+            if node.is_input:
+                continue
+            operation, output = node.operation, node.outputs[0]
+            if len(node.outputs) != 1 or not node.input_tensors:
+                raise _unknown(operation)
+            read = [known[id(tensor)] for tensor in node.input_tensors]
+            if isinstance(operation, keras.Model):
+                known[id(output)] = yield from _walk(_functional(operation), read, numbers)
+                continue
+            maps, keys = zip(*read)
+            axes = tuple(_axis(operation, axis, [each.axes[axis] for each in maps], node.arguments) for axis in (0, 1))
+            result = Map(axes, output.shape[-1])
+            known[id(output)] = (result, next(numbers))
+            yield Step(operation, maps, result, keys, known[id(output)][1])
+    return known[id(graph.outputs[0])]
