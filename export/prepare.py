@@ -1,0 +1,61 @@
+"""A Keras model made ready for export: float32, upsampling in LR space, RGB in and out or clipped where asked for."""
+
+import keras
+
+from export.color import clip_to_unit, wrap_rgb
+from zoo.errors import UsageError
+from zoo.models import scale_of
+
+COLORS = ("y", "rgb")
+
+
+def prepare(model: keras.Model, color: str | None = None, clip: bool = False, keep_form: bool = False) -> keras.Model:
+    """The model that is written to the files.
+
+    Args:
+        model: (N, H, W, C) in [0, 1] → (N, scale·H, scale·W, C); functional, any dtype policy.
+        color: `"rgb"` wraps a luma model so that it takes and gives RGB; `"y"` says that it takes and gives luma;
+            None leaves it as it is.
+        clip: whether the output is clipped to [0, 1]; with `color="rgb"` it always is.
+        keep_form: leaves the upsampling as it is instead of moving it into LR space.
+    Returns:
+        A float32 model of the same function, (N, H, W, C') → (N, scale·H, scale·W, C').
+    Raises:
+        UsageError: the model is no such function, or `color` does not fit its channels.
+    """
+    scale = scale_of(model)
+    channels = model.input_shape[-1]
+    if color not in (None, *COLORS):
+        raise UsageError(f"Expected color to be one of {', '.join(COLORS)}. Received: {color!r}")
+    if color == "y" and channels != 1 or color == "rgb" and channels not in (1, 3):
+        raise UsageError(f"Expected a luma model (1 channel) for color={color}. Received: {model.name}, {channels}")
+    model = in_float32(model)
+    if not keep_form:
+        model = _in_lr_space(model)
+    if color == "rgb" and channels == 1:
+        return wrap_rgb(model, scale)
+    return clip_to_unit(model) if clip or color == "rgb" else model
+
+
+def in_float32(model: keras.Model) -> keras.Model:
+    """The same model computing in float32, weights carried over; itself if it already does.
+
+    A mixed_float16 model would become TensorFlow's Flex operations, float64 a file that no delegate takes.
+    """
+    if all(layer.compute_dtype in (None, "float32") for layer in model._flatten_layers(include_self=False)):
+        return model
+
+    def rebuild(layer):
+        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+
+    rebuilt = keras.models.clone_model(model, clone_function=rebuild, recursive=True)
+    rebuilt.set_weights(model.get_weights())
+    return rebuilt
+
+
+def _in_lr_space(model: keras.Model) -> keras.Model:
+    try:
+        from zoo.rewrite import to_lr_space
+    except ModuleNotFoundError:
+        return model
+    return to_lr_space(model)

@@ -1,0 +1,36 @@
+"""The SavedModel: any batch and size, one signature in float and one that takes and gives uint8 images."""
+
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from export.files import whole
+
+
+def write_saved_model(model: keras.Model, path: Path) -> None:
+    """Writes a SavedModel folder.
+
+    Signatures, input `lr_image`, output `sr_image`, N, H and W free:
+        serving_default: float32 (N, H, W, C) in [0, 1] → float32 (N, scale·H, scale·W, C), as the model gives it.
+        upscale_uint8: uint8 (N, H, W, C) → uint8 (N, scale·H, scale·W, C), rounded and clipped.
+    """
+    channels = model.input_shape[-1]
+
+    def upscale(lr_image):
+        return {"sr_image": model(lr_image, training=False)}
+
+    def upscale_uint8(lr_image):
+        sr_image = model(tf.cast(lr_image, tf.float32) / 255, training=False)
+        return {"sr_image": tf.cast(tf.round(tf.clip_by_value(sr_image, 0.0, 1.0) * 255), tf.uint8)}
+
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    for name, function, dtype in (
+        ("serving_default", upscale, tf.float32),
+        ("upscale_uint8", upscale_uint8, tf.uint8),
+    ):
+        spec = tf.TensorSpec((None, None, None, channels), dtype, name="lr_image")
+        archive.add_endpoint(name, function, input_signature=[spec])
+    with whole(path) as unfinished:
+        archive.write_out(str(unfinished), verbose=False)

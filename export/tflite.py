@@ -1,0 +1,57 @@
+"""TFLite files: fp32, fp16 weights, dynamic size. Builtin operations only."""
+
+import re
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+from tensorflow.lite.python.convert import ConverterError
+
+from export.files import whole
+from zoo.errors import UsageError
+
+
+def write_tflite(model: keras.Model, path: Path, size: tuple[int, int] | None, half: bool = False) -> None:
+    """Writes a float TFLite file with batch 1.
+
+    Args:
+        model: as `export.prepare.prepare` returns it.
+        path: the file; it ends with `.tflite`.
+        size: LR height and width in px; None leaves them free, for CPUs (GPU delegates take static shapes only).
+        half: weights stored as float16; they are widened when the file is loaded.
+    Raises:
+        UsageError: the model needs operations that TFLite does not have; the sentence names them and their layers.
+    """
+    options = {"optimizations": [tf.lite.Optimize.DEFAULT]} if half else {}
+    supported = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
+    if half:
+        supported["supported_types"] = [tf.float16]
+    with whole(path) as unfinished:
+        convert(model, unfinished, size, target_spec=supported, **options)
+
+
+def convert(model: keras.Model, path: Path, size: tuple[int, int] | None, **options) -> None:
+    """Runs the converter on the model at one size; `options` are the converter's attributes."""
+    height, width = size or (None, None)
+    signature = [tf.TensorSpec((1, height, width, model.input_shape[-1]), tf.float32, name="lr_image")]
+    try:
+        model.export(str(path), format="litert", verbose=False, input_signature=signature, **options)
+    except ConverterError as error:
+        raise UsageError(_explain(model, str(error))) from error
+
+
+def _explain(model: keras.Model, message: str) -> str:
+    """One sentence out of the converter's pages: which operations, in which layers."""
+    names = {layer.name for layer in model._flatten_layers(include_self=False)}
+    found = []
+    for operation, place in re.findall(r'fused\["(\w+):", "([^"@]+)@', message):
+        # Keras numbers the scopes of a layer that is called again: big_1 is the layer big.
+        scopes = [scope if scope in names else re.sub(r"_\d+$", "", scope) for scope in place.split("/")]
+        layer = next((scope for scope in reversed(scopes) if scope in names), None)
+        text = f"{operation} in the layer {layer!r}" if layer else operation
+        if layer or operation not in ("StatefulPartitionedCall", "PartitionedCall"):
+            found.append(text)
+    if not found:
+        lines = [line for line in message.splitlines() if line.strip()]
+        return f"Expected a model that TFLite's builtin operations can compute. Received: {lines[-1] if lines else '?'}"
+    return f"Expected builtin TFLite operations only. Received: {', '.join(dict.fromkeys(found))}"
