@@ -1,0 +1,53 @@
+"""Trains a network of the zoo: `python train.py --model=espcn --scale=3 --data=FOLDER --workdir=runs/espcn_x3`.
+
+The same command goes on where a run was stopped. `--help` lists every choice.
+"""
+
+import dataclasses
+import logging
+import os
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow reads it when it is imported
+
+from absl import app, flags
+
+from zoo.errors import UsageError, exit_on_usage_error
+from zoo.training import TrainConfig, train
+
+FLAGS = flags.FLAGS
+DEFINE = {int: flags.DEFINE_integer, float: flags.DEFINE_float, bool: flags.DEFINE_boolean, str: flags.DEFINE_string}
+
+flags.DEFINE_string("workdir", None, "Folder of the run: checkpoints, logs, results.")
+for field in dataclasses.fields(TrainConfig):
+    DEFINE[field.type](field.name, field.default, field.metadata["help"])
+
+
+@exit_on_usage_error
+def main(argv: list[str]) -> int:
+    if len(argv) > 1:
+        raise UsageError(f"Expected flags only, as --name=value. Received: {argv[1]!r}")
+    if not FLAGS.workdir:
+        raise UsageError("Expected --workdir=DIR, the folder of the run. Received none.")
+    logging.getLogger("zoo").setLevel(logging.INFO)
+    config = TrainConfig(**{field.name: getattr(FLAGS, field.name) for field in dataclasses.fields(TrainConfig)})
+    train(config, FLAGS.workdir)
+    return 0
+
+
+@exit_on_usage_error
+def parse(argv: list[str]) -> list[str]:
+    """Reads the flags; a wrong one is a sentence like any other wrong input."""
+    try:
+        return FLAGS(argv)
+    except flags.Error as error:
+        raise UsageError(f"Expected flags that --help lists. Received: {error}") from None
+
+
+def flags_or_exit(argv: list[str]) -> list[str]:
+    rest = parse(argv)
+    return sys.exit(rest) if isinstance(rest, int) else rest
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=flags_or_exit)

@@ -1,0 +1,145 @@
+"""What a workdir keeps so that a killed run goes on as if nothing had happened: weights, optimizer, average, step."""
+
+import json
+import logging
+import os
+import platform
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from zoo.errors import UsageError
+from zoo.training.config import TrainConfig
+
+KEPT = 3
+LOGGER = logging.getLogger("zoo.training")
+
+
+class Checkpoints:
+    """The newest checkpoints of a run, under `workdir/checkpoints`.
+
+    Args:
+        workdir: the run's folder.
+        model, average, optimizer: whose variables are saved. The optimizer's `iterations` is the step.
+
+    Attributes:
+        step: of the newest checkpoint written or restored, None before that.
+    """
+
+    def __init__(self, workdir: Path, model, average, optimizer):
+        self.optimizer = optimizer
+        self.step = None
+        checkpoint = tf.train.Checkpoint(
+            model=[v.value for v in model.variables],
+            average=[v.value for v in average.variables],
+            optimizer=[v.value for v in optimizer.variables],
+        )
+        self.manager = tf.train.CheckpointManager(checkpoint, str(workdir / "checkpoints"), max_to_keep=KEPT)
+
+    def save(self) -> None:
+        """Writes a checkpoint of the present step; the earlier ones stay readable until it is complete.
+
+        Raises:
+            UsageError: if it cannot be written, as on a full disk.
+        """
+        step = int(self.optimizer.iterations)
+        if self.step == step:
+            return
+        try:
+            self.manager.save(checkpoint_number=step)
+        except (tf.errors.OpError, OSError) as error:
+            raise UsageError(
+                f"Expected to write checkpoint {step} into {self.manager.directory}. Received: {_reason(error)}. "
+                f"The checkpoint of step {self.step or 0} stays; make room and run the same command again"
+            ) from error
+        self.step = step
+
+    def restore(self) -> int | None:
+        """Restores the newest checkpoint that can be read, and returns its step; None where there is none.
+
+        Raises:
+            UsageError: if the checkpoint belongs to another network or optimizer, or none of them can be read.
+        """
+        unreadable = None
+        for path in reversed(self.manager.checkpoints):
+            try:
+                self.manager.checkpoint.restore(path).assert_consumed()
+            except (AssertionError, ValueError) as error:
+                raise UsageError(f"Expected a checkpoint of this network and optimizer. Received: {path}") from error
+            except (tf.errors.OpError, IndexError) as error:  # IndexError: the file is shorter than it should be
+                LOGGER.warning("Cannot read %s, going back to the one before it: %s", path, _reason(error))
+                unreadable = path
+                continue
+            self.step = int(self.optimizer.iterations)
+            return self.step
+        if unreadable:
+            raise UsageError(f"Expected a checkpoint that can be read. Received: {unreadable}")
+        return None
+
+
+def claim_workdir(config: TrainConfig, workdir: Path) -> None:
+    """Makes `workdir` this run's, or finds that it is already; says where the machine differs from before.
+
+    Raises:
+        UsageError: if the folder belongs to a run with another configuration; the difference is named.
+    """
+    workdir.mkdir(parents=True, exist_ok=True)
+    path = workdir / "config.json"
+    if path.exists():
+        differences = config.differences(TrainConfig.load(path))
+        if differences:
+            raise UsageError(
+                f"Expected the configuration that {workdir} was started with, or another workdir. "
+                f"Received: {'; '.join(differences)}"
+            )
+    write_whole(path, lambda temporary: config.save(temporary))
+
+    path, now = workdir / "environment.json", environment(config)
+    if path.exists():
+        before = json.loads(path.read_text())
+        for name, value in now.items():
+            if before.get(name) != value:
+                LOGGER.warning(
+                    "%s is %r and was %r when this run started: it goes on, but not bit for bit as it would have there",
+                    name, value, before.get(name),
+                )  # fmt: skip
+        return
+    write_whole(path, lambda temporary: temporary.write_text(json.dumps(now, indent=2) + "\n"))
+
+
+def environment(config: TrainConfig) -> dict:
+    """Returns what, besides the configuration, decides the last bits of the weights."""
+    return {
+        "threads": config.threads or len(os.sched_getaffinity(0)),
+        "jit": config.jit,
+        "devices": sorted({device.device_type for device in tf.config.list_logical_devices()}),
+        "processor": _processor(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def write_whole(path: Path, write) -> None:
+    """Calls write(temporary path), then renames: `path` is never there half-written."""
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(getattr(error, "message", error)).splitlines()[0][:200]

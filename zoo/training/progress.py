@@ -1,0 +1,137 @@
+"""What a run shows and writes while it goes: a bar, lines of JSON, TensorBoard events."""
+
+import io
+import json
+import logging
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from zoo.training.checkpoint import write_whole
+
+LOGGER = logging.getLogger("zoo.training")
+
+
+class Recorder:
+    """Writes `log.jsonl` and TensorBoard events, and draws the bar; a context manager.
+
+    Args:
+        workdir: the run's folder.
+        step: the step the run starts or resumes at; lines of later steps, from before a kill, are taken out.
+        steps: the step at which the run ends.
+        enabled: False on every machine but the chief.
+    """
+
+    def __init__(self, workdir: Path, step: int, steps: int, enabled: bool = True):
+        self.enabled = enabled
+        self.records = read_log(workdir)
+        self.columns = {"loss": "", "psnr": ""}
+        if not enabled:
+            return
+        kept = [record for record in self.records if record["step"] <= step]
+        if len(kept) < len(self.records):
+            text = "".join(json.dumps(record) + "\n" for record in kept)
+            write_whole(workdir / "log.jsonl", lambda path: path.write_text(text))
+        self.records = kept
+        self.log = open(workdir / "log.jsonl", "a")  # noqa: SIM115 - closed by __exit__
+        self.events = tf.summary.create_file_writer(str(workdir / "tensorboard"))
+        console = Console(stderr=True)
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[news]}"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self.task = self.bar.add_task("training", total=steps, completed=step, news="")
+        self.bar.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.enabled:
+            self.bar.stop()
+            self.log.close()
+            self.events.close()
+
+    def advance(self, step: int) -> None:
+        """Moves the bar."""
+        if self.enabled:
+            self.bar.update(self.task, completed=step)
+
+    def record(self, step: int, **values: float) -> None:
+        """Appends one line to the log and the same values to TensorBoard."""
+        if not self.enabled:
+            return
+        values = {name: value for name, value in values.items() if value is not None}
+        line = {"step": step, **{name: _rounded(value) for name, value in values.items()}}
+        self.records.append(line)
+        self.log.write(json.dumps(line) + "\n")
+        self.log.flush()
+        with self.events.as_default():
+            for name, value in values.items():
+                _summary(name, tf.constant(value, tf.float32), "scalars", step)
+        if "loss" in values:
+            self.columns["loss"] = f"loss {values['loss']:.5f}  {values['steps_per_second']:.1f} steps/s"
+        if "psnr" in values:
+            self.columns["psnr"] = f"PSNR {values['psnr']:.2f} dB"
+        news = "  ".join(filter(None, self.columns.values()))
+        self.bar.update(self.task, completed=step, news=news)
+        if self.bar.disable and "psnr" in values:
+            LOGGER.info("step %d  %s", step, news)
+
+    def picture(self, step: int, name: str, image: np.ndarray) -> None:
+        """Writes a uint8 image (H, W, 3) to TensorBoard."""
+        if not self.enabled:
+            return
+        file = io.BytesIO()
+        Image.fromarray(image).save(file, "png")
+        height, width = image.shape[:2]
+        with self.events.as_default():
+            _summary(name, tf.constant([str(width), str(height), file.getvalue()]), "images", step)
+
+
+class Stopwatch:
+    """Steps per second since the last reading, and the share of the time spent waiting for data."""
+
+    def __init__(self):
+        self.restart()
+
+    def restart(self) -> None:
+        self.start, self.waited, self.steps = time.perf_counter(), 0.0, 0
+
+    def read(self) -> dict[str, float]:
+        seconds = max(time.perf_counter() - self.start, 1e-9)
+        reading = {"steps_per_second": self.steps / seconds, "data_wait": self.waited / seconds}
+        self.restart()
+        return reading
+
+
+def read_log(workdir: Path) -> list[dict]:
+    """Returns the lines of a run's log; a last line cut off by a kill is left out."""
+    path, records = workdir / "log.jsonl", []
+    for line in path.read_text().splitlines() if path.exists() else []:
+        try:
+            records.append(json.loads(line))
+        except ValueError:
+            break
+    return records
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.6g}") if math.isfinite(value) else str(value)
+
+
+def _summary(name, tensor, plugin, step) -> None:
+    # tf.summary.scalar and .image need the tensorboard package only to write this same record.
+    metadata = tf.compat.v1.SummaryMetadata(plugin_data={"plugin_name": plugin})
+    tf.summary.write(name, tensor, step=step, metadata=metadata)
