@@ -1,0 +1,92 @@
+"""Independent truths in NumPy loops and matrices, float64; imports nothing from zoo, whose code it checks."""
+
+import numpy as np
+
+
+def scatter(images, kernel, scale, bias=None):
+    """Transposed convolution, padding 'same': each LR pixel scatters its K×K patch, the overlaps are summed.
+
+    images (N, H, W, I), kernel (K, K, O, I) → (N, scale·H, scale·W, O).
+    """
+    batch, height, width, _ = images.shape
+    side, outputs = kernel.shape[0], kernel.shape[2]
+    drop = max(side - scale, 0) // 2
+    canvas = np.zeros((batch, scale * height + side + scale, scale * width + side + scale, outputs))
+    for row in range(height):
+        for column in range(width):
+            patch = np.einsum("ni,yxoi->nyxo", images[:, row, column], kernel)
+            top, left = scale * row, scale * column
+            canvas[:, top : top + side, left : left + side] += patch
+    result = canvas[:, drop : drop + scale * height, drop : drop + scale * width]
+    return result if bias is None else result + bias
+
+
+def convolve(images, kernel, bias=None):
+    """Convolution (correlation, as networks have it) with padding 'same': (N, H, W, I), (K, K, I, O) → (N, H, W, O)."""
+    height, width = images.shape[1:3]
+    rows, columns = kernel.shape[:2]
+    top, left = (rows - 1) // 2, (columns - 1) // 2
+    padded = np.pad(images, [(0, 0), (top, rows - 1 - top), (left, columns - 1 - left), (0, 0)])
+    result = np.zeros((*images.shape[:3], kernel.shape[3]))
+    for y in range(rows):
+        for x in range(columns):
+            result += padded[:, y : y + height, x : x + width] @ kernel[y, x]
+    return result if bias is None else result + bias
+
+
+def nearest(images, scale):
+    """(N, H, W, C) → (N, scale·H, scale·W, C), each pixel repeated."""
+    return images.repeat(scale, axis=1).repeat(scale, axis=2)
+
+
+def interpolation_matrix(method, size, scale, border):
+    """(scale·size, size): one axis of a fixed enlargement, half-pixel centres, cubic with a = -0.5."""
+    matrix = np.zeros((scale * size, size))
+    for y in range(scale * size):
+        u = (y + 0.5) / scale - 0.5
+        base = int(np.floor(u))
+        for tap in range(base - 1, base + 3):
+            t = abs(u - tap)
+            if method == "bilinear":
+                weight = max(0.0, 1 - t)
+            elif t <= 1:
+                weight = 1.5 * t**3 - 2.5 * t**2 + 1
+            else:
+                weight = -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2 if t < 2 else 0.0
+            if border == "replicate":
+                matrix[y, min(max(tap, 0), size - 1)] += weight
+            elif border == "mirror":
+                folded = tap % (2 * size)
+                matrix[y, folded if folded < size else 2 * size - 1 - folded] += weight
+            elif 0 <= tap < size:
+                matrix[y, tap] += weight
+    return matrix / matrix.sum(1, keepdims=True)
+
+
+def interpolate(images, method, scale, border):
+    """A fixed enlargement as two matrices: (N, H, W, C) → (N, scale·H, scale·W, C)."""
+    if method == "nearest":
+        return nearest(images, scale)
+    rows = interpolation_matrix(method, images.shape[1], scale, border)
+    columns = interpolation_matrix(method, images.shape[2], scale, border)
+    return np.einsum("yh,xw,nhwc->nyxc", rows, columns, images, optimize=True)
+
+
+def shuffle(maps, scale, order="tensorflow"):
+    """Periodic shuffling by loops: (N, H, W, scale²·O) → (N, scale·H, scale·W, O)."""
+    batch, height, width, channels = maps.shape
+    outputs = channels // scale**2
+    result = np.zeros((batch, scale * height, scale * width, outputs))
+    for a in range(scale):
+        for b in range(scale):
+            for o in range(outputs):
+                index = (a * scale + b) * outputs + o if order == "tensorflow" else o * scale**2 + a * scale + b
+                result[:, a::scale, b::scale, o] = maps[..., index]
+    return result
+
+
+def relative(received, expected):
+    """Largest difference over the largest expected magnitude."""
+    received, expected = np.asarray(received, np.float64), np.asarray(expected, np.float64)
+    assert received.shape == expected.shape, (received.shape, expected.shape)
+    return np.abs(received - expected).max() / np.abs(expected).max()

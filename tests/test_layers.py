@@ -1,0 +1,170 @@
+"""The upsamplers under one contract: against Keras' own layer and a NumPy scatter loop, in float64."""
+
+import keras
+import numpy as np
+import oracle
+import pytest
+import tensorflow as tf
+
+from zoo import layers
+from zoo.errors import UsageError
+
+EXACT = ("transposed", "zero_interleaved", "subpixel")
+TOLERANCE = 1e-12
+
+
+def built(form, filters, side, scale, inputs, seed=0, **options):
+    """A float64 layer with random kernel and bias, and those weights."""
+    layer = layers.make_upsampler(form, filters, side, scale, dtype="float64", **options)
+    layer.build((None, None, None, inputs))
+    rng = np.random.default_rng(seed)
+    layer.set_weights([rng.normal(size=weight.shape) for weight in layer.weights])
+    return layer, layer.get_weights()
+
+
+@pytest.mark.parametrize("scale", (2, 3, 4))
+@pytest.mark.parametrize("filters", (1, 3))
+def test_three_forms_one_function(scale, filters):
+    images = np.random.default_rng(3).normal(size=(2, 5, 7, 2))
+    for side in range(1, 12):
+        _, (kernel, bias) = built("transposed", filters, side, scale, 2, seed=side)
+        truth = keras.layers.Conv2DTranspose(filters, side, strides=scale, padding="same", dtype="float64")
+        truth.build(images.shape)
+        truth.set_weights([kernel, bias])
+        for form in EXACT:
+            layer, _ = built(form, filters, side, scale, 2)
+            layer.set_weights([kernel, bias])
+            sr = layer(images)
+            assert oracle.relative(sr, oracle.scatter(images, kernel, scale, bias)) <= TOLERANCE, (form, side)
+            assert oracle.relative(sr, truth(images)) <= TOLERANCE, (form, side)
+            assert layer.compute_output_shape(images.shape) == sr.shape
+
+
+@pytest.mark.parametrize("scale", (2, 3, 4))
+@pytest.mark.parametrize("filters", (1, 3))
+def test_resize_form(scale, filters):
+    images = np.random.default_rng(4).normal(size=(2, 5, 7, 2))
+    for side in (1, 2, 3, 4, 5, 9):
+        layer, (kernel, bias) = built("resize", filters, side, scale, 2, seed=side)
+        expected = oracle.convolve(oracle.nearest(images, scale), kernel, bias)
+        assert oracle.relative(layer(images), expected) <= TOLERANCE, side
+
+
+@pytest.mark.parametrize("scale", (2, 3, 4))
+@pytest.mark.parametrize("method", ("nearest", "bilinear", "bicubic"))
+@pytest.mark.parametrize("border", layers.BORDERS)
+def test_fixed_against_a_matrix(scale, method, border):
+    rng = np.random.default_rng(5)
+    for shape in ((2, 5, 7, 3), (2, 4, 9, 1), (1, 1, 5, 1), (1, 2, 1, 3)):
+        images = rng.normal(size=shape)
+        layer = layers.FixedUpsampler(method, scale, border, dtype="float64")
+        assert oracle.relative(layer(images), oracle.interpolate(images, method, scale, border)) <= TOLERANCE, shape
+
+
+@pytest.mark.parametrize("scale, tolerance", [(2, 1e-5), (3, 6e-4), (4, 1e-5)])
+def test_fixed_against_tensorflow(scale, tolerance):
+    # TensorFlow looks bicubic weights up in a table of 1,024 phases, which holds no third: hence the 6e-4 at ×3.
+    images = np.random.default_rng(6).random((2, 9, 7, 3), dtype=np.float32)
+    size = (9 * scale, 7 * scale)
+    bicubic = layers.FixedUpsampler("bicubic", scale, "renormalise")(images)
+    assert np.abs(bicubic - tf.image.resize(images, size, "bicubic")).max() <= tolerance
+    bilinear = layers.FixedUpsampler("bilinear", scale)(images)
+    assert np.abs(bilinear - tf.image.resize(images, size, "bilinear")).max() <= 1e-6
+    # Control: another border is not the same.
+    assert np.abs(layers.FixedUpsampler("bicubic", scale)(images) - bicubic).max() > 1e-2
+
+
+@pytest.mark.parametrize("scale", (2, 3, 4))
+def test_bicubic_is_matlabs(scale):
+    from zoo.data import imresize
+
+    images = np.random.default_rng(7).random((11, 13, 3), dtype=np.float32)
+    layer = layers.FixedUpsampler("bicubic", scale)
+    for border, close in (("mirror", True), ("replicate", False)):
+        error = np.abs(layer(images[None])[0] - imresize(images, scale=scale, border=border)).max()
+        assert (error <= 1e-5) == close
+
+
+@pytest.mark.parametrize("scale", (2, 3))
+def test_shuffle_is_the_papers_and_not_pytorchs(scale):
+    maps = np.random.default_rng(8).normal(size=(2, 3, 5, scale**2 * 3))
+    images = layers.DepthToSpace(scale, dtype="float64")(maps)
+    assert np.array_equal(images, oracle.shuffle(maps, scale))
+    assert not np.array_equal(images, oracle.shuffle(maps, scale, "pytorch"))
+    assert np.array_equal(layers.SpaceToDepth(scale, dtype="float64")(images), maps)
+
+
+@pytest.mark.parametrize("scale, side", [(2, 6), (3, 9), (4, 12), (2, 4), (2, 9), (3, 5)])
+def test_icnr_starts_flat_and_as_nearest(scale, side):
+    start = layers.ICNR(scale, "glorot_uniform", seed=1)
+    layer = layers.make_upsampler("subpixel", 3, side, scale, kernel_initializer=start)
+    flat = np.broadcast_to(np.float32([0.2, 0.5, 0.9]), (2, 9, 9, 3))
+    sr = np.array(layer(flat))
+    inside = sr[:, 3 * scale : -3 * scale, 3 * scale : -3 * scale]
+    assert np.abs(inside - inside[:, :1, :1]).max() <= 1e-6
+    # Nearest-neighbour resize of a convolution: every block of a random image is flat too.
+    images = np.random.default_rng(9).random((2, 9, 7, 3), dtype=np.float32)
+    sr = np.array(layer(images))
+    assert np.abs(sr - oracle.nearest(sr[:, ::scale, ::scale], scale)).max() <= 1e-6
+    # Control: a Glorot start shows the checkerboard.
+    plain = np.array(layers.make_upsampler("subpixel", 3, side, scale)(flat))
+    inside = plain[:, 3 * scale : -3 * scale, 3 * scale : -3 * scale]
+    assert np.abs(inside - inside[:, :1, :1]).max() > 1e-3
+
+
+@pytest.mark.parametrize("form", layers.FORMS)
+def test_keras_file_round_trip_with_free_sizes(form, tmp_path):
+    inputs = keras.Input((None, None, 3))
+    layer = layers.make_upsampler(form, 3, 6, 2, name="up")
+    model = keras.Model(inputs, layer(inputs))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
+    for height, width in ((5, 7), (8, 3)):
+        images = np.random.default_rng(10).random((2, height, width, 3), dtype=np.float32)
+        assert np.array_equal(loaded(images), model(images))
+    assert loaded.get_layer("up").get_config() == layer.get_config()
+
+
+@pytest.mark.parametrize("policy", ("mixed_float16", "mixed_bfloat16"))
+@pytest.mark.parametrize("form", layers.FORMS)
+def test_mixed_precision(form, policy):
+    images = np.random.default_rng(11).random((2, 5, 7, 3), dtype=np.float32)
+    exact = layers.make_upsampler(form, 3, 6, 2)
+    half = layers.make_upsampler(form, 3, 6, 2, dtype=policy)
+    expected = np.array(exact(images))
+    half.build(images.shape)
+    half.set_weights(exact.get_weights())
+    assert all(weight.dtype == "float32" for weight in half.weights)
+    received = half(images)
+    assert keras.backend.standardize_dtype(received.dtype) == policy.removeprefix("mixed_")
+    assert oracle.relative(keras.ops.cast(received, "float32"), expected) <= 0.05
+
+
+def test_interpolation_start_is_bicubic_inside():
+    start = layers.Interpolation("bicubic", 3)
+    layer = layers.make_upsampler("transposed", 3, 11, 3, kernel_initializer=start, dtype="float64")
+    images = np.random.default_rng(12).normal(size=(2, 7, 9, 3))
+    inside = np.s_[:, 6:-6, 6:-6]
+    expected = oracle.interpolate(images, "bicubic", 3, "mirror")[inside]
+    assert oracle.relative(np.array(layer(images))[inside], expected) <= 1e-6
+
+
+@pytest.mark.parametrize(
+    "make, sentence",
+    [
+        (lambda: layers.make_upsampler("subpixel", 1, 9, 1), "scale to be an integer of at least 2"),
+        (lambda: layers.make_upsampler("bicubic", 1, 9, 1), "scale to be an integer of at least 2"),
+        (lambda: layers.make_upsampler("subpixel", 1, 0, 2), "kernel_size to be an integer of at least 1"),
+        (lambda: layers.make_upsampler("subpixel", 0, 3, 2), "filters to be an integer of at least 1"),
+        (lambda: layers.make_upsampler("deconv", 1, 3, 2), "one of transposed, zero_interleaved, subpixel"),
+        (lambda: layers.FixedUpsampler("lanczos", 2), "Expected method to be one of"),
+        (lambda: layers.FixedUpsampler("bicubic", 2, "wrap"), "Expected border to be one of"),
+        (lambda: layers.ICNR(4)((3, 3, 1, 1)), "kernel_size of at least scale=4"),
+        (lambda: layers.Interpolation("bicubic", 2)((8, 8, 1, 3)), "as many outputs as inputs"),
+        (lambda: layers.DepthToSpace(2)(keras.Input((4, 4, 6))), "multiple of 4"),
+        (lambda: layers.SpaceToDepth(2)(keras.Input((5, 4, 1))), "multiples of 2"),
+    ],
+)
+def test_refusals(make, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        make()

@@ -1,0 +1,169 @@
+"""One contract for every model and every form of its upsampler."""
+
+import inspect
+
+import keras
+import numpy as np
+import oracle
+import pytest
+import tensorflow as tf
+
+import zoo
+from zoo import layers
+from zoo.errors import UsageError
+
+CASES = [(name, form) for name in zoo.list_models() for form in layers.FORMS]
+# Weights without biases and slopes, as the papers count them (SRCNN: section 3; FSRCNN: table 1; ESPCN at ×2/×3/×4).
+PUBLISHED = [
+    ("srcnn", 3, {}, 8032),
+    ("srcnn", 2, {"kernels": (9, 3, 5)}, 24416),
+    ("srcnn", 4, {"kernels": (9, 5, 5)}, 57184),
+    ("fsrcnn", 3, {}, 12464),
+    ("fsrcnn_s", 2, {}, 3937),
+    ("espcn", 2, {}, 21184),
+    ("espcn", 3, {}, 22624),
+    ("espcn", 4, {}, 24640),
+]
+
+
+def sequential_weights(model, amplitude=0.05):
+    """Weights without a random generator: every one different, none zero, the same on every platform."""
+    values, count = [], 0
+    for weight in model.get_weights():
+        index = np.arange(count, count + weight.size)
+        values.append((amplitude * np.sin(1.0 + 0.7 * index)).reshape(weight.shape).astype(weight.dtype))
+        count += weight.size
+    model.set_weights(values)
+    return model
+
+
+def upsample_by_oracle(images, form, layer, scale):
+    if form in ("nearest", "bilinear", "bicubic"):
+        return oracle.interpolate(images, form, scale, "mirror" if form == "bicubic" else "replicate")
+    kernel, bias = (np.asarray(weight, np.float64) for weight in layer.get_weights())
+    if form == "resize":
+        return oracle.convolve(oracle.nearest(images, scale), kernel, bias)
+    return oracle.scatter(images, kernel, scale, bias)
+
+
+def forward_by_oracle(model, name, form, images, scale):
+    """The network written down once more: NumPy, float64, weights by layer name."""
+
+    def conv(x, layer):
+        return oracle.convolve(x, *(np.asarray(w, np.float64) for w in model.get_layer(layer).get_weights()))
+
+    names = [layer.name for layer in model.layers]
+    x = images.astype(np.float64)
+    if name.startswith("fsrcnn"):
+        depth = sum(layer.startswith("map_") and not layer.endswith("prelu") for layer in names)
+        for layer in ("feature", "shrink", *(f"map_{i + 1}" for i in range(depth)), "expand"):
+            x = conv(x, layer)
+            slope = np.asarray(model.get_layer(f"{layer}_prelu").get_weights()[0], np.float64)
+            x = np.where(x > 0, x, slope * x)
+    elif name.startswith("espcn"):
+        x = np.tanh(conv(x - 0.5 if name == "espcn_residual" else x, "feature"))
+        x = np.tanh(conv(x, "mapping"))
+    else:
+        x = upsample_by_oracle(x, form, model.get_layer("upsampler"), scale)
+        for layer in ("patches", "mapping"):
+            x = np.maximum(conv(x, layer), 0)
+        return conv(x, "reconstruction")
+    if "reconstruction" in names:
+        x = conv(x, "reconstruction")
+    x = upsample_by_oracle(x, form, model.get_layer("upsampler"), scale)
+    return x + oracle.interpolate(images, "bicubic", scale, "mirror") if name == "espcn_residual" else x
+
+
+@pytest.mark.parametrize("name, form", CASES)
+@pytest.mark.parametrize("channels, scale", [(1, 3), (3, 2)])
+def test_contract(name, form, channels, scale, tmp_path):
+    model = sequential_weights(zoo.create_model(name, scale, channels=channels, upsampler=form))
+    assert model.input_shape == (None, None, None, channels)
+    assert model.input_dtype == "float32"
+    assert zoo.models.scale_of(model) == scale
+    images = np.random.default_rng(0).random((2, 7, 9, channels), dtype=np.float32)
+    with tf.GradientTape() as tape:
+        sr = model(images)
+        loss = tf.reduce_mean(tf.square(sr - 0.3))
+    assert sr.shape == (2, 7 * scale, 9 * scale, channels)
+    assert oracle.relative(sr, forward_by_oracle(model, name, form, images, scale)) <= 1e-5
+    for weight, gradient in zip(model.trainable_variables, tape.gradient(loss, model.trainable_variables), strict=True):
+        assert gradient is not None and np.abs(gradient).max() > 0, weight.path
+    model.save(tmp_path / "model.keras")
+    assert np.array_equal(zoo.open_model(str(tmp_path / "model.keras"))(images), sr)
+
+
+@pytest.mark.parametrize("name", ("espcn", "fsrcnn"))
+def test_the_oracle_can_disagree(name):
+    model = sequential_weights(zoo.create_model(name, 3))
+    images = np.random.default_rng(0).random((2, 7, 9, 1), dtype=np.float32)
+    expected = forward_by_oracle(model, name, "transposed", images, 3)
+    kernel, bias = model.get_layer("upsampler").get_weights()
+    kernel[[4, 5]] = kernel[[5, 4]]
+    model.get_layer("upsampler").set_weights([kernel, bias])
+    assert oracle.relative(model(images), expected) > 1e-3
+
+
+@pytest.mark.parametrize("name, scale, options, weights", PUBLISHED)
+def test_published_weight_counts(name, scale, options, weights):
+    model = zoo.create_model(name, scale, **options)
+    assert sum(int(np.prod(w.shape)) for w in model.weights if w.path.endswith("kernel")) == weights
+
+
+def test_espcn_parameters():
+    # With one bias per output channel, not per phase.
+    assert zoo.create_model("espcn", 4).count_params() == 24737
+
+
+@pytest.mark.parametrize("name, form", CASES)
+def test_mixed_precision_gives_float32(name, form):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = zoo.create_model(name, 2, upsampler=form)
+    finally:
+        keras.config.set_dtype_policy(before)
+    sr = model(np.random.default_rng(0).random((1, 5, 6, 1), dtype=np.float32))
+    assert sr.dtype == tf.float32
+    assert any(layer.compute_dtype == "bfloat16" for layer in model.layers)
+
+
+def test_weights_move_between_forms_as_they_are():
+    for name in ("espcn", "fsrcnn", "srcnn"):
+        models = [zoo.create_model(name, 2, upsampler=form) for form in ("transposed", "zero_interleaved", "subpixel")]
+        images = np.random.default_rng(0).random((2, 6, 5, 1), dtype=np.float32)
+        first = models[0](images)
+        for other in models[1:]:
+            other.set_weights(models[0].get_weights())
+            assert oracle.relative(other(images), first) <= 1e-5
+
+
+@pytest.mark.parametrize(
+    "make, sentence",
+    [
+        (lambda: zoo.create_model("edsr", 2), "one of espcn, espcn_residual, fsrcnn, fsrcnn_s, srcnn"),
+        (lambda: zoo.create_model("espcn", 2, d=3), "option of espcn to be one of scale, channels, activation"),
+        (lambda: zoo.create_model("espcn", 1), "scale to be an integer of at least 2"),
+        (lambda: zoo.create_model("espcn", 2, channels=4), "channels to be 1"),
+        (lambda: zoo.create_model("espcn", 2, upsampler="deconvolution"), "upsampler to be one of transposed"),
+        (lambda: zoo.create_model("srcnn", 2, kernels=(9, 2, 5)), "three odd sides"),
+        (lambda: zoo.load("espcn_x9"), "Expected the preset to be one of"),
+        (lambda: zoo.open_model("nowhere.keras"), "which is not there"),
+    ],
+)
+def test_refusals(make, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        make()
+
+
+def test_every_model_takes_the_same_first_arguments():
+    for name in zoo.list_models():
+        build = getattr(zoo.models, name)
+        parameters = list(inspect.signature(build).parameters)
+        assert parameters[:2] == ["scale", "channels"] and "upsampler" in parameters, name
+
+
+def test_no_scale_is_seen_in_other_functions():
+    inputs = keras.Input((None, None, 1))
+    with pytest.raises(UsageError, match="scale·H"):
+        zoo.models.scale_of(keras.Model(inputs, keras.layers.Conv2D(3, 3)(inputs)))
