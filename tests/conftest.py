@@ -1,6 +1,7 @@
 """Fixtures that every room's tests share."""
 
 import os
+import re
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -18,3 +19,22 @@ def reference_data() -> Path:
     if not (path / "eval").is_dir():
         pytest.fail(f"Expected a folder with eval/Set5/HR in ZOO_REFERENCE_DATA. Received: {folder!r}")
     return path
+
+
+def pytest_addoption(parser):
+    parser.addoption("--named-skips", help="file of regular expressions; a skip for any other reason fails the run")
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """Fails a run in which a test skipped for a reason that the file of --named-skips does not name."""
+    file = session.config.getoption("--named-skips")
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if not file or reporter is None:
+        return
+    lines = Path(file).read_text(encoding="utf-8").splitlines()
+    named = [re.compile(line) for line in lines if line and not line.startswith("#")]
+    for report in reporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if not any(pattern.search(reason) for pattern in named):
+            reporter.write_line(f"unnamed skip: {report.nodeid}: {reason}", red=True)
+            session.exitstatus = 1

@@ -1,0 +1,35 @@
+# Each target makes its own environment in .venv; only Python >= 3.10 (and npm for `make web`) is needed.
+PYTHON ?= python3
+BIN := .venv/bin
+WORKDIR ?= runs/fsrcnn_x3
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: train test test-all lint bench web clean
+
+train: .venv/installed
+	$(BIN)/python train.py --recipe=sample --workdir=$(WORKDIR)
+
+test: .venv/installed-test
+	$(BIN)/python -m pytest -m "not slow" $(PYTEST_FLAGS)
+
+test-all: .venv/installed-test
+	$(BIN)/python -m pytest -m slow $(PYTEST_FLAGS)
+
+lint: .venv/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Expected Python >= 3.10. Received: " + sys.version)'
+	$(PYTHON) -m venv .venv
+
+.venv/installed: setup.py constraints.txt .venv/bin/python
+	$(INSTALL) -e .
+	touch $@
+
+.venv/installed-test: .venv/installed
+	$(INSTALL) -e ".[test,onnx,video,plots,notebook]"
+	touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info web/node_modules
