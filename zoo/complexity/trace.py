@@ -37,9 +37,10 @@ POINTWISE = frozenset(
     name
     for names in (
         "Abs Absolute Activation ActivityRegularization Add AlphaDropout Average BatchNormalization Cast Clip",
-        "Concatenate Dense Divide Dropout ELU Elu Exp GaussianDropout GaussianNoise Gelu HardSigmoid HardSilu Identity",
-        "LayerNormalization LeakyReLU LeakyRelu Log Maximum Minimum Multiply Negative PReLU Power ReLU Relu Relu6",
-        "RMSNormalization Rescaling Sigmoid Silu Softmax Softplus SpatialDropout2D Sqrt Square Subtract Tanh TrueDivide",
+        "Concatenate Dense Divide Dropout Elu ELU Exp GaussianDropout GaussianNoise Gelu HardSigmoid HardSilu",
+        "Identity LayerNormalization LeakyReLU LeakyRelu Log Maximum Minimum Multiply Negative Power PReLU ReLU",
+        "Relu Relu6 Rescaling RMSNormalization Sigmoid Silu Softmax Softplus SpatialDropout2D Sqrt Square Subtract",
+        "Tanh TrueDivide",
     )
     for name in names.split()
 )
