@@ -1,0 +1,213 @@
+"""The protocol against the published bicubic rows, and every kind of network against bicubic computed another way."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from zoo import evaluate as room
+from zoo.errors import UsageError
+from zoo.evaluate import PROTOCOLS, evaluate, main, mean
+from zoo.layers import FixedUpsampler
+from zoo.registry import create_model
+
+# Tables of the SAFMN and SMFANet repositories: bicubic PSNR on Y at ×2/×3/×4, and SSIM.
+PUBLISHED = {
+    "Set5": ((33.66, 30.39, 28.42), (0.9299, 0.8682, 0.8104)),
+    "Set14": ((30.24, 27.55, 26.00), (0.8688, 0.7742, 0.7027)),
+    "BSD100": ((29.56, 27.21, 25.96), (0.8431, 0.7385, 0.6675)),
+}
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """Odd, oblong pictures: two in colour, one grey; so rough that rounding to 8 bits is a small part of the error."""
+    random = np.random.default_rng(4)
+    y, x = np.mgrid[0:61, 0:89]
+    phases = random.uniform(0, 6, (3, 3))
+    colours = [np.stack([np.sin(x / 5 + a) * np.cos(y / 7 + b) for a, b, _ in phases], -1) * 0.4 + 0.5]
+    colours.append(colours[0][::-1] * [0.9, 0.5, 0.7])
+    eight_bit = [
+        np.clip(np.round(255 * each + random.normal(0, 15, each.shape)), 0, 255).astype(np.uint8) for each in colours
+    ]
+    return [("waves", eight_bit[0]), ("dim", eight_bit[1]), ("grey", eight_bit[1][..., 1])]
+
+
+def interpolation(scale: int, channels: int, method: str = "bicubic") -> keras.Model:
+    image = keras.Input((None, None, channels))
+    return keras.Model(image, FixedUpsampler(method, scale)(image))
+
+
+def check_published(reference_data, name, scale):
+    from zoo.data import benchmark
+
+    row = mean(evaluate("bicubic", benchmark(reference_data / "eval" / name), scale))
+    psnr, ssim = (column[scale - 2] for column in PUBLISHED[name])
+    assert abs(row.psnr - psnr) < 0.01
+    # Papers differ by up to 0.002 here, by the border that their SSIM leaves out.
+    assert abs(row.ssim - ssim) < 0.002
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("name", ["Set5", "Set14"])
+def test_bicubic_gives_the_published_row(reference_data, name, scale):
+    check_published(reference_data, name, scale)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_bicubic_gives_the_published_row_of_bsd100(reference_data, scale):
+    check_published(reference_data, "BSD100", scale)
+
+
+def test_the_variants_explain_why_papers_differ(reference_data):
+    from zoo.data import benchmark
+
+    pictures = benchmark(reference_data / "eval" / "Set5")
+    psnr = {name: mean(evaluate("bicubic", pictures, 3, name)).psnr for name in PROTOCOLS}
+    # Another known figure, MATLAB's 8-bit RGB files with Y not rounded.
+    assert psnr["rgb8"] == pytest.approx(30.403, abs=0.001)
+    # 20·log10(255 / 219): the whole of it would be 1.32 dB, were every error a pure scaling of Y.
+    assert psnr["y"] - psnr["y_full"] == pytest.approx(1.32, abs=0.03)
+    assert psnr["rgb"] < psnr["y_full"]
+    assert len({round(value, 3) for value in psnr.values()}) == len(PROTOCOLS)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_network_that_is_bicubic_gets_bicubics_row(pictures, channels, protocol):
+    expected = evaluate("bicubic", pictures, 3, protocol)
+    received = evaluate(interpolation(3, channels), pictures, 3, protocol)
+    assert [row.name for row in received] == ["waves", "dim", "grey"]
+    for theirs, ours in zip(expected, received):
+        # The luma of the enlarged RGB is the enlarged luma but for the rounding to 8 bits in between.
+        assert ours.psnr == pytest.approx(theirs.psnr, abs=0.02)
+    # The control: another interpolation is seen.
+    other = evaluate(interpolation(3, channels, "bilinear"), pictures, 3, protocol)
+    assert all(abs(theirs.psnr - row.psnr) > 0.1 for theirs, row in zip(expected, other))
+
+
+def test_output_is_rounded_clipped_and_shaved(pictures):
+    _, grey = pictures[2]
+    truth = grey[:60, :88] / 255.0
+
+    def nearly_right(lr_image):
+        assert lr_image.shape == (30, 44, 1) and lr_image.dtype == np.float32
+        image = truth + 0.4 / 255
+        image[:2] = 7
+        return image[..., None]
+
+    assert evaluate(nearly_right, [("grey", grey)], 2)[0].psnr == np.inf
+    assert evaluate(nearly_right, [("grey", grey)], 2, "y_unshaved")[0].psnr < 30
+    assert evaluate(lambda lr: nearly_right(lr) + 0.2 / 255, [("grey", grey)], 2)[0].psnr < 60
+
+
+def test_the_mean_is_of_the_pictures_psnr():
+    rows = [room.Row("a", 30.0, 0.9), room.Row("b", 40.0, 0.7)]
+    assert mean(rows)[1:] == (35.0, pytest.approx(0.8))
+
+
+def test_bad_networks_are_refused_in_one_sentence(pictures):
+    with pytest.raises(UsageError, match=r"Expected protocol to be one of y, rgb8.*Received: 'psnr'"):
+        evaluate("bicubic", pictures, 3, "psnr")
+    with pytest.raises(UsageError, match="Expected a network of scale 2. Received: one of scale 3"):
+        evaluate(interpolation(3, 1), pictures, 2)
+    with pytest.raises(UsageError, match="not finite"):
+        evaluate(lambda lr: np.full((60, 88, 1), np.nan), pictures, 2)
+    with pytest.raises(
+        UsageError, match=r"Expected finite values of shape \(60, 88, 1\).*Received: shape \(30, 44, 1\)"
+    ):
+        evaluate(lambda lr: lr, pictures, 2)
+
+
+@pytest.fixture(scope="module")
+def folder(pictures, tmp_path_factory):
+    path = tmp_path_factory.mktemp("set") / "three"
+    path.mkdir()
+    for name, picture in pictures:
+        Image.fromarray(picture).save(path / f"{name}.png")
+    return path
+
+
+def converted(model, path, **options):
+    import tensorflow as tf
+
+    signature = [tf.TensorSpec((1, None, None, 1), tf.float32)]
+    model.export(path / "saved", format="tf_saved_model", input_signature=signature, verbose=False)
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(path / "saved"))
+    for name, value in options.items():
+        setattr(converter, name, value)
+    return converter.convert()
+
+
+def test_the_command_prints_the_table_and_writes_the_json(folder, tmp_path, capsys):
+    model = create_model("espcn", scale=2)
+    model.save(tmp_path / "mine.keras")
+    (tmp_path / "mine.tflite").write_bytes(converted(model, tmp_path))
+    names = f"{tmp_path / 'mine.keras'},{tmp_path / 'mine.tflite'}"
+    assert main([f"--model={names}", f"--data={folder}", f"--json={tmp_path / 'out.json'}"]) == 0
+    printed = capsys.readouterr().out
+    assert "bicubic" in printed and "mine.tflite" in printed and "studio range" in printed
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert record["protocol"] == "y"
+    baseline, from_keras, from_tflite = record["results"]
+    assert [row["model"] for row in record["results"]] == ["bicubic", "mine.keras", "mine.tflite"]
+    assert [each["name"] for each in baseline["pictures"]] == sorted(each["name"] for each in baseline["pictures"])
+    # The same network through two engines; bicubic is another.
+    assert from_tflite["psnr"] == pytest.approx(from_keras["psnr"], abs=1e-3)
+    assert abs(baseline["psnr"] - from_keras["psnr"]) > 1
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_an_int8_file_is_quantised_at_its_edges(folder, tmp_path):
+    import tensorflow as tf
+
+    def crops():
+        for seed in range(4):
+            yield [np.random.default_rng(seed).uniform(0, 1, (1, 32, 48, 1)).astype("float32")]
+
+    file = converted(
+        interpolation(2, 1),
+        tmp_path,
+        optimizations=[tf.lite.Optimize.DEFAULT],
+        representative_dataset=crops,
+        inference_input_type=tf.uint8,
+        inference_output_type=tf.uint8,
+    )
+    (tmp_path / "int8.tflite").write_bytes(file)
+    from zoo.data import benchmark
+
+    upscaler = room.open_upscaler(str(tmp_path / "int8.tflite"))
+    assert (upscaler.scale, upscaler.channels) == (2, 1)
+    baseline, quantised = (mean(evaluate(model, benchmark(folder), 2)).psnr for model in ("bicubic", upscaler))
+    # Without the (de)quantisation the picture would be noise; with it, 8 bits cost something, but not that.
+    assert baseline - 3 < quantised < baseline + 0.5
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (["--model=no_such_preset", "--data={folder}"], "Expected the model to be one of"),
+        (["--model={folder}/none.tflite", "--data={folder}"], "Expected a TFLite file"),
+        (["--model={folder}/waves.png.tflite", "--data={folder}"], "Expected a TFLite file of one image"),
+        (["--model={folder}/small.keras", "--data={folder}/nowhere"], "nowhere"),
+    ],
+)
+def test_bad_input_ends_with_one_sentence(folder, arguments, sentence, capsys):
+    (folder / "waves.png.tflite").write_bytes((folder / "waves.png").read_bytes())
+    if not (folder / "small.keras").exists():
+        interpolation(2, 1).save(folder / "small.keras")
+    try:
+        assert main([each.format(folder=folder) for each in arguments]) == 2
+    finally:
+        (folder / "waves.png.tflite").unlink()
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: ") and sentence in printed and printed.count("\n") == 1
+
+
+def test_a_wrong_flag_ends_with_exit_code_2(folder, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--model=x", f"--data={folder}", "--protocol=psnr"])
+    assert end.value.code == 2 and "invalid choice: 'psnr'" in capsys.readouterr().err

@@ -1,0 +1,310 @@
+"""The published protocol: PSNR and SSIM of a network on the public test sets, bicubic beside it.
+
+`python -m zoo.evaluate --model=NAME_OR_FILE --data=FOLDER[,FOLDER…]` prints the table.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from zoo import color, metrics
+from zoo.data import benchmark, crop_to_multiple, imresize
+from zoo.errors import UsageError, exit_on_usage_error
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One way to measure; two papers whose figures differ often differ only in this.
+
+    Attributes:
+        description: what is measured, in words for the table's caption.
+        lr: `"y"`: the LR image is made from the 8-bit Y and not rounded; `"rgb"`: from the 8-bit RGB, to 8 bits.
+        judged: `"y"`: Y of BT.601; `"rgb"`: all channels at once.
+        full_range: Y in 0–255 instead of 16–235.
+        shaved: whether `scale` px of the border are left out.
+    """
+
+    description: str
+    lr: str = "y"
+    judged: str = "y"
+    full_range: bool = False
+    shaved: bool = True
+
+
+PROTOCOLS = {
+    "y": Protocol("8-bit Y of BT.601 in studio range, LR from that Y and not rounded, scale px shaved"),
+    "rgb8": Protocol("Y of BT.601 of 8-bit RGB, not rounded, LR from the RGB and 8-bit, scale px shaved", lr="rgb"),
+    "y_full": Protocol("like y with Y in full range: up to 1.32 dB below it", full_range=True),
+    "y_unshaved": Protocol("like y with the border counted", shaved=False),
+    "rgb": Protocol("8-bit RGB, all channels, LR from the RGB and 8-bit, scale px shaved", lr="rgb", judged="rgb"),
+}
+
+
+class Row(NamedTuple):
+    """One picture's result: PSNR in dB, SSIM at most 1."""
+
+    name: str
+    psnr: float
+    ssim: float
+
+
+class Upscaler(NamedTuple):
+    """A function from an LR image (h, w, channels), float32, to the SR image (scale·h, scale·w, channels).
+
+    `channels` is 1 or 3, or None for bicubic, which takes any picture in its own type: on 8 bits it rounds as MATLAB.
+    """
+
+    function: Callable[[np.ndarray], np.ndarray]
+    channels: int | None
+    scale: int
+
+
+def evaluate(model, pictures: Iterable[tuple[str, np.ndarray]], scale: int, protocol: str = "y") -> list[Row]:
+    """Measures a network on pictures; `mean` of the rows is what papers report.
+
+    Args:
+        model: a Keras model (N, h, w, C) → (N, scale·h, scale·w, C) of 1 (luma) or 3 (RGB) channels, values in [0, 1];
+            or a function of one LR luma image (h, w, 1) float32 that returns (scale·h, scale·w, 1); or `"bicubic"`.
+            A luma network enlarges the Y of a colour picture, and bicubic its chroma.
+        pictures: (name, HR picture uint8, grey (h, w) or RGB (h, w, 3)); each is cropped to a multiple of scale.
+        scale: the enlargement.
+        protocol: one of `PROTOCOLS`. In all of them the output is clipped and rounded to 8 bits, and a grey picture
+            counts as Y as it is.
+
+    Returns:
+        One row a picture.
+
+    Raises:
+        UsageError: an unknown protocol, a model of another scale or number of channels, an output that is not finite.
+
+    References: the protocol behind the tables of arXiv 1609.05158, section 3 and arXiv 1608.00367, section 4.
+    """
+    if protocol not in PROTOCOLS:
+        raise UsageError(f"Expected protocol to be one of {', '.join(PROTOCOLS)}. Received: {protocol!r}")
+    settings = PROTOCOLS[protocol]
+    upscaler = _upscaler(model, scale)
+    measure = _measure_from_y if settings.lr == "y" else _measure_from_rgb
+    rows = []
+    for name, picture in pictures:
+        hr_image, sr_image = measure(upscaler, crop_to_multiple(picture, scale), settings)
+        shave = scale if settings.shaved else 0
+        rows.append(
+            Row(name, metrics.psnr(hr_image, sr_image, shave=shave), metrics.ssim(hr_image, sr_image, shave=shave))
+        )
+    return rows
+
+
+def mean(rows: list[Row]) -> Row:
+    """The mean of the pictures' PSNR and SSIM, as papers report a set (not the PSNR of the mean error)."""
+    return Row("mean", float(np.mean([row.psnr for row in rows])), float(np.mean([row.ssim for row in rows])))
+
+
+def _measure_from_y(upscaler: Upscaler, hr_image: np.ndarray, settings: Protocol) -> tuple[np.ndarray, np.ndarray]:
+    truth = color.luma(hr_image, full_range=settings.full_range)
+    if upscaler.channels != 3:
+        return truth, _to_uint8(_enlarge(upscaler, imresize(truth / 255.0, 1 / upscaler.scale)))
+    # An RGB network needs the colours; a grey picture goes through it as three equal channels, and their weighted
+    # mean is its Y.
+    grey = hr_image.ndim == 2
+    rgb = np.stack([hr_image] * 3, axis=-1) if grey else hr_image
+    sr_image = _to_uint8(_enlarge(upscaler, imresize(rgb / 255.0, 1 / upscaler.scale)))
+    return truth, color.rgb_to_y(sr_image, full_range=settings.full_range or grey)
+
+
+def _measure_from_rgb(upscaler: Upscaler, hr_image: np.ndarray, settings: Protocol) -> tuple[np.ndarray, np.ndarray]:
+    lr_image = imresize(hr_image, 1 / upscaler.scale)
+    if upscaler.channels is None:
+        sr_image = upscaler.function(lr_image)
+    elif hr_image.ndim == 2 and upscaler.channels == 3:
+        sr_image = _to_uint8(_enlarge(upscaler, np.stack([lr_image] * 3, axis=-1) / 255.0).mean(axis=-1))
+    elif hr_image.ndim == 2 or upscaler.channels == 3:
+        sr_image = _to_uint8(_enlarge(upscaler, lr_image / 255.0))
+    else:
+        ycbcr = color.rgb_to_ycbcr(lr_image / 255.0)
+        y = _enlarge(upscaler, ycbcr[..., 0])[..., None]
+        sr_ycbcr = np.concatenate([y, imresize(ycbcr[..., 1:], upscaler.scale)], axis=-1)
+        sr_image = _to_uint8(color.ycbcr_to_rgb(sr_ycbcr.clip(0, 1)))
+    if settings.judged == "y":
+        return color.luma(hr_image / 255.0), color.luma(sr_image / 255.0)
+    return hr_image, sr_image
+
+
+def _enlarge(upscaler: Upscaler, lr_image: np.ndarray) -> np.ndarray:
+    """Runs the upscaler on (h, w) or (h, w, c) and checks what comes back."""
+    scale, shape = upscaler.scale, lr_image.shape
+    if upscaler.channels is None:
+        return upscaler.function(lr_image)
+    sr_image = np.asarray(upscaler.function(np.atleast_3d(lr_image).astype(np.float32)), np.float64)
+    expected = (scale * shape[0], scale * shape[1], upscaler.channels)
+    if sr_image.shape != expected or not np.isfinite(sr_image).all():
+        what = f"shape {sr_image.shape}" if sr_image.shape != expected else "values that are not finite"
+        raise UsageError(f"Expected finite values of shape {expected} from the network. Received: {what}")
+    return sr_image.reshape(expected[:2] + shape[2:])
+
+
+def _to_uint8(image: np.ndarray) -> np.ndarray:
+    # MATLAB rounds half up.
+    return np.floor(np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def _upscaler(model, scale: int) -> Upscaler:
+    if isinstance(model, Upscaler):
+        upscaler = model
+    elif isinstance(model, str) and model == "bicubic":
+        upscaler = Upscaler(lambda lr_image: imresize(lr_image, scale), None, scale)
+    elif hasattr(model, "compute_output_shape"):
+        upscaler = from_keras(model)
+    else:
+        upscaler = Upscaler(model, 1, scale)
+    if upscaler.scale != scale:
+        raise UsageError(f"Expected a network of scale {scale}. Received: one of scale {upscaler.scale}")
+    return upscaler
+
+
+def from_keras(model) -> Upscaler:
+    """A Keras model as a function of one image; on TensorFlow in one graph for all sizes, without `predict`'s cost."""
+    import keras
+
+    from zoo.models import scale_of
+
+    scale, channels = scale_of(model), model.input_shape[-1]
+    if channels not in (1, 3):
+        raise UsageError(f"Expected a network of 1 or 3 channels. Received: {channels}")
+
+    def call(batch):
+        return model(batch, training=False)
+
+    if keras.config.backend() == "tensorflow":
+        import tensorflow as tf
+
+        call = tf.function(call, input_signature=[tf.TensorSpec((1, *model.input_shape[1:]), tf.float32)])
+    return Upscaler(lambda lr_image: keras.ops.convert_to_numpy(call(lr_image[None]))[0], channels, scale)
+
+
+def from_tflite(path: Path) -> Upscaler:
+    """A TFLite file as a function of one image; the file is resized to every picture, integers (de)quantised.
+
+    Raises:
+        UsageError: not a TFLite file of one image in and one out, or one that holds to its own size.
+    """
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        raise UsageError(
+            "Expected ai-edge-litert to be installed for a .tflite file. Received: no such package"
+        ) from None
+    try:
+        interpreter = Interpreter(str(path), num_threads=os.cpu_count())
+        (entry,), (exit_,) = interpreter.get_input_details(), interpreter.get_output_details()
+    except ValueError as error:
+        raise UsageError(
+            f"Expected a TFLite file of one image in and one out. Received: {path.name}: {error}"
+        ) from error
+
+    def enlarge(lr_image: np.ndarray) -> np.ndarray:
+        try:
+            interpreter.resize_tensor_input(entry["index"], (1, *lr_image.shape))
+            interpreter.allocate_tensors()
+            interpreter.set_tensor(entry["index"], _quantise(lr_image, entry)[None])
+            interpreter.invoke()
+        except (RuntimeError, ValueError) as error:
+            raise UsageError(
+                f"Expected a TFLite file that takes any size. Received: {path.name} at {lr_image.shape}: {error}"
+            ) from error
+        return _dequantise(interpreter.get_tensor(exit_["index"])[0], exit_)
+
+    channels = int(entry["shape"][-1])
+    scale = enlarge(np.zeros((24, 36, channels), np.float32)).shape[0] // 24
+    return Upscaler(enlarge, channels, scale)
+
+
+def _quantise(values: np.ndarray, tensor: dict) -> np.ndarray:
+    step, zero = tensor["quantization"]
+    if not np.issubdtype(tensor["dtype"], np.integer):
+        return values.astype(tensor["dtype"])
+    limits = np.iinfo(tensor["dtype"])
+    return np.clip(np.round(values / step) + zero, limits.min, limits.max).astype(tensor["dtype"])
+
+
+def _dequantise(values: np.ndarray, tensor: dict) -> np.ndarray:
+    step, zero = tensor["quantization"]
+    return (values.astype(np.float64) - zero) * step if np.issubdtype(values.dtype, np.integer) else values
+
+
+def open_upscaler(name_or_file: str) -> Upscaler:
+    """A preset by name, a `.keras` file or a `.tflite` file, ready to be evaluated."""
+    path = Path(name_or_file)
+    if path.suffix == ".tflite":
+        if not path.is_file():
+            raise UsageError(f"Expected a TFLite file. Received: {name_or_file!r}, which is not there")
+        return from_tflite(path)
+    from zoo.registry import open_model
+
+    return from_keras(open_model(name_or_file))
+
+
+def tables(models: dict[str, Upscaler], folders: list[str], protocol: str) -> list[dict]:
+    """Every network on every set, bicubic first: dicts with set, scale, model, psnr, ssim and pictures."""
+    results = []
+    for folder in folders:
+        path = Path(folder)
+        pictures = benchmark(path)
+        for scale in sorted({upscaler.scale for upscaler in models.values()}):
+            of_scale = {name: upscaler for name, upscaler in models.items() if upscaler.scale == scale}
+            for name, upscaler in {"bicubic": "bicubic", **of_scale}.items():
+                rows = evaluate(upscaler, pictures, scale, protocol)
+                average = mean(rows)
+                results.append(
+                    {
+                        "set": path.resolve().parent.name if path.name == "HR" else path.resolve().name,
+                        "scale": scale,
+                        "model": Path(name).name,
+                        "psnr": average.psnr,
+                        "ssim": average.ssim,
+                        "pictures": [row._asdict() for row in rows],
+                    }
+                )
+    return results
+
+
+def _print(results: list[dict], protocol: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(caption=f"{protocol}: {PROTOCOLS[protocol].description}; means over the pictures")
+    for heading in ("set", "pictures", "scale", "model", "PSNR, dB", "SSIM"):
+        table.add_column(heading, justify="left" if heading in ("set", "model") else "right", overflow="fold")
+    for row in results:
+        values = (row["set"], str(len(row["pictures"])), f"×{row['scale']}", row["model"])
+        table.add_row(*values, f"{row['psnr']:.2f}", f"{row['ssim']:.4f}")
+    Console().print(table)
+
+
+@exit_on_usage_error
+def main(arguments: list[str] | None = None) -> None:
+    """The command `python -m zoo.evaluate`."""
+    parser = argparse.ArgumentParser(prog="python -m zoo.evaluate", description=__doc__.splitlines()[0])
+    parser.add_argument("--model", required=True, help="preset names, .keras or .tflite files, joined with commas")
+    parser.add_argument("--data", required=True, help="folders of pictures (or with HR/ in them), joined with commas")
+    parser.add_argument("--json", type=Path, help="where to write all figures, picture by picture")
+    parser.add_argument("--protocol", default="y", choices=PROTOCOLS)
+    flags = parser.parse_args(arguments)
+    models = {name: open_upscaler(name) for name in flags.model.split(",")}
+    results = tables(models, flags.data.split(","), flags.protocol)
+    _print(results, flags.protocol)
+    if flags.json:
+        record = {"protocol": flags.protocol, "description": PROTOCOLS[flags.protocol].description, "results": results}
+        unfinished = flags.json.with_name(flags.json.name + ".tmp")
+        unfinished.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        unfinished.replace(flags.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
