@@ -1,0 +1,122 @@
+"""A picture file, whatever its kind, as uint8 grey or RGB."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from zoo.errors import UsageError
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+_ORIENTATION_TAG = 0x0112
+
+
+class PictureError(ValueError):
+    """A file that is no picture, is truncated, or holds what eight bits cannot; the message says which."""
+
+
+def picture_files(folder: Path) -> list[Path]:
+    """The picture files in `folder` and below, sorted by path; names that begin with a dot are left out."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.is_file()
+    )
+
+
+def existing_folder(path) -> Path:
+    """`path` as a Path, or a `UsageError` where it is not a folder."""
+    folder = Path(path).expanduser()
+    if not folder.is_dir():
+        raise UsageError(f"Expected a folder of pictures. Received: {str(path)!r}, which is not a folder")
+    return folder
+
+
+def pixel_count(path: Path) -> int:
+    """Height times width, from the file's header alone.
+
+    Raises:
+        PictureError: if the header cannot be read.
+    """
+    try:
+        with Image.open(path) as image:
+            return image.width * image.height
+    except Exception as error:
+        # Pillow itself cannot read 16-bit RGB in TIFF.
+        if path.suffix.lower() in (".tif", ".tiff"):
+            return int(np.prod(_read_tiff(path).shape[:2]))
+        raise PictureError(_reason(error)) from error
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """Decodes a picture as a viewer shows it: upright by its EXIF orientation, the first of several frames.
+
+    Palettes, bilevel and other colour spaces become RGB or grey; alpha is dropped, the colours under it kept as they
+    are stored. 16 bits become 8 by rounding v / 257 (16-bit RGB in PNG: by its high byte, all that Pillow reads).
+
+    Returns:
+        uint8, (h, w) for a grey picture or (h, w, 3) for an RGB one.
+
+    Raises:
+        PictureError: with the reason, if it cannot be decoded whole.
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return _pixels(image)
+    except PictureError:
+        raise
+    # A damaged file makes Pillow raise OSError, SyntaxError, ValueError, struct.error, DecompressionBombError ...
+    except Exception as error:
+        if path.suffix.lower() in (".tif", ".tiff"):
+            return _read_tiff(path)
+        raise PictureError(_reason(error)) from error
+
+
+def _pixels(image: Image.Image) -> np.ndarray:
+    # Only where there is an orientation: exif_transpose copies the picture even where it has nothing to turn.
+    if image.getexif().get(_ORIENTATION_TAG, 1) != 1:
+        image = ImageOps.exif_transpose(image)
+    mode = image.mode
+    if mode.startswith("I"):
+        return _eight_bits(np.asarray(image))
+    if mode == "F":
+        raise PictureError("it holds floating-point values, whose range is not known")
+    if mode in ("L", "RGB"):
+        return np.asarray(image)
+    if mode in ("1", "LA", "La"):
+        return np.asarray(image.convert("L"))
+    if mode == "P":
+        # By way of RGBA, or the transparent entry of the palette would be blended.
+        image = image.convert("RGBA")
+    return np.asarray(image.convert("RGB"))
+
+
+def _read_tiff(path: Path) -> np.ndarray:
+    """By tifffile, which comes with scikit-image and reads the kinds of TIFF that Pillow does not."""
+    try:
+        import tifffile
+
+        pixels = tifffile.imread(path, key=0)
+    except Exception as error:
+        raise PictureError(_reason(error)) from error
+    if pixels.ndim == 3 and pixels.shape[-1] in (2, 4):
+        pixels = pixels[..., :-1]
+    if pixels.ndim == 3 and pixels.shape[-1] == 1:
+        pixels = pixels[..., 0]
+    if pixels.ndim != 2 and (pixels.ndim != 3 or pixels.shape[-1] != 3):
+        raise PictureError(f"it holds an array of shape {pixels.shape}")
+    return pixels if pixels.dtype == np.uint8 else _eight_bits(pixels)
+
+
+def _eight_bits(pixels: np.ndarray) -> np.ndarray:
+    """16-bit levels to 8: v / 257, rounded."""
+    if not np.issubdtype(pixels.dtype, np.integer) or pixels.min() < 0 or pixels.max() > 65535:
+        raise PictureError(f"it holds {pixels.dtype} values outside 0 to 65535")
+    return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(f"{error}".split()) or type(error).__name__

@@ -1,0 +1,37 @@
+"""Real photographs without a download: those that come with scikit-image, public domain or CC0."""
+
+from zoo.data.sources import Picture, Source
+from zoo.errors import UsageError
+
+# Terms as scikit-image states them: NASA, public domain (astronaut); SpaceX, public domain (rocket); Brooklyn Museum,
+# no known restrictions (coins); CC0 (the others). Astronaut is held out: it has skin, hair, cloth and fine print.
+_SPLITS = {
+    "train": ("camera", "chelsea", "coffee", "rocket", "coins", "brick", "grass", "gravel"),
+    "heldout": ("astronaut",),
+}
+
+
+def sample(scale: int, channels: int = 1, split: str = "train") -> Source:
+    """Opens the sample photographs.
+
+    Args:
+        scale: HR side / LR side, at least 2.
+        channels: 1 for luma, 3 for RGB.
+        split: "train" (8 pictures, 1.9 Mpx), or "heldout" (1 picture that is not among them).
+
+    Raises:
+        UsageError: on another split, scale or number of channels.
+    """
+    if split not in _SPLITS:
+        raise UsageError(f"Expected split to be one of {', '.join(_SPLITS)}. Received: split={split!r}")
+    pictures = [Picture(name, f"skimage.data.{name}", 640 * 512, _reader(name)) for name in _SPLITS[split]]
+    return Source(f"sample/{split}", scale, channels, pictures)
+
+
+def _reader(name: str):
+    def read():
+        import skimage.data
+
+        return getattr(skimage.data, name)(), None
+
+    return read

@@ -1,0 +1,223 @@
+"""A source: pictures decoded once, degraded once and kept as bytes, for training and for validation."""
+
+import dataclasses
+import hashlib
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from absl import logging
+
+from zoo.color import luma
+from zoo.data.decode import PictureError
+from zoo.data.degrade import crop_to_multiple, imresize
+from zoo.errors import UsageError
+
+_ALIGNMENT = 64  # TensorFlow takes an array as it is, without a copy, where it starts at a multiple of 64 bytes.
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A picture that has not been read yet.
+
+    Attributes:
+        name: short, for tables.
+        path: where it comes from, for messages.
+        pixels: h · w of the HR image, or more: the memory to set aside.
+        read: returns the HR image and the LR image, or None where the LR image is to be made; uint8, (h, w) or
+            (h, w, 3); raises `PictureError`.
+    """
+
+    name: str
+    path: str
+    pixels: int
+    read: Callable[[], tuple[np.ndarray, np.ndarray | None]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where a picture lies in the records: `height` · `width` of them, row by row, from `start` on (LR pixels)."""
+
+    name: str
+    path: str
+    start: int
+    height: int
+    width: int
+
+
+class Source:
+    """Pictures to train or validate on, at one scale.
+
+    They are read when they are first needed, by all cores, and then kept in memory as bytes, one record for each LR
+    pixel: the LR pixel and the scale × scale HR pixels that it stands for. All of DIV2K in RGB at scale 3 is 8 GB.
+    A picture that cannot be read is named in a warning and left out; `skipped` lists them.
+
+    Attributes:
+        name: what was opened, as in "sample/train".
+        scale: HR side / LR side.
+        channels: 1 for luma (Y of BT.601 in studio range, rounded to 8 bits; a grey picture is Y as it is), 3 for RGB.
+        skipped: (path, reason) of the pictures that could not be read, known once they have been.
+    """
+
+    def __init__(self, name: str, scale: int, channels: int, pictures: Iterable[Picture], skipped=()):
+        if not isinstance(scale, int) or scale < 2:
+            raise UsageError(f"Expected scale as an integer of at least 2. Received: scale={scale!r}")
+        if channels not in (1, 3):
+            raise UsageError(f"Expected channels to be 1 (luma) or 3 (RGB). Received: channels={channels!r}")
+        self.name, self.scale, self.channels = name, scale, channels
+        self.skipped: list[tuple[str, str]] = list(skipped)
+        self._unread = list(pictures)
+        self._records: np.ndarray | None = None
+        self._places: list[Place] = []
+        self._hashes: dict[bytes, str] = {}
+
+    def pictures(self) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+        """Yields (name, LR image, HR image): uint8, (h, w, channels) and (scale·h, scale·w, channels)."""
+        for place in self.places:
+            record = self.records[place.start : place.start + place.height * place.width]
+            yield place.name, *_unpack(record, place.height, place.width, self.scale, self.channels)
+
+    def patches(
+        self,
+        batch: int,
+        lr_size: int,
+        seed: int,
+        start_step: int = 0,
+        shard: tuple[int, int] = (0, 1),
+        augment: bool = True,
+        min_detail: float = 0.0,
+    ):
+        """The batches to train on; see `zoo.data.pipeline.patches`."""
+        from zoo.data import pipeline
+
+        return pipeline.patches(self, batch, lr_size, seed, start_step, shard, augment, min_detail)
+
+    @property
+    def records(self) -> np.ndarray:
+        """(LR pixels of all pictures, channels · (1 + scale²)) uint8: each LR pixel, then its HR pixels row by row."""
+        self._load()
+        return self._records
+
+    @property
+    def places(self) -> list[Place]:
+        """Where each picture lies in `records`."""
+        self._load()
+        return self._places
+
+    @property
+    def hashes(self) -> dict[bytes, str]:
+        """The path of each picture by the hash of its luma: a copy under another name, or in another file format
+        without loss, or the grey version of an RGB picture, has the same."""
+        self._load()
+        return self._hashes
+
+    def _load(self) -> None:
+        if self._records is not None:
+            return
+        width = self.channels * (1 + self.scale**2)
+        records = _aligned(sum(picture.pixels // self.scale**2 for picture in self._unread), width, self.name)
+        start = 0
+        for path, reason in self.skipped:
+            logging.warning("Skipping %s: %s", path, reason)
+        for picture, done in zip(self._unread, _ahead(self._prepare, self._unread)):
+            try:
+                lr, hr, digest = done()
+            except PictureError as error:
+                logging.warning("Skipping %s: %s", picture.path, error)
+                self.skipped.append((picture.path, str(error)))
+                continue
+            place = Place(picture.name, picture.path, start, *lr.shape[:2])
+            start += place.height * place.width
+            _pack(lr, hr, self.scale, records[place.start : start])
+            self._places.append(place)
+            self._hashes.setdefault(digest, picture.path)
+        if self.skipped:
+            total = len(self._places) + len(self.skipped)
+            logging.warning("%s: skipped %d of %d pictures, which cannot be read", self.name, len(self.skipped), total)
+        if not self._places:
+            why = "; ".join(f"{path}: {reason}" for path, reason in self.skipped[:3])
+            raise UsageError(f"Expected at least one picture that can be read in {self.name!r}. Received: {why}")
+        self._unread = []
+        self._records = records[:start]
+
+    def _prepare(self, picture: Picture) -> tuple[np.ndarray, np.ndarray, bytes]:
+        """Reads one picture: LR and HR image with the channels asked for, HR cropped to scale · LR, and its hash."""
+        original, lr = picture.read()
+        gray = np.ascontiguousarray(luma(original))
+        digest = hashlib.blake2b(gray.data, digest_size=16, person=b"%dx%d" % gray.shape).digest()
+        hr = crop_to_multiple(gray if self.channels == 1 else _rgb(original), self.scale)
+        if hr.size == 0:
+            raise PictureError(f"its {original.shape[0]}x{original.shape[1]} pixels are less than scale {self.scale}")
+        height, width = hr.shape[0] // self.scale, hr.shape[1] // self.scale
+        if lr is None:
+            lr = imresize(hr, 1 / self.scale)
+        else:
+            # MATLAB rounds the LR image's sides up where the scale does not divide those of the HR image.
+            sides = [(side, -(-full // self.scale)) for side, full in zip((height, width), original.shape)]
+            if any(side not in allowed for side, allowed in zip(lr.shape, sides)):
+                raise PictureError(
+                    f"its LR image has {lr.shape[0]}x{lr.shape[1]} pixels, and at scale {self.scale} "
+                    f"{height}x{width} belong to its {original.shape[0]}x{original.shape[1]}"
+                )
+            lr = (luma(lr) if self.channels == 1 else _rgb(lr))[:height, :width]
+        return np.atleast_3d(lr), np.atleast_3d(hr), digest
+
+
+def check_disjoint(train: Source, valid: Source) -> None:
+    """Makes sure that no picture of `valid` is in `train`, by content and not by name.
+
+    Raises:
+        UsageError: naming the first of the pictures that are in both.
+    """
+    both = [(train.hashes[digest], path) for digest, path in valid.hashes.items() if digest in train.hashes]
+    if both:
+        raise UsageError(
+            f"Expected no picture of the validation set in the training set. Received: {both[0][1]} is {both[0][0]}"
+            + (f" (and {len(both) - 1} more)" if len(both) > 1 else "")
+        )
+
+
+def _rgb(image: np.ndarray) -> np.ndarray:
+    return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
+
+
+def _pack(lr: np.ndarray, hr: np.ndarray, scale: int, records: np.ndarray) -> None:
+    height, width, channels = lr.shape
+    blocks = hr.reshape(height, scale, width, scale, channels).transpose(0, 2, 1, 3, 4)
+    records[:, :channels] = lr.reshape(-1, channels)
+    records[:, channels:] = blocks.reshape(height * width, -1)
+
+
+def _unpack(records: np.ndarray, height: int, width: int, scale: int, channels: int) -> tuple[np.ndarray, np.ndarray]:
+    lr = records[:, :channels].reshape(height, width, channels)
+    blocks = records[:, channels:].reshape(height, width, scale, scale, channels).transpose(0, 2, 1, 3, 4)
+    return lr, blocks.reshape(height * scale, width * scale, channels)
+
+
+def _aligned(rows: int, width: int, name: str) -> np.ndarray:
+    """Room for the records; memory is taken only as they are written."""
+    size = max(rows, 1) * width
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else size
+    if size > memory:
+        raise UsageError(
+            f"Expected pictures that fit in this machine's {memory / 1e9:.0f} GB of memory. "
+            f"Received: {name!r}, which needs {size / 1e9:.0f} GB"
+        )
+    buffer = np.empty(size + _ALIGNMENT, np.uint8)
+    offset = -buffer.ctypes.data % _ALIGNMENT
+    return buffer[offset : offset + size].reshape(-1, width)
+
+
+def _ahead(function: Callable, items: list) -> Iterator[Callable]:
+    """Yields, in order, for each item what returns `function(item)`, computed by all cores a few items ahead."""
+    workers = os.cpu_count() or 1
+    with ThreadPoolExecutor(workers) as pool:
+        waiting = deque()
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > 2 * workers:
+                yield waiting.popleft().result
+        while waiting:
+            yield waiting.popleft().result
