@@ -1,0 +1,168 @@
+"""The gate: a TFLite file on the real LiteRT WebGPU delegate, compared with XNNPACK, in a process of its own.
+
+Where there is no GPU, Vulkan in software (SwiftShader, in Debian's `chromium` package) drives the same delegate. With
+`GPU | CPU` a graph counts as accelerated though nothing of it runs on the GPU, so the gate asks for the GPU alone.
+LiteRT's `Analyzer` is not used: its check of compatibility passes everything.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from export.graph import Graph, read
+
+# Of the output's range: how far the delegate may be from XNNPACK in float32 and still be right.
+TOLERANCE = 1e-4
+# A GPU simulates quantized graphs in float32: a value on the edge rounds to the next level, in every layer.
+QUANTIZED_TOLERANCE = 0.02
+_ICDS = (
+    "/usr/lib/chromium/vk_swiftshader_icd.json",
+    "/usr/lib/chromium-browser/vk_swiftshader_icd.json",
+    "/usr/lib64/chromium-browser/vk_swiftshader_icd.json",
+    "/opt/google/chrome/vk_swiftshader_icd.json",
+)
+NO_DRIVER = "Not run: no Vulkan driver; install one, or Debian's chromium and libvulkan1, which carry SwiftShader."
+
+
+def measure(
+    path: str | Path,
+    images: list[np.ndarray] | None = None,
+    tasks: tuple[str, ...] = ("gpu",),
+    threads: int | None = None,
+    seconds: float = 1.0,
+    timeout: float = 600.0,
+) -> dict[str, Any]:
+    """Runs a TFLite file in a child process.
+
+    Args:
+        path: the file.
+        images: its inputs, in order; None makes noise over the input types' whole ranges, floats in [0, 1].
+        tasks: out of `"gpu"` (the delegate), `"half"` (XNNPACK in half precision) and `"latency"`, in this order.
+        threads: of XNNPACK; None takes the cores that this process may use.
+        seconds: about how long latency is measured.
+        timeout: seconds, after which the child is ended.
+    Returns:
+        An entry a task. `gpu` has `verdict` ("right", "wrong", "partly", "refused", "crashed", "not run"), `sentence`,
+        and where it ran `device`, `fully_accelerated`, `max_difference`, `mean_difference` against XNNPACK and the
+        output's `range`. `half` has the differences, `latency` `median_ms`, `best_ms`, `runs` and `threads`.
+    """
+    graph = read(path)
+    images = images if images is not None else noise(graph)
+    threads = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads or os.cpu_count()
+    results: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory(prefix="export-") as folder:
+        inputs = Path(folder) / "inputs.npz"
+        np.savez(inputs, *images)
+        job = {"file": str(Path(path).resolve()), "input": str(inputs), "threads": threads, "seconds": seconds}
+        others = [task for task in tasks if task != "gpu"]
+        if others:
+            results, _, log = _child({**job, "tasks": others}, dict(os.environ), timeout)
+            for task in others:
+                results.setdefault(task, {"sentence": f"Not measured: {_reason(log)}."})
+        if "gpu" in tasks:
+            results["gpu"] = _gate({**job, "tasks": ["gpu"]}, graph, folder, timeout)
+    return results
+
+
+def _gate(job: dict, graph: Graph, folder: str, timeout: float) -> dict[str, Any]:
+    log = ""
+    for environment in environments(folder):
+        results, code, log = _child(job, environment, timeout)
+        device = re.search(r"Selected adapter: (.*?), arch", log)
+        if device:
+            return _verdict(results.get("gpu"), code, log, f"LiteRT WebGPU delegate over {device[1]}", graph)
+    if not log or "No adapters found" in log:
+        return {"verdict": "not run", "sentence": NO_DRIVER}
+    return {"verdict": "not run", "sentence": f"Not run: {_reason(log)}."}
+
+
+def _verdict(result: dict | None, code: int | None, log: str, device: str, graph: Graph) -> dict[str, Any]:
+    if result is None:
+        if code is None or code < 0:
+            how = "did not end in time" if code is None else f"ended with signal {-code}"
+            return {"verdict": "crashed", "device": device, "sentence": f"The process on the {device} {how}."}
+        return {"verdict": "refused", "device": device, "sentence": f"Refused by the {device}: {_reason(log)}."}
+    quantized = any(tensor.dtype != "float32" for step in graph.operations for tensor in step.outputs)
+    tolerance = QUANTIZED_TOLERANCE if quantized else TOLERANCE
+    right = result["max_difference"] <= tolerance * result["range"]
+    verdict = "wrong" if not right else "right" if result["fully_accelerated"] else "partly"
+    sentence = {
+        "right": f"Right: all of it runs on the {device}",
+        "partly": f"Right, but only a part of it runs on the {device}",
+        "wrong": f"WRONG: the {device} computes something else and does not say so",
+    }[verdict]
+    difference = f"largest difference from XNNPACK {result['max_difference']:.1e} of a range of {result['range']:.2g}"
+    return {"verdict": verdict, "device": device, **result, "sentence": f"{sentence}; {difference}."}
+
+
+def environments(folder: str) -> list[dict[str, str]]:
+    """The environments to try, in order: the user's own Vulkan driver, then SwiftShader where it is installed."""
+    base = {**os.environ}
+    # Dawn wants a folder for its sockets; any will do.
+    base.setdefault("XDG_RUNTIME_DIR", folder)
+    if base.get("VK_ICD_FILENAMES") or base.get("VK_DRIVER_FILES"):
+        return [base]
+    # Without a GPU, drivers in software that cannot drive the delegate (lavapipe) would only cost time.
+    devices = sys.platform != "linux" or any(Path(node).exists() for node in ("/dev/dri", "/dev/nvidia0"))
+    swiftshader = [{**base, "VK_ICD_FILENAMES": icd} for icd in _ICDS if Path(icd).is_file()]
+    return ([base] if devices else []) + swiftshader[:1]
+
+
+def _child(job: dict, environment: dict[str, str], timeout: float) -> tuple[dict[str, Any], int | None, str]:
+    """The results of a job, the child's exit code (None: ended for time) and what it wrote to standard error."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "export.runner"],
+            input=json.dumps(job),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env={**environment, "PYTHONPATH": os.pathsep.join(sys.path)},
+            timeout=timeout,
+        )
+        code, out, log = done.returncode, done.stdout, done.stderr
+    except subprocess.TimeoutExpired as stopped:
+        code, out, log = None, _text(stopped.stdout), _text(stopped.stderr)
+    results = {}
+    for line in out.splitlines():
+        if line.startswith("{"):
+            results.update(json.loads(line))
+    return results, code, log
+
+
+def _text(output: bytes | str | None) -> str:
+    return output.decode(errors="replace") if isinstance(output, bytes) else output or ""
+
+
+def _reason(log: str) -> str:
+    """Why, out of a child's log: the operations that the delegate names, or else the error that ended it."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    refused = next((number for number, line in enumerate(lines) if "are not supported by GPU delegate" in line), None)
+    if refused is not None:
+        end = next((n for n in range(refused, len(lines)) if "operations will run on the" in lines[n]), len(lines))
+        return "; ".join(line.rstrip(".") for line in lines[refused + 1 : end][:4])
+    # LiteRT's own errors name its source file first, and the cause after a branch drawn below it.
+    causes = [line for line in lines if re.match(r"└ (?!ERROR)|\w+(Error|Exception): (?!ERROR)", line)] or lines[-1:]
+    return re.split(r"(?<=\w)\. |\.$", re.sub(r"^└ |^\w+: ", "", causes[-1]))[0] if causes else "no reason given"
+
+
+def noise(graph: Graph) -> list[np.ndarray]:
+    """Inputs of a graph at its own size, free sizes at 32: uniform, floats in [0, 1], integers over their range."""
+    rng = np.random.default_rng(0)
+    images = []
+    for tensor in graph.inputs:
+        shape = [(1 if axis == 0 else 32) if side is None else side for axis, side in enumerate(tensor.shape)]
+        dtype = np.dtype(tensor.dtype)
+        if np.issubdtype(dtype, np.integer):
+            limits = np.iinfo(dtype)
+            images.append(rng.integers(limits.min, limits.max, shape, dtype=dtype, endpoint=True))
+        else:
+            images.append(rng.random(shape, dtype=np.float32).astype(dtype))
+    return images

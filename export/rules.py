@@ -1,0 +1,181 @@
+"""What a TFLite graph may hold if a GPU delegate shall take it whole and compute it rightly; no driver needed.
+
+The rules are about the file. Whether a delegate really takes it only a run can tell (`export.delegate`).
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+
+from export.graph import Graph, Operation
+
+# The operations that LiteRT's GPU delegate parses, by the highest version that it takes (None: any).
+_PARSER = "LiteRT, tflite/delegates/gpu/common/model_builder.cc"
+_PARSED = {
+    None: """ABS ADD BATCH_MATMUL CAST COS DEPTH_TO_SPACE DEPTHWISE_CONV_2D DEQUANTIZE DIV ELU EQUAL EXP FLOOR
+        FLOOR_DIV FLOOR_MOD GELU GREATER GREATER_EQUAL HARD_SWISH LESS LESS_EQUAL LOG LOGICAL_AND LOGISTIC MAXIMUM MEAN
+        MINIMUM MUL NEG NOT_EQUAL PACK POW REDUCE_MAX REDUCE_MIN REDUCE_PROD RSQRT SIGN SIN SPLIT SPLIT_V SQRT SQUARE
+        SQUARED_DIFFERENCE SUB SUM TANH TILE UNPACK""",
+    1: "CUMSUM DENSIFY GATHER ONE_HOT PRELU RESHAPE SELECT SELECT_V2",
+    2: """AVERAGE_POOL_2D CONCATENATION LEAKY_RELU MAX_POOL_2D MIRROR_PAD PAD PADV2 QUANTIZE RELU RELU6 RELU_N1_TO_1
+        SLICE SOFTMAX SPACE_TO_DEPTH""",
+    3: "RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR TRANSPOSE_CONV",
+    4: "LSTM STRIDED_SLICE TRANSPOSE",
+    6: "CONV_2D",
+    9: "FULLY_CONNECTED",
+}
+_VERSIONS = {name: version for version, names in _PARSED.items() for name in names.split()}
+_CUSTOM = {"Convolution2DTransposeBias", "MaxPoolingWithArgmax2D", "MaxUnpooling2D", "Resampler"}
+_TYPES = {"float32", "float16", "int8", "uint8", "int16"}
+# int32 and bool pass where the operation works on indices or on logic.
+_OTHER_TYPES = {"CAST", "GATHER", "ONE_HOT", "SELECT", "SELECT_V2", "LOGICAL_AND", "EQUAL", "NOT_EQUAL", "LESS"}
+_OTHER_TYPES |= {"LESS_EQUAL", "GREATER", "GREATER_EQUAL"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One breach of one rule.
+
+    `severity`: "wrong" (the delegate takes the operation and computes something else, silently), "refused" (it does not
+    take it: the graph is split or fails), "uncertain" (delegates differ: a run decides) or "costly" (it works, at a
+    price).
+    """
+
+    rule: str
+    severity: str
+    place: str
+    sentence: str
+    source: str
+
+
+def check(graph: Graph) -> list[Finding]:
+    """All breaches in a graph, in the order of its operations."""
+    findings = []
+    for number, operation in enumerate(graph.operations):
+        place = f"operation {number} ({operation.name})"
+        for rule, (severity, source, look) in RULES.items():
+            findings += [Finding(rule, severity, place, sentence, source) for sentence in look(operation)]
+    return findings
+
+
+def _moving(operation: Operation):
+    return (tensor for tensor in (*operation.inputs, *operation.outputs) if not tensor.constant)
+
+
+def _dynamic(operation: Operation) -> Iterator[str]:
+    free = next((tensor for tensor in _moving(operation) if None in tensor.shape), None)
+    if free:
+        yield (
+            f"the tensor {free} has a free size: older delegates refuse it, newer ones want resize_input_tensor first; "
+            "export it with batch, height and width given"
+        )
+
+
+def _flex(operation: Operation) -> Iterator[str]:
+    if operation.custom and operation.name.startswith("Flex"):
+        yield f"{operation.name[4:]} is a TensorFlow operation, not a TFLite one, and needs the Flex runtime"
+
+
+def _known(operation: Operation) -> Iterator[str]:
+    if operation.custom:
+        if operation.name not in _CUSTOM and not operation.name.startswith("Flex"):
+            yield "a custom operation that the published delegate has no parser for"
+    elif operation.name not in _VERSIONS and operation.name != "RELU_0_TO_1":
+        yield "the published delegate has no parser for this operation"
+
+
+def _version(operation: Operation) -> Iterator[str]:
+    highest = _VERSIONS.get(operation.name)
+    if not operation.custom and highest is not None and operation.version > highest:
+        yield f"version {operation.version}, where the delegate parses up to {highest}"
+
+
+def _int16(operation: Operation) -> Iterator[str]:
+    wide = next((tensor for tensor in _moving(operation) if tensor.dtype == "int16"), None)
+    if wide:
+        yield f"the tensor {wide} is of 16-bit integers, which the delegate does not compute in; quantize to int8"
+
+
+def _types(operation: Operation) -> Iterator[str]:
+    allowed = _TYPES | ({"int32", "bool"} if operation.name in _OTHER_TYPES else set())
+    odd = next((tensor for tensor in _moving(operation) if tensor.dtype not in allowed), None)
+    if odd:
+        yield f"the tensor {odd} is of a type that the published delegate does not compute in"
+
+
+def _rank(operation: Operation) -> Iterator[str]:
+    high = next((tensor for tensor in _moving(operation) if len(tensor.shape) > 4), None)
+    if high:
+        yield f"the tensor {high} has more than 4 dimensions; a pixel shuffle is one DEPTH_TO_SPACE"
+
+
+def _prelu(operation: Operation) -> Iterator[str]:
+    if operation.name == "PRELU" and any(side != 1 for side in operation.inputs[1].shape[:-1]):
+        yield (
+            f"one slope a pixel ({operation.inputs[1]}): the file grows with the image and fits this size only; "
+            "use PReLU(shared_axes=[1, 2])"
+        )
+
+
+def _relu_0_to_1(operation: Operation) -> Iterator[str]:
+    if operation.name == "RELU_0_TO_1":
+        yield "the WebGPU delegate has no such activation; clip with RELU and MINIMUM"
+
+
+def _mirror(operation: Operation) -> Iterator[str]:
+    if operation.name == "MIRROR_PAD" and operation.options is not None and operation.options.mode == 1:
+        yield "SYMMETRIC mode, where the delegate knows REFLECT only; build it from slices and a concatenation"
+
+
+def _slice_masks(operation: Operation) -> Iterator[str]:
+    if operation.name == "STRIDED_SLICE" and operation.options is not None:
+        masks = {"ellipsis": "ellipsisMask", "new axis": "newAxisMask", "shrink axis": "shrinkAxisMask"}
+        used = [name for name, field in masks.items() if getattr(operation.options, field)]
+        if used:
+            yield f"a slice with {' and '.join(used)} mask, which the delegate does not support"
+
+
+def transposed_shift(kernel: int, stride: int, size: int) -> int:
+    """By how many pixels the delegate shifts one axis of a 'same' transposed convolution; 0 where it is right.
+
+    TFLite crops max(0, kernel - stride) // 2 pixels at the start. The delegate computes that padding as for a
+    convolution over the *input*: max(0, kernel - (size - 1) mod stride - 1) // 2.
+
+    Args:
+        kernel: the kernel's side in HR px.
+        stride: the scale.
+        size: height or width of the LR input in px.
+    """
+    return max(0, kernel - (size - 1) % stride - 1) // 2 - max(0, kernel - stride) // 2
+
+
+def _shift(operation: Operation) -> Iterator[str]:
+    options = operation.options
+    if operation.name != "TRANSPOSE_CONV" or options is None or options.padding != 0:
+        return
+    kernel, image = operation.inputs[1].shape, operation.inputs[2].shape
+    for axis, stride in ((1, options.strideH), (2, options.strideW)):
+        if image[axis] is not None and (shift := transposed_shift(kernel[axis], stride, image[axis])):
+            yield (
+                f"kernel {kernel[axis]}, stride {stride} at {'height' if axis == 1 else 'width'} {image[axis]}: "
+                f"the delegate's result is shifted by {abs(shift)} px and it says nothing; "
+                "zoo.rewrite.to_lr_space(model) gives the same function without this operation"
+            )
+
+
+_MEASURED = "measured on the WebGPU delegate of ai-edge-litert 2.3"
+_OPERATIONS = "LiteRT, tflite/delegates/gpu/common/operations.cc, CalculateSamePadding"
+# Name → severity, where it is written or how it was found, and the look at one operation.
+RULES: dict[str, tuple[str, str, Callable[[Operation], Iterator[str]]]] = {
+    "transposed-shift": ("wrong", f"{_OPERATIONS}; {_MEASURED}", _shift),
+    "no-flex": ("refused", _PARSER, _flex),
+    "int16": ("refused", _MEASURED, _int16),
+    "rank": ("refused", _MEASURED, _rank),
+    "relu-0-to-1": ("refused", _MEASURED, _relu_0_to_1),
+    "mirror-pad": ("refused", _MEASURED, _mirror),
+    "slice-mask": ("refused", _MEASURED, _slice_masks),
+    "static-shape": ("uncertain", _MEASURED, _dynamic),
+    "known-operation": ("uncertain", _PARSER, _known),
+    "version": ("refused", f"{_PARSER}; {_MEASURED}", _version),
+    "type": ("uncertain", f"{_PARSER}, GetOpsToReplace", _types),
+    "prelu-shared": ("costly", "tensorflow/tensorflow#39749", _prelu),
+}

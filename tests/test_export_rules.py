@@ -1,0 +1,55 @@
+"""The rule check: each rule fires on the graph that breaks it and on no other."""
+
+import itertools
+
+import pytest
+from tflite_cases import CASES, tflite_case  # noqa: F401 — a fixture
+
+from export import graph, rules
+from zoo.errors import UsageError
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_graph_breaks_the_rules_it_was_made_to_break_and_no_others(tflite_case, name):  # noqa: F811
+    findings = rules.check(graph.read(tflite_case(name)))
+    assert {finding.rule for finding in findings} == CASES[name][1]
+
+
+def test_every_rule_has_a_graph_that_breaks_it_and_a_source():
+    broken = set().union(*(expected for _, expected, _ in CASES.values()))
+    assert broken == set(rules.RULES)
+    assert all(source for _, source, _ in rules.RULES.values())
+
+
+def test_a_finding_names_the_operation_and_the_cure(tflite_case):  # noqa: F811
+    (finding,) = rules.check(graph.read(tflite_case("transposed_shifted")))
+    assert finding.place == "operation 0 (TRANSPOSE_CONV)" and finding.severity == "wrong"
+    assert "height 16" in finding.sentence and "to_lr_space" in finding.sentence
+
+
+def test_the_shift_is_what_the_two_paddings_differ_by():
+    # tflite.md's cases: k = 9, s = 3: every n with n mod 3 = 1; s = 2: odd n; s = 4: every n not divisible by 4.
+    wrong = {
+        stride: {size % stride for size in range(12, 12 + 2 * stride) if rules.transposed_shift(9, stride, size)}
+        for stride in (2, 3, 4)
+    }
+    assert wrong == {2: {1}, 3: {1}, 4: {1, 2, 3}}
+    # TensorFlow's padding of a convolution over the input, and of the transposed one, written out.
+    for kernel, stride, size in itertools.product((1, 3, 4, 5, 9, 12), (2, 3, 4), range(5, 14)):
+        over_input = max((-(-size // stride) - 1) * stride + kernel - size, 0) // 2
+        assert rules.transposed_shift(kernel, stride, size) == over_input - max(kernel - stride, 0) // 2
+
+
+@pytest.mark.parametrize("content", [b"", b"not a flatbuffer at all", b"\x1c\0\0\0TFL3" + b"\xff" * 40])
+def test_a_file_that_is_no_tflite_gets_a_sentence(tmp_path, content):
+    path = tmp_path / "x.tflite"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match="Expected a (whole )?TFLite file"):
+        graph.read(path)
+
+
+def test_the_graph_names_shapes_types_and_versions(tflite_case):  # noqa: F811
+    read = graph.read(tflite_case("free_size"))
+    assert [str(tensor) for tensor in read.inputs] == ["float32[1,?,?,4]"]
+    assert [(operation.name, operation.version) for operation in read.operations] == [("CONV_2D", 1)]
+    assert read.operations[0].inputs[1].shape == (8, 3, 3, 4) and read.operations[0].inputs[1].constant
