@@ -1,0 +1,1 @@
+"""How fast the project is against what a user would pick instead: `python -m benchmarks.NAME [--json=FILE]`."""

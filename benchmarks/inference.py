@@ -1,0 +1,201 @@
+"""Time of one frame, LR 640×360 luma, in the project's engine and in the engines that a user might pick instead.
+
+Every network in LR form and with a deconvolution (one function, the same weights), at ×3 → 1920×1080 and ×2 →
+1280×720, on 1 and on 2 threads. Outputs are checked against Keras before anything is timed. Each number of threads has
+a process of its own, bound to as many cores.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+# Engine → where it finds the network. The LR form is what the project runs; the other one is what was published.
+NETWORKS = {"espcn": "transposed", "fsrcnn": "transposed", "srcnn": None}
+SIZE = (360, 640)
+TOLERANCE = 1e-4
+
+
+def candidates(model, form: str, folder: Path, threads: int) -> tuple[dict[str, Any], dict[str, str]]:
+    """The engines that can run this model: name → function of the LR image; and name → why another one cannot."""
+    from benchmarks import peers
+    from export import export_model, tflite_dynamic
+    from zoo.upscale import TFLiteEngine
+
+    folder.mkdir()
+    tflite, onnx = folder / "model.tflite", folder / f"{model.name}.onnx"
+    tflite_dynamic(model, tflite, keep_form=form == "deconvolution")
+    makers = {
+        "zoo": lambda: TFLiteEngine(tflite, threads=threads, radius=0).run,
+        "onnxruntime": lambda: peers.onnxruntime(onnx, threads),
+        "OpenCV dnn": lambda: peers.opencv(onnx, threads),
+        "PyTorch": lambda: peers.torch(model, threads, channels_last=False),
+        "PyTorch channels_last": lambda: peers.torch(model, threads, channels_last=True),
+        "tf.function": lambda: peers.tensorflow(model, jit=False),
+        "XLA": lambda: peers.tensorflow(model, jit=True),
+        "model.predict": lambda: peers.predict(model),
+    }
+    runs, missing = {}, {}
+    try:
+        export_model(model, folder, formats=["onnx"], keep_form=True)
+    except (ImportError, KeyError) as error:
+        missing["onnx"] = str(error)
+    for name, make in makers.items():
+        try:
+            runs[f"{name}, {form}"] = make()
+        except (ImportError, FileNotFoundError) as error:
+            missing[f"{name}, {form}"] = str(error)
+    return runs, missing
+
+
+def check(runs: dict[str, Any], lr_image, expected) -> dict[str, float]:
+    """The largest difference of every engine's output from Keras'.
+
+    Raises:
+        AssertionError: an engine computes something else.
+    """
+    import numpy as np
+
+    differences = {}
+    for name, run in runs.items():
+        result = run(lr_image)
+        differences[name] = float(np.abs(result - expected).max()) if result.shape == expected.shape else float("inf")
+        assert differences[name] < TOLERANCE, f"{name} is {differences[name]} away from Keras"
+    return differences
+
+
+def sgemm_peak() -> float:
+    """GFLOP/s of a float32 matrix product, the best of some: what this process' threads can do at all."""
+    import numpy as np
+
+    a = np.random.default_rng(0).random((2048, 2048), np.float32)
+    best = float("inf")
+    for _ in range(8):
+        start = time.perf_counter()
+        a @ a
+        best = min(best, time.perf_counter() - start)
+    return 2 * 2048**3 / best / 1e9
+
+
+def measure(threads: int, scale: int, quick: bool) -> list[dict]:
+    """All networks at one scale in this process, which has `threads` cores."""
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from benchmarks.timing import paired, summarise
+    from zoo import complexity
+    from zoo.registry import create_model
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    keras.utils.set_random_seed(1)
+    height, width = (45, 80) if quick else SIZE
+    lr_image = np.random.default_rng(2).random((height, width, 1), np.float32)
+    results = []
+    for network, other in NETWORKS.items():
+        model = create_model(network, scale=scale, **({"upsampler": "subpixel"} if other else {}))
+        forms = {"LR form": model}
+        if other:
+            forms["deconvolution"] = create_model(network, scale=scale, upsampler=other)
+            forms["deconvolution"].set_weights(model.get_weights())
+        expected = np.asarray(model(lr_image[None]))[0]
+        peak = sgemm_peak()
+        macs = complexity.count(model, scale * height, scale * width)
+        with tempfile.TemporaryDirectory() as folder:
+            runs, missing, differences = {}, {}, {}
+            for form, each in forms.items():
+                made, absent = candidates(each, form, Path(folder) / form, threads)
+                differences |= check(made, lr_image, expected)
+                runs, missing = runs | made, missing | absent
+            jobs = {name: lambda run=run: run(lr_image) for name, run in runs.items()}
+            # The contest: LR form everywhere, and onnxruntime's deconvolution, in case that is its faster one. The
+            # other deconvolutions take seconds and show their ratio in a few rounds.
+            fast = {n: job for n, job in jobs.items() if "LR form" in n or n.startswith("onnxruntime")}
+            slow = {n: job for n, job in jobs.items() if n not in fast or n == "zoo, LR form"}
+            times = paired(fast, rounds=2 if quick else 15 if threads > 1 else 9, warmup=1 if quick else 2)
+            few = paired(slow, rounds=2 if quick else 3, warmup=1)
+        results.append(
+            {
+                "network": network,
+                "scale": scale,
+                "threads": threads,
+                "gflop": 2 * (macs["macs"] + macs["macs_fixed"]) / 1e9,
+                "sgemm_peak_gflops": peak,
+                "contest": summarise(times, "zoo, LR form"),
+                "deconvolutions": summarise(few, "zoo, LR form"),
+                "largest_difference": differences,
+                "missing": missing,
+            }
+        )
+    return results
+
+
+def in_child(threads: int, scale: int, quick: bool) -> list[dict]:
+    """`measure` in a process that sees `threads` cores only."""
+    cores = sorted(os.sched_getaffinity(0))[:threads]
+    variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    environment = {
+        **os.environ,
+        **{name: str(threads) for name in variables},
+        "OMP_WAIT_POLICY": "passive",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / "result.json"
+        command = [sys.executable, "-m", "benchmarks.inference", f"--child={threads},{scale},{int(quick)},{result}"]
+        subprocess.run(command, env=environment, check=True, preexec_fn=lambda: os.sched_setaffinity(0, cores))
+        return json.loads(result.read_text())
+
+
+def rows(results: list[dict]) -> list[list[str]]:
+    """The table: the median, its ratio to the project's and the share of the peak, engine by engine."""
+    lines = []
+    for each in results:
+        for name, row in {**each["deconvolutions"], **each["contest"]}.items():
+            share = each["gflop"] / row["median"] / each["sgemm_peak_gflops"]
+            lines.append(
+                [
+                    f"{each['network']} ×{each['scale']}, {each['threads']} threads: {name}",
+                    f"{1e3 * row['median']:.1f}",
+                    f"{row['ratio']:.2f}",
+                    f"{share:.0%}" if "LR form" in name else "",
+                ]
+            )
+    return lines
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command `python -m benchmarks.inference`."""
+    from benchmarks import record
+
+    parser = record.parser("inference", __doc__)
+    parser.add_argument("--child", help="for the command's own processes: threads,scale,quick,file")
+    flags = parser.parse_args(arguments)
+    if flags.child:
+        threads, scale, quick, path = flags.child.split(",", 3)
+        Path(path).write_text(json.dumps(measure(int(threads), int(scale), bool(int(quick)))))
+        return
+    written = record.start("inference")
+    most = min(2, len(os.sched_getaffinity(0)))
+    cases = [(most, 3)] if flags.quick else [(threads, scale) for scale in (3, 2) for threads in range(most, 0, -1)]
+    written["results"] = [each for threads, scale in cases for each in in_child(threads, scale, flags.quick)]
+    record.table("One frame", ["network and engine", "ms", "time / zoo's", "of the peak"], rows(written["results"]))
+    shown = [
+        (f"{each['network']}, {name.split(',')[0]}", 1e3 * row["median"])
+        for each in written["results"][: len(NETWORKS)]
+        for name, row in each["contest"].items()
+        if "LR form" in name
+    ]
+    first = written["results"][0]
+    title = f"One frame ×{first['scale']}, LR form, {first['threads']} threads"
+    written["chart"] = record.chart(title, shown, "ms", [label for label, _ in shown if label.endswith("zoo")])
+    record.finish(written, flags.json)
+
+
+if __name__ == "__main__":
+    main()

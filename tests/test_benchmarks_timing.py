@@ -1,0 +1,87 @@
+"""What turns times into figures: order, medians, ratios, fits, records and charts. No time is asserted."""
+
+import json
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from benchmarks import chart, record
+from benchmarks.timing import linear_fit, machine, paired, summarise
+
+
+def test_rounds_alternate_and_only_the_measured_ones_count():
+    calls, now = [], [0.0]
+
+    def job(name, seconds):
+        def run():
+            calls.append(name)
+            now[0] += seconds
+
+        return run
+
+    jobs = {"a": job("a", 1.0), "b": job("b", 2.0), "c": job("c", 4.0)}
+    times = paired(jobs, rounds=3, warmup=1, pause=0, clock=lambda: now[0])
+    assert times == {"a": [1.0] * 3, "b": [2.0] * 3, "c": [4.0] * 3}
+    assert "".join(calls) == "abc" + "cba" + "abc" + "cba"
+
+
+def test_ratios_are_formed_round_by_round():
+    # The second round was slowed down threefold by something else: ratios of medians would not see through it.
+    times = {"ours": [1.0, 3.0, 1.1], "theirs": [2.0, 6.0, 2.2]}
+    summary = summarise(times, "theirs")
+    assert summary["ours"]["ratio"] == pytest.approx(0.5)
+    assert summary["ours"]["ratio_low"] == summary["ours"]["ratio_high"] == pytest.approx(0.5)
+    assert summary["theirs"]["ratio"] == 1.0
+    assert summary["ours"]["median"] == 1.1 and summary["ours"]["best"] == 1.0 and summary["ours"]["rounds"] == 3
+    # The control: in a shuffled order the pairs do not match, and the quartiles show it.
+    mixed = summarise({"ours": [3.0, 1.0, 1.1], "theirs": [2.0, 6.0, 2.2]}, "theirs")
+    assert mixed["ours"]["ratio_high"] - mixed["ours"]["ratio_low"] > 0.3
+
+
+def test_quartiles_are_those_of_the_ratios():
+    ours, theirs = np.array([1.0, 2.0, 3.0, 4.0, 5.0]), np.array([1.0, 1.0, 1.0, 1.0, 1.0])
+    summary = summarise({"ours": ours, "theirs": theirs}, "theirs")["ours"]
+    assert (summary["ratio_low"], summary["ratio"], summary["ratio_high"]) == (2.0, 3.0, 4.0)
+
+
+@pytest.mark.parametrize("times", [{"a": [1.0], "b": []}, {"a": []}, {"b": [1.0]}], ids=str)
+def test_what_is_not_paired_is_refused(times):
+    with pytest.raises(ValueError, match="Expected as many times of each candidate, 'a' among them"):
+        summarise(times, "a")
+
+
+def test_a_line_is_found_and_a_curve_is_seen():
+    sizes = [0.25, 1, 4, 33, 130]
+    fit = linear_fit(sizes, [0.5 * size + 0.01 for size in sizes])
+    assert fit["slope"] == pytest.approx(0.5) and fit["offset"] == pytest.approx(0.01) and fit["residual"] < 1e-9
+    assert linear_fit(sizes, [size**1.3 for size in sizes])["residual"] > 0.2
+
+
+def test_the_machine_is_named():
+    found = machine()
+    assert found["processor"] and found["cores"] >= 1 and found["versions"]["numpy"] == np.__version__
+    json.dumps(found)
+
+
+def test_the_record_and_its_chart_are_written_whole(tmp_path):
+    written = record.start("speed")
+    written["chart"] = record.chart("Time <of> one frame", [("ours", 1.5), ("theirs & others", 3.0)], "ms", ["ours"])
+    record.finish(written, tmp_path / "deep" / "speed.json")
+    assert sorted(path.name for path in (tmp_path / "deep").iterdir()) == ["speed.json", "speed.svg"]
+    assert json.loads((tmp_path / "deep" / "speed.json").read_text()) == written
+    drawing = ElementTree.fromstring((tmp_path / "deep" / "speed.svg").read_text())
+    space = "{http://www.w3.org/2000/svg}"
+    texts = [each.text for each in drawing.iter(f"{space}text")]
+    assert texts == ["Time <of> one frame", "ours", "1.5 ms", "theirs & others", "3 ms"]
+    background, *drawn = drawing.iter(f"{space}rect")
+    lengths = [float(bar.get("width")) for bar in drawn]
+    assert lengths[1] == pytest.approx(2 * lengths[0], abs=0.11)
+    assert drawn[0].get("fill") != drawn[1].get("fill") and background.get("fill") == "#ffffff"
+
+
+def test_a_chart_is_drawn_anew_from_the_json(tmp_path):
+    written = {"chart": record.chart("T", [("a", 1.0)], "s", [])}
+    (tmp_path / "x.json").write_text(json.dumps(written))
+    chart.main([str(tmp_path / "x.json")])
+    assert (tmp_path / "x.svg").read_text() == chart.draw(written)
