@@ -32,19 +32,20 @@ class TrainConfig:
     model_options: str = _option("", "More options of the architecture, as name=value,name=value.")
 
     data: str = _option("sample", "sample, div2k, or a folder of pictures; several folders are joined with commas.")
-    valid: str = _option("", "Pictures to validate on, named as in --data; empty: those held out of the data.")
+    valid: str = _option("", "Pictures to validate on, named as in --data; empty: those held out of sample or div2k.")
     manual_dir: str = _option("", "Folder with the DIV2K archives fetched by hand, for --data=div2k.", harmless=True)
 
     steps: int = _option(3000, "Number of weight updates.", minimum=0)
     batch: int = _option(16, "Patches per step, over all devices and machines together.", minimum=1)
     lr_size: int = _option(32, "Side of a training patch in LR pixels.", minimum=4)
+    min_detail: float = _option(0.0, "Leave out patches with less detail than this; see zoo.data.", minimum=0.0)
     seed: int = _option(0, "Seed of the weights and of the batches.", minimum=0)
 
     loss: str = _option("l1", "What is minimised.", choices=("l1", "charbonnier", "mse"))
     loss_shave: int = _option(
-        -1, "HR pixels left out of the loss at each side; -1: all that the zero padding can reach.", minimum=-1
+        -1, "HR pixels left out of the loss at each side; -1: all that the border can reach.", minimum=-1
     )
-    optimizer: str = _option("adam", "How the weights are updated.", choices=("adam", "adamw", "sgd"))
+    optimizer: str = _option("adam", "How the weights are updated.", choices=("adam", "adamw", "soap", "sgd"))
     learning_rate: float = _option(1e-3, "Learning rate after the warm-up.", minimum=0.0)
     schedule: str = _option("cosine", "How the learning rate falls.", choices=("cosine", "step", "constant"))
     warmup: int = _option(100, "Steps over which the learning rate rises from zero.", minimum=0)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from zoo.errors import UsageError
 from zoo.training.config import TrainConfig, assignments
+from zoo.training.soap import SOAP
 
 
 class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
@@ -43,6 +44,7 @@ def make_optimizer(config: TrainConfig, variables: list) -> keras.optimizers.Opt
     base, options = {
         "adam": (keras.optimizers.Adam, {}),
         "adamw": (keras.optimizers.AdamW, {"weight_decay": config.weight_decay}),
+        "soap": (SOAP, {}),
         "sgd": (keras.optimizers.SGD, {"momentum": 0.9}),
     }[config.optimizer]
     factors = layer_factors(assignments(config.lr_multipliers, "lr_multipliers"), [v.path for v in variables])
