@@ -11,6 +11,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+import zoo.data
+from zoo.complexity import receptive_field
+from zoo.data import check_disjoint
 from zoo.errors import UsageError
 from zoo.training import start
 from zoo.training.checkpoint import Checkpoints, claim_workdir, write_whole
@@ -48,7 +51,9 @@ def train(config: TrainConfig, workdir, source=None, valid=None) -> dict:
     workdir = Path(workdir)
     prepare_engine(config)
     claim_workdir(config, workdir)
-    source, valid = source or open_source(config, "train"), valid or open_source(config, "heldout")
+    source, valid = source or open_source(config, "train"), valid or open_source(config, "valid")
+    if hasattr(source, "hashes") and hasattr(valid, "hashes"):
+        check_disjoint(source, valid)
 
     strategy = tf.distribute.get_strategy()
     with strategy.scope():
@@ -65,14 +70,14 @@ def train(config: TrainConfig, workdir, source=None, valid=None) -> dict:
     resumed = checkpoints.restore()
     LOGGER.info("Starting from %s", began if resumed is None else f"the checkpoint of step {resumed} in {workdir}")
 
-    shave = config.loss_shave if config.loss_shave >= 0 else start.spoiled_border(model, config.scale)
+    shave = config.loss_shave if config.loss_shave >= 0 else config.scale * receptive_field(model)
     if 2 * shave >= config.scale * config.lr_size:
         raise UsageError(
             f"Expected lr_size above {2 * shave // config.scale}, as {shave} HR pixels at each side "
             f"are left out of the loss. Received: lr_size={config.lr_size}"
         )
     run_step = make_step(model, average, optimizer, config, shave, strategy)
-    validation = Validation(valid.pictures(), average, config.scale)
+    validation = Validation(valid, average)
     with Recorder(workdir, resumed or 0, config.steps) as recorder, Interruption() as interruption:
         batches = open_batches(strategy, source, config, resumed or 0)
         steps(config, workdir, run_step, batches, optimizer, average, checkpoints, validation, recorder, interruption)
@@ -129,17 +134,19 @@ def prepare_engine(config: TrainConfig) -> None:
 
 
 def open_source(config: TrainConfig, split: str):
-    """Opens the pictures to train or to validate on; without `config.valid` those held out of the samples."""
-    import zoo.data
+    """Opens the pictures to train or to validate on, without `config.valid` those held out of the data.
 
-    name = config.data if split == "train" else config.valid or "sample"
-    if name == "sample":
-        return zoo.data.sample(config.scale, channels=config.channels, split=split)
+    A folder holds nothing out: its runs are then validated on the sample photograph.
+    """
+    scale, channels = config.scale, config.channels
+    held_out = split == "valid" and not config.valid
+    name = config.data if split == "train" or held_out else config.valid
     if name == "div2k":
         options = {"manual_dir": config.manual_dir} if config.manual_dir else {}
-        split = "train" if split == "train" else "valid"
-        return zoo.data.div2k(config.scale, split=split, channels=config.channels, **options)
-    return zoo.data.from_folder(name, config.scale, channels=config.channels)
+        return zoo.data.div2k(scale, split=split, channels=channels, **options)
+    if name == "sample" or held_out:
+        return zoo.data.sample(scale, channels=channels, split="train" if split == "train" else "heldout")
+    return zoo.data.from_folder(name, scale, channels=channels, split=split)
 
 
 def open_batches(strategy, source, config: TrainConfig, start_step: int):
@@ -147,7 +154,10 @@ def open_batches(strategy, source, config: TrainConfig, start_step: int):
 
     def patches(context):
         shard = (context.input_pipeline_id, context.num_input_pipelines)
-        rows = source.patches(config.batch, config.lr_size, config.seed, start_step=start_step, shard=shard)
+        options = {"start_step": start_step, "shard": shard}
+        if config.min_detail:
+            options["min_detail"] = config.min_detail
+        rows = source.patches(config.batch, config.lr_size, config.seed, **options)
         replicas = context.num_replicas_in_sync // context.num_input_pipelines
         return rows.rebatch(config.batch // context.num_replicas_in_sync) if replicas > 1 else rows
 

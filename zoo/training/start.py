@@ -7,7 +7,7 @@ import numpy as np
 
 from zoo import identities
 from zoo.errors import UsageError
-from zoo.layers import FixedUpsampler, ResizeUpsampler, TransposedUpsampler, Upsampler, ZeroInterleavedUpsampler
+from zoo.layers import ResizeUpsampler, TransposedUpsampler, Upsampler, ZeroInterleavedUpsampler
 from zoo.registry import create_model, load
 from zoo.training.config import TrainConfig, assignments
 
@@ -141,19 +141,3 @@ def freeze_body(model: keras.Model) -> None:
         raise UsageError(f"Expected a network with a trained upsampling layer for freeze_body. Received: {model.name}")
     for layer in model.layers:
         layer.trainable = layer in upsamplers
-
-
-def spoiled_border(model: keras.Model, scale: int) -> int:
-    """Returns how many HR pixels at each side of the output depend on the zeros around the input."""
-    radius, step = 0, scale
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.Conv2D):
-            radius += step * (layer.kernel_size[0] // 2)
-        elif isinstance(layer, ResizeUpsampler):
-            radius, step = radius + layer.kernel_size // 2, 1
-        elif isinstance(layer, Upsampler):
-            window = identities.lr_window(layer.kernel_size, scale)
-            radius, step = radius + step * max(window.before, window.after), 1
-        elif isinstance(layer, FixedUpsampler):
-            step = 1  # it pads with the picture, not with zeros
-    return radius

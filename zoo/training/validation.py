@@ -5,31 +5,40 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.color import luma
+from zoo.data import imresize
 from zoo.metrics import psnr
 
 
 class Validation:
-    """Whole pictures and a compiled pass of the network over each.
+    """The pictures, degraded once, and a compiled pass of the network over each.
+
+    The figure is that of `zoo.evaluate.evaluate` (protocol "y"), without degrading the pictures again each time.
 
     Args:
-        pictures: of (name, lr uint8 (h, w, c), hr uint8 (scale·h, scale·w, c)).
+        source: the `zoo.data.Source` whose HR pictures are taken.
         model: the network that is judged, with the weights it has at each call.
-        scale: pixels shaved on each side of the output.
     """
 
-    def __init__(self, pictures, model: keras.Model, scale: int):
-        self.pictures = list(pictures)
-        self.scale = scale
+    def __init__(self, source, model: keras.Model):
+        self.scale = source.scale
+        self.names, self.lr_images, self.hr_images = [], [], []
+        for name, _, hr in source.pictures():
+            self.names.append(name)
+            self.hr_images.append(hr)
+            self.lr_images.append(imresize(hr / 255.0, 1 / self.scale).astype(np.float32))
         # One trace for all sizes; XLA would compile one program per size.
-        self.upscale = tf.function(lambda lr: model(lr, training=False), reduce_retracing=True)
+        size = (1, None, None, source.channels)
+        self.network = tf.function(
+            lambda lr: model(lr, training=False), input_signature=[tf.TensorSpec(size, tf.float32)]
+        )
 
-    def sr_image(self, lr: np.ndarray) -> np.ndarray:
-        """Returns the network's picture in uint8, for an LR picture in uint8 (h, w, c)."""
-        sr = self.upscale(tf.constant(lr[None], tf.float32) / 255.0)[0].numpy()
-        return np.clip(np.round(sr * 255.0), 0, 255).astype(np.uint8)
+    def sr_image(self, index: int) -> np.ndarray:
+        """Returns the network's picture for one of the LR images, uint8 (scale·h, scale·w, c)."""
+        sr = self.network(self.lr_images[index][None])[0].numpy()
+        return np.floor(np.clip(sr, 0, 1) * 255 + 0.5).astype(np.uint8)
 
     def psnr(self) -> float:
-        """Returns the mean PSNR over the pictures in dB."""
+        """Returns the mean PSNR over the pictures, in dB."""
         return float(
-            np.mean([psnr(luma(hr), luma(self.sr_image(lr)), shave=self.scale) for _, lr, hr in self.pictures])
+            np.mean([psnr(luma(hr), luma(self.sr_image(i)), shave=self.scale) for i, hr in enumerate(self.hr_images)])
         )

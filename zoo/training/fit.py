@@ -1,0 +1,80 @@
+"""The upsampling layer is linear, so the best one for a given body has a closed form: least squares on real patches."""
+
+import itertools
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from zoo import identities
+from zoo.errors import UsageError
+from zoo.layers import ResizeUpsampler, Upsampler
+
+# Relative to the mean square of a feature: keeps the solution near the start where the features say little.
+RIDGE = 1e-4
+
+
+def fit_upsampler(model: keras.Model, batches, shave: int, ridge: float = RIDGE) -> None:
+    """Sets the last layer to the least-squares solution for the HR patches, given the features it reads.
+
+    Output phase (a, b) reads x[p + q - t]·W[scale·t + s] with q, s = divmod(a + p0, scale) (`zoo.layers.Upsampler`), so
+    each phase is one linear regression on a window of features. All phases share one Gram matrix, gathered over the
+    batches; a ridge pulls towards the present kernel.
+
+    Args:
+        model: ends in a `TransposedUpsampler`, `ZeroInterleavedUpsampler` or `SubpixelUpsampler`; changed in place.
+        batches: of (lr (b, n, n, c), hr (b, scale·n, scale·n, c)) float32, finite.
+        shave: HR pixels at each side that zero padding spoils, left out.
+        ridge: relative to the mean square of a feature.
+
+    Raises:
+        UsageError: if the network ends in another layer.
+    """
+    last = model.layers[-1]
+    if not isinstance(last, Upsampler) or isinstance(last, ResizeUpsampler):
+        raise UsageError(f"Expected a network that ends in an upsampling layer. Received: {model.name}")
+    scale, side = last.scale, last.kernel_size
+    phases = [divmod(phase + identities.same_offset(side, scale), scale) for phase in range(scale)]
+    taps = [np.arange(first, side, scale) for _, first in phases]
+    shifts = [quotient - np.arange(len(t)) for (quotient, _), t in zip(phases, taps)]
+    low, high = min(s.min() for s in shifts), max(s.max() for s in shifts)
+    margin = max(-(-shave // scale), -low, high)
+
+    body = keras.Model(model.inputs, last.input)
+    gram = moments = 0.0
+    for lr, hr in batches:
+        features = _window(body(lr, training=False), low, high, margin)
+        present = model(lr, training=False)
+        missing = tf.nn.space_to_depth(hr - present, scale)[:, margin:-margin, margin:-margin]
+        missing = tf.reshape(tf.cast(missing, tf.float64), [-1, missing.shape[-1]])
+        gram += tf.matmul(features, features, transpose_a=True).numpy()
+        moments += tf.matmul(features, missing, transpose_a=True).numpy()
+
+    width, inputs = high - low + 1, last.kernel.shape[3]
+    kernel, bias = last.kernel.numpy().astype(np.float64), np.zeros(last.filters)
+    moments = moments.reshape(len(gram), scale, scale, last.filters)
+    constant = len(gram) - 1
+    for a, b in itertools.product(range(scale), repeat=2):
+        rows, columns = shifts[a] - low, shifts[b] - low
+        cells = (rows[:, None] * width + columns)[..., None] * inputs + np.arange(inputs)
+        chosen = np.append(cells.ravel(), constant)
+        matrix = gram[np.ix_(chosen, chosen)]
+        matrix[np.diag_indices(len(chosen))] += ridge * np.trace(gram) / len(gram)
+        change = np.linalg.solve(matrix, moments[chosen, a, b])
+        weights = change[:-1].reshape(len(rows), len(columns), inputs, last.filters)
+        kernel[np.ix_(taps[a], taps[b])] += weights.transpose(0, 1, 3, 2)
+        bias += change[-1] / scale**2
+    last.kernel.assign(kernel)
+    if last.bias is not None:
+        last.bias.assign_add(bias)
+
+
+def _window(features, low: int, high: int, margin: int):
+    """Returns (pixels, window²·I + 1) in float64: what the layer sees around each pixel, and a 1 for the bias."""
+    height, width = features.shape[1:3]
+    shifted = [
+        features[:, margin + y : height - margin + y, margin + x : width - margin + x]
+        for y, x in itertools.product(range(low, high + 1), repeat=2)
+    ]
+    flat = tf.concat([tf.reshape(each, [-1, features.shape[-1]]) for each in shifted], axis=1)
+    return tf.cast(tf.concat([flat, tf.ones([flat.shape[0], 1])], axis=1), tf.float64)
