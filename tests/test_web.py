@@ -1,0 +1,285 @@
+"""The page in a real Chromium: files are dropped on it, its pixels compared with Python's, on WASM and on WebGPU."""
+
+import functools
+import http.server
+import json
+import os
+import shutil
+import signal
+import subprocess
+import threading
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+import zoo
+from export.color import wrap_rgb
+from zoo.complexity import receptive_field
+from zoo.upscale import upscale
+
+WEB = Path(__file__).resolve().parent.parent / "web"
+NODE, NPM, CHROMIUM = (shutil.which(name) for name in ("node", "npm", "chromium"))
+SECONDS = 240
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module", autouse=True)
+def installed():
+    """The runtime beside the page, as `npm ci` and `npm run serve` leave it."""
+    if not NODE or not NPM:
+        pytest.skip("the page needs Node.js and npm: apt-get install nodejs npm")
+    if not CHROMIUM:
+        pytest.skip("the browser tests need Chromium: apt-get install chromium libvulkan1")
+    if not (WEB / "node_modules" / "playwright-core").is_dir():
+        pytest.skip("web/node_modules is missing: npm ci --prefix web")
+    subprocess.run([NPM, "run", "--silent", "vendor"], cwd=WEB, check=True, timeout=60)
+
+
+def network(name, scale, channels=1, **options):
+    """A network with random weights, whose output has a picture's range: levels around the middle, few clipped."""
+    keras.utils.set_random_seed(7)
+    model = zoo.create_model(name, scale=scale, channels=channels, **options)
+    for weight in model.trainable_weights:
+        if weight.name in ("bias", "alpha"):
+            weight.assign(np.random.uniform(-0.1, 0.1, weight.shape))
+    output = model(np.random.uniform(size=(1, 24, 31, channels)).astype("float32")).numpy()
+    last = model.layers[-1]
+    gain = 0.15 / output.std()
+    last.kernel.assign(last.kernel * gain)
+    last.bias.assign((last.bias - output.mean()) * gain + 0.5)
+    return model
+
+
+def tflite(model, path, size=(None, None), **options):
+    signature = [tf.TensorSpec((1, *size, model.input_shape[-1]), tf.float32)]
+    model.export(str(path), format="litert", verbose=False, input_signature=signature, **options)
+    return path
+
+
+def photo(height, width, channels=3):
+    """Waves of many lengths in all colours, and noise: nothing that survives a shift or a swapped channel."""
+    random = np.random.default_rng(height * width)
+    y, x, c = np.meshgrid(np.arange(height), np.arange(width), np.arange(channels), indexing="ij")
+    waves = np.sin(0.31 * y + 0.17 * x + c) + np.sin(0.023 * y * (c + 1) - 0.041 * x) + np.sin(0.9 * x * (2 - c) / 2)
+    return (127 + 38 * waves + random.uniform(-12, 12, waves.shape)).clip(0, 255).astype(np.uint8)
+
+
+def expected(image, model):
+    """What Python makes of a picture: as RGB where it was grey, without tiles as the pictures here are small."""
+    result = upscale(image, model)
+    return np.dstack([result] * 3) if result.ndim == 2 else result
+
+
+def run_browser(job, folder):
+    """Runs the steps of a job in Chromium; returns its report, each step's pixels as an RGBA array."""
+    for number, step in enumerate(job["steps"]):
+        step["pixels"] = str(folder / f"{number}.rgba")
+    (folder / "job.json").write_text(json.dumps({"chromium": CHROMIUM, **job}))
+    process = subprocess.Popen(
+        [NODE, "tests/browser.js", str(folder / "job.json")],
+        cwd=WEB,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        output, complaints = process.communicate(timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+    assert process.returncode == 0, complaints
+    report = json.loads(output)
+    for step, result in zip(job["steps"], report["steps"]):
+        if "width" in result:
+            shape = (result["height"], result["width"], 4)
+            result["pixels"] = np.fromfile(step["pixels"], np.uint8).reshape(shape)
+    assert report["errors"] == []
+    assert report["foreign"] == [], "the page asked another host"
+    return report
+
+
+@pytest.fixture
+def own_server():
+    """`node scripts/serve.js` on a free port: with the headers that allow threads."""
+    process = subprocess.Popen([NODE, "scripts/serve.js", "0"], cwd=WEB, stdout=subprocess.PIPE, text=True)
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def plain_server():
+    """A static server that knows nothing of the page, and sends no special headers."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=WEB)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Pictures to drop, by name."""
+    folder = tmp_path_factory.mktemp("pictures")
+    alpha = np.hypot(*np.mgrid[-18:19, -26:27])
+    transparent = np.dstack([photo(37, 53), (255 * (18 - alpha)).clip(0, 255).astype(np.uint8)])
+    transparent[transparent[..., 3] == 0] = 0
+    pictures = {
+        "photo.png": photo(37, 53),
+        "grey.png": photo(29, 44, 1)[..., 0],
+        "transparent.png": transparent,
+        "dot.png": photo(1, 1),
+        "line.png": photo(2, 301),
+        "large.png": photo(601, 577),
+    }
+    for name, image in pictures.items():
+        Image.fromarray(image).save(folder / name)
+    (folder / "notes.txt").write_text("not a picture")
+    (folder / "text.tflite").write_text("not a network")
+    return folder, pictures
+
+
+def difference(pixels, image):
+    """Largest difference of the page's RGBA from a picture, in levels, weighed by opacity as a canvas stores it."""
+    if image.shape[-1] == 3:
+        image = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
+    assert pixels.shape == image.shape
+    seen, wanted = (np.dstack([a[..., :3] * (a[..., 3:] / 255), a[..., 3]]) for a in (pixels, image))
+    return np.abs(seen - wanted).max()
+
+
+def test_wasm_gives_pythons_pixels(own_server, files, tmp_path):
+    folder, pictures = files
+    fsrcnn = network("fsrcnn", 3, upsampler="subpixel")
+    espcn = network("espcn", 2, channels=3)
+    srcnn = network("srcnn", 2)
+    models = {
+        "fsrcnn_x3": (fsrcnn, 3, tflite(fsrcnn, tmp_path / "fsrcnn_x3.tflite")),
+        "srcnn_x2": (srcnn, 2, tflite(srcnn, tmp_path / "srcnn_x2.tflite")),
+        "espcn_rgb_x2": (espcn, 2, tflite(espcn, tmp_path / "espcn_rgb_x2.tflite", (29, 40))),
+    }
+    cases = [("fsrcnn_x3", name) for name in pictures] + [("srcnn_x2", "photo.png")]
+    cases += [("espcn_rgb_x2", "photo.png"), ("espcn_rgb_x2", "grey.png")]
+    steps = [{"network": str(models[name][2]), "picture": str(folder / picture)} for name, picture in cases]
+    report = run_browser({"address": own_server, "steps": steps}, tmp_path)
+    assert report["isolated"], "the server's headers should allow threads"
+    for (name, picture), result in zip(cases, report["steps"]):
+        model, scale, _ = models[name]
+        assert result["problem"] == result["note"] == "", (name, picture)
+        assert result["with"].startswith("WebAssembly")
+        assert f"×{scale}" in result["about"] and f"looks {receptive_field(model)} pixels" in result["about"]
+        # A canvas keeps colour times opacity, in 8 bits.
+        limit = 3 if "transparent" in picture else 1
+        assert difference(result["pixels"], expected(pictures[picture], model)) <= limit, (name, picture)
+    large = report["steps"][cases.index(("fsrcnn_x3", "large.png"))]
+    assert "4 tiles" in large["size"]
+    # A negative control: one pixel aside is far off.
+    shifted = np.roll(expected(pictures["photo.png"], fsrcnn), 1, axis=1)
+    assert difference(report["steps"][0]["pixels"], shifted) > 20
+
+
+def test_tiles_equal_the_whole_picture(own_server, tmp_path):
+    """The same network as a file of any size and as one of 40 × 48 pixels: equal to the last level on WASM."""
+    Image.fromarray(photo(113, 97)).save(tmp_path / "photo.png")
+    steps = []
+    for name, options in {"fsrcnn": {"scale": 2, "upsampler": "subpixel"}, "srcnn": {"scale": 3}}.items():
+        model = network(name, **options)
+        for size in ((None, None), (40, 48)):
+            file = tflite(model, tmp_path / f"{name}_{size[0]}.tflite", size)
+            steps.append({"network": str(file), "picture": str(tmp_path / "photo.png")})
+    # Wrapped for RGB the file carries its own colour conversion; the page then only cuts and pastes.
+    wrapped = wrap_rgb(network("fsrcnn", 2, upsampler="subpixel"), 2)
+    steps.append({"network": str(tflite(wrapped, tmp_path / "rgb.tflite", (40, 48))), "picture": steps[0]["picture"]})
+    results = run_browser({"address": own_server, "steps": steps}, tmp_path)["steps"]
+    assert [result["problem"] for result in results] == [""] * 5
+    for whole, tiled in (results[0:2], results[2:4]):
+        assert "tiles" not in whole["size"] and "tiles" in tiled["size"]
+        np.testing.assert_array_equal(whole["pixels"], tiled["pixels"])
+    assert "RGB, tiles of 48×40" in results[4]["about"]
+    assert difference(results[4]["pixels"], results[0]["pixels"][..., :3]) <= 1
+
+
+def test_webgpu_gives_pythons_pixels(plain_server, tmp_path):
+    """WebGPU over SwiftShader, and a server without special headers."""
+    image = photo(36, 64)
+    Image.fromarray(image).save(tmp_path / "photo.png")
+    fsrcnn = network("fsrcnn", 3, upsampler="subpixel")
+    transposed = network("fsrcnn", 3, upsampler="transposed")
+    transposed.set_weights(fsrcnn.get_weights())
+    any_size = str(tflite(fsrcnn, tmp_path / "any_size.tflite"))
+    steps = [
+        {"network": any_size, "picture": str(tmp_path / "photo.png")},
+        {"processor": "webgpu-fp16"},
+        {"processor": "wasm"},
+        {"network": str(tflite(fsrcnn, tmp_path / "tiles.tflite", (28, 32))), "processor": "auto"},
+        {"network": str(tflite(transposed, tmp_path / "transposed.tflite", (36, 64)))},
+    ]
+    report = run_browser({"address": plain_server, "gpu": True, "steps": steps}, tmp_path)
+    assert not report["isolated"]
+    assert [result["problem"] for result in report["steps"]] == [""] * 5
+    single, half, wasm, tiles, wrong = report["steps"]
+    wanted = expected(image, fsrcnn)
+    for result in (single, half, tiles):
+        assert result["with"] == "WebGPU" and result["note"] == ""
+    for result in (single, half, wasm, tiles, wrong):
+        assert difference(result["pixels"], wanted) <= 1
+    assert wasm["with"] == "WebAssembly"
+    assert "6 tiles" in tiles["size"]
+    # The delegate shifts this deconvolution without a word; the page notices and lets the CPU do it.
+    assert wrong["with"] == "WebAssembly"
+    assert wrong["note"].startswith("WebGPU computes this file wrongly")
+
+
+def test_what_is_no_picture_gets_a_sentence(own_server, files, tmp_path):
+    folder, pictures = files
+    fsrcnn = network("fsrcnn", 3, upsampler="subpixel")
+    good = tflite(fsrcnn, tmp_path / "good.tflite")
+    content = good.read_bytes()
+    (tmp_path / "cut.tflite").write_bytes(content[: len(content) // 3])
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "truncated.png").write_bytes((folder / "large.png").read_bytes()[:20])
+    classifier = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(4)])
+    tflite(classifier, tmp_path / "classifier.tflite", (8, 8))
+    tflite(fsrcnn, tmp_path / "small.tflite", (12, 90))
+    Image.fromarray(np.zeros((3, 6000), np.uint8)).save(tmp_path / "long.png")
+    steps = [
+        {"picture": str(folder / "notes.txt")},
+        {"picture": str(tmp_path / "empty.png")},
+        {"picture": str(tmp_path / "truncated.png")},
+        {"network": str(folder / "text.tflite")},
+        {"network": str(tmp_path / "cut.tflite")},
+        {"network": str(tmp_path / "classifier.tflite")},
+        {"network": str(good), "picture": str(tmp_path / "long.png")},
+        {"network": str(tmp_path / "small.tflite"), "picture": str(folder / "photo.png")},
+        {"network": str(good), "picture": str(folder / "photo.png")},
+    ]
+    results = run_browser({"address": own_server, "steps": steps}, tmp_path)["steps"]
+    unreadable = "Expected a picture that this browser can open (PNG, JPEG, WebP, …) or a .tflite file. Received:"
+    sentences = [
+        f"{unreadable} notes.txt.",
+        f"{unreadable} empty.png.",
+        f"{unreadable} truncated.png.",
+        "Expected a TFLite file. Received a file of another kind.",
+        "Expected a whole TFLite file. Received one that is damaged or cut off.",
+        "Expected an output of (1, height, width, 1 or 3). Received: (1, 4).",
+        "Expected a result of at most 64 megapixels (of 1024 × 1024) and 16384 pixels a side, the most that a browser "
+        "shows. Received: 6000×3, which becomes 18000×9.",
+        "Expected tiles of more than 14 pixels, which is how far this network looks to both sides. Received a file "
+        "made for 12: a picture must not be larger than that.",
+        "",
+    ]
+    assert [result["problem"] for result in results] == sentences
+    # After all that the page still works.
+    assert difference(results[8]["pixels"], expected(pictures["photo.png"], fsrcnn)) <= 1

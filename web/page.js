@@ -1,0 +1,199 @@
+// The page: what is dropped goes to the worker, what comes back goes on the canvas.
+import { checkSize, openPicture, paint, pixelsOf, save } from "./picture.js";
+import { isTflite } from "./tflite.js";
+
+const element = (id) => document.getElementById(id);
+const MEASURED_FRAMES = 10;
+const NAMES = { webgpu: "WebGPU", wasm: "WebAssembly" };
+
+const state = { network: null, picture: null, pictureName: "", runtime: null };
+
+const worker = new Worker(new URL("./worker.js", import.meta.url));
+const waiting = new Map();
+let lastJob = 0;
+
+worker.onmessage = ({ data }) => {
+  const job = waiting.get(data.id);
+  if ("progress" in data) {
+    element("progress").value = data.progress;
+    return;
+  }
+  waiting.delete(data.id);
+  if (data.stopped) job.resolve(null);
+  else if (data.error) job.reject(new Error(data.error));
+  else job.resolve(data.result);
+};
+worker.onerror = () => problem("Expected a browser that runs WebAssembly in a worker. Received: one that does not.");
+
+/** Sends the worker a job. Resolves to its result, or to null if a newer job took its place. */
+function ask(kind, job = {}) {
+  const id = ++lastJob;
+  worker.postMessage({ id, kind, ...job });
+  return new Promise((resolve, reject) => waiting.set(id, { resolve, reject }));
+}
+
+function problem(sentence) {
+  element("problem").textContent = sentence;
+}
+
+/** Runs `task` with the page marked as busy; what goes wrong becomes one sentence on the page. */
+async function attempt(task) {
+  problem("");
+  element("progress").removeAttribute("value");
+  document.body.dataset.busy = String(Number(document.body.dataset.busy ?? 0) + 1);
+  try {
+    await task();
+  } catch (error) {
+    problem(error.message);
+  } finally {
+    document.body.dataset.busy = String(Number(document.body.dataset.busy) - 1);
+  }
+}
+
+async function take(file) {
+  if (!file) return;
+  const bytes = new Uint8Array(await file.slice(0, 8).arrayBuffer());
+  if (isTflite(bytes) || file.name.endsWith(".tflite")) {
+    await openNetwork(file.name, new Uint8Array(await file.arrayBuffer()));
+    listNetwork(file.name, file);
+  } else {
+    const image = await openPicture(file);
+    checkSize({ width: image.naturalWidth, height: image.naturalHeight }, state.network?.scale ?? 1);
+    state.picture = pixelsOf(image);
+    state.pictureName = file.name;
+  }
+  await show();
+}
+
+// Networks on offer: those beside the page, by address, and those that were dropped, as files.
+const networks = new Map();
+
+function listNetwork(name, source) {
+  if (!networks.has(name)) element("network").add(new Option(name.replace(/\.tflite$/, ""), name));
+  networks.set(name, source);
+  element("network").value = name;
+}
+
+async function chooseNetwork(name) {
+  const source = networks.get(name);
+  if (source instanceof File) return openNetwork(name, new Uint8Array(await source.arrayBuffer()));
+  const response = await fetch(source);
+  if (!response.ok) throw new Error(`Expected the file ${source} beside this page. Received: status ${response.status}.`);
+  return openNetwork(name, new Uint8Array(await response.arrayBuffer()));
+}
+
+async function openNetwork(name, bytes) {
+  const shape = await ask("open", { bytes });
+  if (!shape) return;
+  state.network = { name, ...shape };
+  const size = shape.size ? `tiles of ${shape.size[1]}×${shape.size[0]}` : "any size";
+  const [down, across] = shape.radius;
+  const reach = down === across ? `${down}` : `${across}×${down}`;
+  const colour = shape.channels === 1 ? "luma" : "RGB";
+  element("about").textContent = `×${shape.scale}, ${colour}, ${size}, looks ${reach} pixels to each side`;
+}
+
+async function upscale() {
+  const { picture, network } = state;
+  checkSize(picture, network.scale);
+  return ask("upscale", { picture, processor: element("processor").value });
+}
+
+async function show() {
+  if (!state.picture || !state.network) return;
+  const { picture, pictureName } = state;
+  const result = await upscale();
+  if (!result) return;
+  paint(element("before"), picture);
+  paint(element("after"), result.picture);
+  const stack = element("stack");
+  stack.style.setProperty("--width", result.picture.width);
+  stack.style.setProperty("--height", result.picture.height);
+  element("result").hidden = false;
+  state.savedName = `${pictureName.replace(/\.[^.]*$/, "")}_${state.network.name.replace(/\.tflite$/, "")}.png`;
+  report(result, [result.milliseconds], picture);
+}
+
+function report({ picture: after, processor, why, tiles, exact }, times, before) {
+  const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
+  const milliseconds = (name) => {
+    const value = median(times.map((each) => each[name]));
+    return value < 100 ? value.toFixed(1) : value.toFixed(0);
+  };
+  const threads = processor === "wasm" && state.runtime.threads > 1 ? `, ${state.runtime.threads} threads` : "";
+  const tiling = tiles > 1 ? `, ${tiles} tiles` : "";
+  element("size").textContent = `${before.width}×${before.height} → ${after.width}×${after.height}${tiling}`;
+  element("with").textContent = `${NAMES[processor]}${threads}`;
+  element("network-time").textContent = `${milliseconds("network")} ms`;
+  element("frame-time").textContent = `${milliseconds("frame")} ms`;
+  element("frames").textContent = times.length > 1 ? `median of ${times.length}` : "first run";
+  const border = "The picture is smaller than this file's tile, so its right and lower edge are computed as if it went on.";
+  element("note").textContent = [why, exact ? null : border].filter(Boolean).join(" ");
+}
+
+async function measure() {
+  const { picture } = state;
+  const times = [];
+  let result = null;
+  for (let frame = 0; frame < MEASURED_FRAMES; frame++) {
+    result = await upscale();
+    if (!result) return;
+    times.push(result.milliseconds);
+    element("progress").value = (frame + 1) / MEASURED_FRAMES;
+  }
+  report(result, times, picture);
+}
+
+function split(percent) {
+  element("split").value = percent;
+  element("stack").style.setProperty("--split", `${percent}%`);
+}
+
+function dragSplit(event) {
+  if (event.buttons !== 1) return;
+  const { left, width } = element("stack").getBoundingClientRect();
+  split(Math.min(Math.max((100 * (event.clientX - left)) / width, 0), 100));
+}
+
+async function begin() {
+  state.runtime = await ask("start");
+  for (const option of element("processor").options) {
+    if (option.value.startsWith("webgpu")) option.disabled = !state.runtime.webgpu;
+  }
+  const response = await fetch("models/index.json");
+  const names = response.ok ? await response.json() : [];
+  for (const name of names.reverse()) listNetwork(name, `models/${name}`);
+  if (names.length) await chooseNetwork(names.at(-1));
+  else element("about").textContent = "none yet: drop a .tflite file";
+}
+
+element("file").addEventListener("change", ({ target }) => {
+  attempt(() => take(target.files[0])).then(() => (target.value = ""));
+});
+addEventListener("dragover", (event) => {
+  event.preventDefault();
+  document.body.classList.add("dragging");
+});
+addEventListener("dragleave", (event) => {
+  if (!event.relatedTarget) document.body.classList.remove("dragging");
+});
+addEventListener("drop", (event) => {
+  event.preventDefault();
+  document.body.classList.remove("dragging");
+  attempt(() => take(event.dataTransfer.files[0]));
+});
+element("network").addEventListener("change", ({ target }) => {
+  attempt(async () => {
+    await chooseNetwork(target.value);
+    await show();
+  });
+});
+element("processor").addEventListener("change", () => attempt(show));
+element("measure").addEventListener("click", () => attempt(measure));
+element("save").addEventListener("click", () => attempt(() => save(element("after"), state.savedName)));
+element("actual").addEventListener("change", ({ target }) => element("view").classList.toggle("actual", target.checked));
+element("split").addEventListener("input", ({ target }) => split(target.value));
+element("stack").addEventListener("pointerdown", dragSplit);
+element("stack").addEventListener("pointermove", dragSplit);
+
+attempt(begin);

@@ -1,0 +1,90 @@
+// Drives the page in a real Chromium: node tests/browser.js JOB.json   (tests/test_web.py writes the job)
+// The job: { address, chromium, gpu, screenshot, steps: [{ network, picture, processor, pixels }] }, each step dropping
+// files on the page. Prints what the page then says, one object per step, and writes its pixels as RGBA bytes.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { chromium } from "playwright-core";
+
+const job = JSON.parse(readFileSync(process.argv[2], "utf8"));
+const swiftshader = [
+  "--enable-unsafe-webgpu",
+  "--use-webgpu-adapter=swiftshader",
+  "--enable-features=Vulkan",
+  "--ignore-gpu-blocklist",
+];
+const quiet = [
+  "--no-sandbox",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  // Nothing but the page's own host has an address: as good as no network.
+  "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+];
+
+async function drop(page, path) {
+  const file = { name: basename(path), base64: readFileSync(path).toString("base64") };
+  await page.evaluate(({ name, base64 }) => {
+    const content = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([content], name));
+    document.querySelector(".drop").dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+  }, file);
+  await idle(page);
+}
+
+const idle = (page) => page.waitForFunction(() => document.body.dataset.busy === "0", null, { timeout: 120_000 });
+
+const saw = (page) =>
+  page.evaluate(() => {
+    const ids = ["problem", "note", "about", "with", "size", "network-time", "frame-time"];
+    return Object.fromEntries(ids.map((id) => [id, document.getElementById(id).textContent]));
+  });
+
+async function pixels(page, path) {
+  const { width, height, base64 } = await page.evaluate(() => {
+    const canvas = document.getElementById("after");
+    const { width, height } = canvas;
+    const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+    let text = "";
+    for (let i = 0; i < data.length; i += 32768) text += String.fromCharCode(...data.subarray(i, i + 32768));
+    return { width, height, base64: btoa(text) };
+  });
+  writeFileSync(path, Buffer.from(base64, "base64"));
+  return { width, height };
+}
+
+const profile = mkdtempSync(join(tmpdir(), "zoo-web-"));
+const context = await chromium.launchPersistentContext(profile, {
+  executablePath: job.chromium,
+  headless: true,
+  ignoreDefaultArgs: ["--disable-gpu"],
+  args: [...quiet, ...(job.gpu ? swiftshader : [])],
+  viewport: job.viewport ?? { width: 1100, height: 900 },
+});
+try {
+  const page = await context.newPage();
+  const report = { steps: [], foreign: [], errors: [] };
+  const own = (address) => address.startsWith(job.address) || /^(blob|data):/.test(address);
+  context.on("request", (request) => own(request.url()) || report.foreign.push(request.url()));
+  page.on("pageerror", (error) => report.errors.push(error.message));
+  await page.goto(job.address);
+  await idle(page);
+  report.isolated = await page.evaluate(() => crossOriginIsolated);
+  for (const step of job.steps) {
+    if (step.processor) await page.selectOption("#processor", step.processor).then(() => idle(page));
+    if (step.network) await drop(page, step.network);
+    if (step.picture) await drop(page, step.picture);
+    if (step.press) await page.click(step.press).then(() => idle(page));
+    const result = await saw(page);
+    if (step.pixels && !result.problem) Object.assign(result, await pixels(page, step.pixels));
+    if (step.screenshot) await page.screenshot({ path: step.screenshot, fullPage: true });
+    report.steps.push(result);
+  }
+  console.log(JSON.stringify(report));
+} finally {
+  await context.close();
+  rmSync(profile, { recursive: true, force: true });
+}
