@@ -1,0 +1,157 @@
+"""A finished training run becomes a preset: weights, a TFLite file for every size, and a card that says all of it.
+
+    python -m export.preset --workdir=runs/fsrcnn_x3 --name=fsrcnn_x3 --data=Set5,Set14,BSD100
+
+The folders of `--data` hold the public test sets; their figures go into the card as `zoo.evaluate` measures them.
+"""
+
+import argparse
+import dataclasses
+import datetime
+import hashlib
+import json
+import os
+import platform
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from export import tflite_dynamic
+from export.files import whole
+from export.published import published
+from zoo import complexity, evaluate
+from zoo.data import benchmark
+from zoo.errors import UsageError, exit_on_usage_error
+from zoo.registry import PRESETS
+from zoo.training import TrainConfig
+from zoo.training.config import assignments
+from zoo.training.start import build_model
+
+# What the public training sets are and under which terms; weights trained on them carry this along.
+TERMS = {
+    "DIV2K_train_Y_subset": "181 luma crops of DIV2K training pictures; academic research",
+    "BSDS500_train": "BSDS500 train, 200 JPEGs; non-commercial research and education",
+    "BSDS500_test": "BSDS500 test, 200 JPEGs, disjoint from BSD100; non-commercial research and education",
+    "T91": "T91 (Yang et al. 2010), 90 pictures; terms not stated",
+    "photos_2k": "38 photographs (CC0, CC-BY-4.0, CC-BY-SA-4.0, Unsplash/NASA public domain)",
+    "sample": "photographs that scikit-image ships; public domain or CC0",
+    "div2k": "DIV2K train, 800 pictures; academic research",
+}
+
+
+def training_card(workdir: Path, config: TrainConfig) -> dict:
+    """What was trained, on what, how long and on which machine, out of the run's own files."""
+    log = [json.loads(line) for line in (workdir / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    seconds, steps = 0.0, 0
+    for record in log:
+        if "steps_per_second" in record and record["step"] > steps:
+            seconds, steps = seconds + (record["step"] - steps) / record["steps_per_second"], record["step"]
+    names = [Path(folder).name for folder in config.data.split(",")]
+    defaults = TrainConfig()
+    flags = {
+        field.name: getattr(config, field.name)
+        for field in dataclasses.fields(config)
+        if getattr(config, field.name) != getattr(defaults, field.name)
+    }
+    # Folders by their names: where they lay on one machine is of no use on another.
+    for option in ("data", "valid"):
+        if option in flags:
+            flags[option] = ",".join(Path(folder).name for folder in flags[option].split(","))
+    if flags.get("weights"):
+        flags["weights"] = "/".join(Path(flags["weights"]).parts[-2:])
+    command = " ".join(["python train.py", *(f"--{name}={value}" for name, value in flags.items()), "--workdir=DIR"])
+    return {
+        "command": command,
+        "command_on_div2k": command.replace(f"--data={flags.get('data')}", "--data=div2k").replace(
+            f"--valid={flags.get('valid')}", "--valid=div2k"
+        ),
+        "data": {name: TERMS.get(name, "no terms stated") for name in names},
+        "steps": steps,
+        "hours": round(seconds / 3600, 2),
+        "seed": config.seed,
+        "environment": json.loads((workdir / "environment.json").read_text(encoding="utf-8")),
+        "valid_psnr": json.loads((workdir / "best.json").read_text(encoding="utf-8"))["psnr"],
+    }
+
+
+def measure(model, scale: int, folders: list[Path]) -> dict:
+    """PSNR and SSIM by the published protocol, per test set."""
+    results = {}
+    for folder in folders:
+        mean = evaluate.mean(evaluate.evaluate(model, benchmark(folder), scale))
+        results[folder.name] = {"psnr": round(mean.psnr, 4), "ssim": round(mean.ssim, 5)}
+    return results
+
+
+def make_preset(workdir: Path, name: str, folders: list[Path], output: Path = PRESETS) -> dict:
+    """Writes NAME.weights.h5, NAME.tflite and, last, NAME.json.
+
+    Args:
+        workdir: a run of `zoo.training.train` that has validated at least once.
+        name: ARCH_xSCALE or ARCH_VARIANT_xSCALE.
+        folders: public test sets, their pictures in the folder or its `HR`.
+        output: where the three files go.
+    Returns:
+        The card.
+    Raises:
+        UsageError: the folder holds no such run, or the name does not fit it.
+    """
+    if not (workdir / "config.json").is_file() or not (workdir / "best.weights.h5").is_file():
+        raise UsageError(f"Expected a training run that has validated. Received: {workdir}")
+    config = TrainConfig.load(workdir / "config.json")
+    if not (name.startswith(config.model) and name.endswith(f"_x{config.scale}")):
+        raise UsageError(f"Expected a name {config.model}[_VARIANT]_x{config.scale}. Received: {name!r}")
+    options = {"channels": config.channels, **assignments(config.model_options, "model_options")}
+    model = build_model(config)
+    model.load_weights(workdir / "best.weights.h5")
+    upsampler = {"SubpixelUpsampler": "subpixel", "TransposedUpsampler": "transposed"}
+    form = upsampler.get(type(model.get_layer("upsampler")).__name__)
+    if form:
+        options["upsampler"] = form
+
+    output.mkdir(parents=True, exist_ok=True)
+    files = {"weights.h5": output / f"{name}.weights.h5", "tflite": output / f"{name}.tflite"}
+    with whole(files["weights.h5"]) as unfinished:
+        model.save_weights(unfinished)
+    tflite_dynamic(model, files["tflite"])
+    cost = complexity.count(model)
+    card = {
+        "name": name,
+        "model": config.model,
+        "scale": config.scale,
+        "channels": config.channels,
+        "options": options,
+        "parameters": cost["parameters"],
+        "macs_720p": cost["macs"],
+        "macs_720p_quoted": cost["macs_quoted"],
+        "radius": complexity.receptive_field(model),
+        "training": training_card(workdir, config),
+        "results": measure(model, config.scale, folders),
+        "published": published(config.model, config.scale),
+        "int8_loss_db": None,
+        "date": datetime.date.today().isoformat(),
+        "sha256": {suffix: hashlib.sha256(path.read_bytes()).hexdigest() for suffix, path in files.items()},
+    }
+    card["training"]["environment"]["machine"] = platform.machine()
+    with whole(output / f"{name}.json") as unfinished:
+        unfinished.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return card
+
+
+@exit_on_usage_error
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m export.preset", description=__doc__.splitlines()[0])
+    parser.add_argument("--workdir", required=True, type=Path, help="the training run")
+    parser.add_argument("--name", required=True, help="ARCH_xSCALE or ARCH_VARIANT_xSCALE")
+    parser.add_argument("--data", default="", help="folders of public test sets, joined with commas")
+    parser.add_argument("--output", type=Path, default=PRESETS, help="folder of the presets")
+    options = parser.parse_args(argv)
+    folders = [Path(folder) for folder in options.data.split(",") if folder]
+    card = make_preset(options.workdir, options.name, folders, options.output)
+    print(json.dumps({"name": card["name"], "results": card["results"]}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
