@@ -89,7 +89,29 @@ class Source:
         augment: bool = True,
         min_detail: float = 0.0,
     ):
-        """The batches to train on; see `zoo.data.pipeline.patches`."""
+        """An endless dataset of training batches; batch k is a function of (seed, k) alone.
+
+        So a resumed run sees what the uninterrupted one would have seen, and every worker can compute its share of a
+        global batch. Every patch of every picture is as likely as any other: large pictures count for more.
+
+        Args:
+            batch: patches in the global batch.
+            lr_size: side of the LR patch in LR pixels.
+            seed: an integer.
+            start_step: the step whose batch comes first, from 0.
+            shard: (index, count): only rows [index · batch / count, (index + 1) · batch / count) of each batch.
+            augment: flip and turn each patch at random into one of its eight orientations.
+            min_detail: only patches with at least this mean absolute difference between neighbouring LR pixels, in 8-bit
+                levels (0.5 leaves out blank skies); their corners then lie on a grid of lr_size // 8 LR pixels.
+
+        Returns:
+            `tf.data.Dataset` of (LR patches, HR patches): float32 in [0, 1], (batch / count, lr_size, lr_size, channels)
+            and (batch / count, scale · lr_size, scale · lr_size, channels). Row i of the one is the LR image of row i of
+            the other, cut at the same place; the LR image was made from the whole picture.
+
+        Raises:
+            UsageError: on wrong sizes, or if no picture is large or detailed enough.
+        """
         from zoo.data import pipeline
 
         return pipeline.patches(self, batch, lr_size, seed, start_step, shard, augment, min_detail)
