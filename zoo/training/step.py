@@ -59,9 +59,9 @@ def make_step(model, average, optimizer, config: TrainConfig, shave: int, strate
         total = strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(local_gradient, args=batch), axis=None)
         *parts, loss = tf.split(total, [*sizes, 1])
         norm = tf.norm(total[:-1])
-        # The average starts as the plain mean of the first steps: it must not remember the start for 1/(1-ema) steps.
+        # Early on the average looks back over a tenth of the steps only, not over all of them: the start is far away.
         steps = tf.cast(optimizer.iterations.value, tf.float32)
-        rate = tf.maximum(1.0 - config.ema, 1.0 / (steps + 1.0))
+        rate = tf.maximum(1.0 - config.ema, 10.0 / (steps + 10.0))
         optimizer.apply([tf.reshape(part, shape) for part, shape in zip(parts, shapes)], model.trainable_variables)
         for mean, weight in zip(average.trainable_variables, model.trainable_variables):
             mean.assign(mean + rate * (tf.convert_to_tensor(weight.value) - mean))
