@@ -21,8 +21,8 @@ def coordinates(scale, channels, sizes=SIZES) -> Source:
 
         return read
 
-    pictures = [Picture(f"p{k}", f"p{k}", h * w * scale**2, reader(k, h, w)) for k, (h, w) in enumerate(sizes)]
-    return Source("coordinates", scale, channels, pictures)
+    pictures = [Picture(f"p{k}", f"p{k}", reader(k, h, w)) for k, (h, w) in enumerate(sizes)]
+    return Source("coordinates", scale, channels, pictures, sum(h * w for h, w in sizes) * scale**2)
 
 
 def orientations(image):
@@ -118,8 +118,8 @@ def test_every_patch_is_equally_likely():
         return read
 
     shapes = ((32, 40), (40, 64))
-    pictures = [Picture(f"{h}", f"{h}", 4 * h * w, reader(9000 * k, h, w)) for k, (h, w) in enumerate(shapes)]
-    source = Source("numbers", 2, 3, pictures)
+    pictures = [Picture(f"{h}", f"{h}", reader(9000 * k, h, w)) for k, (h, w) in enumerate(shapes)]
+    source = Source("numbers", 2, 3, pictures, pixels=100_000)
     corners = np.concatenate(
         [
             eight_bits(lr)[:, 0, 0].astype(int) @ [256, 1, 0]
@@ -142,7 +142,7 @@ def test_flat_regions_are_left_out_on_request():
         return hr, None
 
     def source():
-        return Source("half flat", 2, 1, [Picture("a", "a", 120 * 80, read)])
+        return Source("half flat", 2, 1, [Picture("a", "a", read)], pixels=120 * 80)
 
     def detail(lr):
         levels = lr.astype(np.float64) * 255

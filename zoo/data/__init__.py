@@ -13,7 +13,7 @@ _HOME = {
     "check_disjoint": "sources",
     "from_folder": "folders",
     "sample": "samples",
-    "div2k": "div2k",
+    "div2k": "tfds_div2k",
 }
 __all__ = sorted(_HOME)
 

@@ -6,7 +6,7 @@ from zoo.data.decode import PictureError, existing_folder, picture_files, pixel_
 from zoo.data.sources import Picture, Source
 from zoo.errors import UsageError
 
-_SPLITS = {"train": "train", "valid": "valid", "validation": "valid"}
+SPLITS = {"train": "train", "valid": "valid", "validation": "valid"}
 
 
 def from_folder(path, scale: int, channels: int = 1, split: str = "train") -> Source:
@@ -29,22 +29,24 @@ def from_folder(path, scale: int, channels: int = 1, split: str = "train") -> So
     Raises:
         UsageError: on a folder that is not there or has no pictures.
     """
-    if split not in _SPLITS:
-        raise UsageError(f"Expected split to be one of {', '.join(_SPLITS)}. Received: split={split!r}")
-    pictures, skipped = [], []
+    if split not in SPLITS:
+        raise UsageError(f"Expected split to be one of {', '.join(SPLITS)}. Received: split={split!r}")
+    pictures, pixels, skipped = [], 0, []
     folders = [folder for folder in str(path).split(",") if folder.strip()] or [str(path)]
     for folder in folders:
-        root = _picture_folder(existing_folder(folder.strip()), _SPLITS[split])
+        root = _picture_folder(existing_folder(folder.strip()), SPLITS[split])
         files = picture_files(root)
         if not files:
             raise UsageError(f"Expected a folder with pictures (PNG, JPEG, BMP, TIFF, WebP). Received: {str(root)!r}")
         lr_folder = _lr_folder(root, scale)
         for file in files:
             try:
-                pictures.append(Picture(file.stem, str(file), pixel_count(file), _reader(file, lr_folder, scale)))
+                pixels += pixel_count(file)
             except PictureError as error:
                 skipped.append((str(file), str(error)))
-    return Source(str(path), scale, channels, pictures, skipped)
+            else:
+                pictures.append(Picture(file.stem, str(file), _reader(file, lr_folder, scale)))
+    return Source(str(path), scale, channels, pictures, pixels, skipped)
 
 
 def _picture_folder(folder: Path, split: str) -> Path:

@@ -9,6 +9,7 @@ _SPLITS = {
     "train": ("camera", "chelsea", "coffee", "rocket", "coins", "brick", "grass", "gravel"),
     "heldout": ("astronaut",),
 }
+_MOST_PIXELS = 427 * 640
 
 
 def sample(scale: int, channels: int = 1, split: str = "train") -> Source:
@@ -24,8 +25,8 @@ def sample(scale: int, channels: int = 1, split: str = "train") -> Source:
     """
     if split not in _SPLITS:
         raise UsageError(f"Expected split to be one of {', '.join(_SPLITS)}. Received: split={split!r}")
-    pictures = [Picture(name, f"skimage.data.{name}", 640 * 512, _reader(name)) for name in _SPLITS[split]]
-    return Source(f"sample/{split}", scale, channels, pictures)
+    pictures = [Picture(name, f"skimage.data.{name}", _reader(name)) for name in _SPLITS[split]]
+    return Source(f"sample/{split}", scale, channels, pictures, pixels=len(pictures) * _MOST_PIXELS)
 
 
 def _reader(name: str):

@@ -25,14 +25,12 @@ class Picture:
     Attributes:
         name: short, for tables.
         path: where it comes from, for messages.
-        pixels: h · w of the HR image, or more: the memory to set aside.
         read: returns the HR image and the LR image, or None where the LR image is to be made; uint8, (h, w) or
             (h, w, 3); raises `PictureError`.
     """
 
     name: str
     path: str
-    pixels: int
     read: Callable[[], tuple[np.ndarray, np.ndarray | None]]
 
 
@@ -61,14 +59,12 @@ class Source:
         skipped: (path, reason) of the pictures that could not be read, known once they have been.
     """
 
-    def __init__(self, name: str, scale: int, channels: int, pictures: Iterable[Picture], skipped=()):
-        if not isinstance(scale, int) or scale < 2:
-            raise UsageError(f"Expected scale as an integer of at least 2. Received: scale={scale!r}")
-        if channels not in (1, 3):
-            raise UsageError(f"Expected channels to be 1 (luma) or 3 (RGB). Received: channels={channels!r}")
+    def __init__(self, name: str, scale: int, channels: int, pictures: Iterable[Picture], pixels: int, skipped=()):
+        """Opens a source; `pixels`, Σ h · w of the HR images or more, is the memory to set aside."""
+        check_form(scale, channels)
         self.name, self.scale, self.channels = name, scale, channels
         self.skipped: list[tuple[str, str]] = list(skipped)
-        self._unread = list(pictures)
+        self._unread, self._pixels = pictures, pixels
         self._records: np.ndarray | None = None
         self._places: list[Place] = []
         self._hashes: dict[bytes, str] = {}
@@ -101,13 +97,13 @@ class Source:
             start_step: the step whose batch comes first, from 0.
             shard: (index, count): only rows [index · batch / count, (index + 1) · batch / count) of each batch.
             augment: flip and turn each patch at random into one of its eight orientations.
-            min_detail: only patches with at least this mean absolute difference between neighbouring LR pixels, in 8-bit
-                levels (0.5 leaves out blank skies); their corners then lie on a grid of lr_size // 8 LR pixels.
+            min_detail: only patches with at least this mean absolute difference between neighbouring LR pixels, in
+                8-bit levels (0.5 leaves out blank skies); their corners then lie on a grid of lr_size // 8 LR pixels.
 
         Returns:
-            `tf.data.Dataset` of (LR patches, HR patches): float32 in [0, 1], (batch / count, lr_size, lr_size, channels)
-            and (batch / count, scale · lr_size, scale · lr_size, channels). Row i of the one is the LR image of row i of
-            the other, cut at the same place; the LR image was made from the whole picture.
+            `tf.data.Dataset` of (LR patches, HR patches), float32 in [0, 1]: (batch / count, lr_size, lr_size,
+            channels) and (batch / count, scale · lr_size, scale · lr_size, channels), cut at the same places. The LR
+            image was made from the whole picture, so the border of a patch is like its inside.
 
         Raises:
             UsageError: on wrong sizes, or if no picture is large or detailed enough.
@@ -139,11 +135,11 @@ class Source:
         if self._records is not None:
             return
         width = self.channels * (1 + self.scale**2)
-        records = _aligned(sum(picture.pixels // self.scale**2 for picture in self._unread), width, self.name)
+        records = _aligned(self._pixels // self.scale**2, width, self.name)
         start = 0
         for path, reason in self.skipped:
             logging.warning("Skipping %s: %s", path, reason)
-        for picture, done in zip(self._unread, _ahead(self._prepare, self._unread)):
+        for picture, done in _ahead(self._prepare, self._unread):
             try:
                 lr, hr, digest = done()
             except PictureError as error:
@@ -161,7 +157,7 @@ class Source:
         if not self._places:
             why = "; ".join(f"{path}: {reason}" for path, reason in self.skipped[:3])
             raise UsageError(f"Expected at least one picture that can be read in {self.name!r}. Received: {why}")
-        self._unread = []
+        self._unread = None
         self._records = records[:start]
 
     def _prepare(self, picture: Picture) -> tuple[np.ndarray, np.ndarray, bytes]:
@@ -185,6 +181,14 @@ class Source:
                 )
             lr = (luma(lr) if self.channels == 1 else _rgb(lr))[:height, :width]
         return np.atleast_3d(lr), np.atleast_3d(hr), digest
+
+
+def check_form(scale: int, channels: int) -> None:
+    """Raises a `UsageError` if no source can have this scale or number of channels."""
+    if not isinstance(scale, int) or scale < 2:
+        raise UsageError(f"Expected scale as an integer of at least 2. Received: scale={scale!r}")
+    if channels not in (1, 3):
+        raise UsageError(f"Expected channels to be 1 (luma) or 3 (RGB). Received: channels={channels!r}")
 
 
 def check_disjoint(train: Source, valid: Source) -> None:
@@ -232,14 +236,15 @@ def _aligned(rows: int, width: int, name: str) -> np.ndarray:
     return buffer[offset : offset + size].reshape(-1, width)
 
 
-def _ahead(function: Callable, items: list) -> Iterator[Callable]:
-    """Yields, in order, for each item what returns `function(item)`, computed by all cores a few items ahead."""
+def _ahead(function: Callable, items: Iterable) -> Iterator[tuple]:
+    """Yields, in order, each item and what returns `function(item)`, computed by all cores a few items ahead."""
     workers = os.cpu_count() or 1
     with ThreadPoolExecutor(workers) as pool:
         waiting = deque()
         for item in items:
-            waiting.append(pool.submit(function, item))
+            waiting.append((item, pool.submit(function, item)))
             if len(waiting) > 2 * workers:
-                yield waiting.popleft().result
-        while waiting:
-            yield waiting.popleft().result
+                item, future = waiting.popleft()
+                yield item, future.result
+        for item, future in waiting:
+            yield item, future.result
