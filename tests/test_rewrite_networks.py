@@ -1,0 +1,128 @@
+"""Networks as others write them, rewritten: the same function at every pixel, in float64."""
+
+import keras
+import numpy as np
+import oracle
+import pytest
+
+from benchmarks.networks import NETWORKS, randomise
+from zoo import rewrite
+from zoo.layers import DepthToSpace
+
+TOLERANCE = 1e-12
+# Upsamplings that stay (transposed convolutions of stride 1 are convolutions), and those that move.
+EXPECTED = {
+    "dcgan": (1, 4),
+    "unet": (0, 2),
+    "unet_upsampling": (0, 2),
+    "unet_upconv": (0, 2),
+    "fcn8s": (0, 3),
+    "cyclegan": (0, 2),
+    "pix2pix": (0, 4),
+    "autoencoder": (0, 2),
+    "mobilenet_decoder": (0, 5),
+    "segnet": (0, 3),
+    "vae_decoder": (1, 2),
+    "depth_decoder": (0, 2),
+    "style_transfer": (0, 2),
+    "pose_heads": (0, 3),
+    "espcn_deconvolution": (0, 1),
+    "fsrcnn_x2": (0, 1),
+    "fsrcnn_x3": (0, 1),
+    "fsrcnn_x4": (0, 1),
+}
+SLOW = {"mobilenet_decoder", "fcn8s", "cyclegan", "unet_upconv", "segnet", "vae_decoder", "style_transfer"}
+
+
+@pytest.fixture(autouse=True)
+def float64():
+    """Every layer in float64, and the session's float type back afterwards."""
+    policy, floatx = keras.config.dtype_policy(), keras.config.floatx()
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    yield
+    keras.config.set_floatx(floatx)
+    keras.config.set_dtype_policy(policy)
+
+
+def inputs_of(model, network, sides, seed=1):
+    """Two random inputs of odd, non-square size, as far as the network's own strides let it be odd."""
+    height, width = (side * network.multiple for side in sides)
+    return np.random.default_rng(seed).normal(size=(2, height, width, model.input_shape[-1]))
+
+
+def outputs(model, images):
+    return [np.asarray(each) for each in keras.tree.flatten(model(images, training=False))]
+
+
+def worst(model, rewritten, images):
+    pairs = zip(outputs(rewritten, images), outputs(model, images), strict=True)
+    return max(oracle.relative(received, expected) for received, expected in pairs)
+
+
+def layers_of(model):
+    return model._flatten_layers(include_self=False, recursive=True)
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in NETWORKS])
+def test_the_same_function(name):
+    network = NETWORKS[name]
+    model = randomise(network.build(0.125))
+    before, calls = model.get_weights(), [len(layer._inbound_nodes) for layer in layers_of(model)]
+    rewritten, rows = rewrite._rewrite(model, "exact")
+    assert ([row.action for row in rows].count("stays"), [row.action for row in rows].count("moved")) == EXPECTED[name]
+    # Keras interpolates in float32; the float64 truth for these layers is a matrix, in test_rewrite_layers.py.
+    tolerance = 1e-6 if name == "depth_decoder" else TOLERANCE
+    for sides in ((3, 5), (5, 2)):
+        assert worst(model, rewritten, inputs_of(model, network, sides)) <= tolerance, sides
+    assert rewritten.output_names == model.output_names and rewritten.name == model.name
+    assert rewritten.input_shape == model.input_shape and rewritten.output_shape == model.output_shape
+    # The original is as it was: its weights, and no call more.
+    assert [len(layer._inbound_nodes) for layer in layers_of(model)] == calls
+    assert all(np.array_equal(old, new) for old, new in zip(before, model.get_weights(), strict=True))
+    if EXPECTED[name][1]:
+        assert not any(isinstance(layer, keras.layers.UpSampling2D) for layer in layers_of(rewritten))
+
+
+def lr_layers(model):
+    return [layer for layer in layers_of(model) if layer.name.endswith("_lr")]
+
+
+def swap_taps(layer):
+    kernel, *rest = layer.get_weights()
+    kernel[0, 0], kernel[-1, -1] = kernel[-1, -1].copy(), kernel[0, 0].copy()
+    layer.set_weights([kernel, *rest])
+
+
+def swap_phases(layer):
+    kernel, *rest = layer.get_weights()
+    phases = kernel.reshape(*kernel.shape[:3], 4, -1)[..., [0, 2, 1, 3], :]
+    layer.set_weights([phases.reshape(kernel.shape), *rest])
+
+
+def pytorch_order(layer):
+    kernel, *rest = layer.get_weights()
+    phases = kernel.reshape(*kernel.shape[:3], 4, -1)
+    layer.set_weights([phases.swapaxes(3, 4).reshape(kernel.shape), *rest])
+
+
+@pytest.mark.parametrize("damage", (swap_taps, swap_phases, pytorch_order))
+@pytest.mark.parametrize("name", ("dcgan", "unet_upsampling"))
+def test_the_comparison_can_fail(name, damage):
+    network = NETWORKS[name]
+    model = randomise(network.build(0.125))
+    rewritten = rewrite.to_lr_space(model)
+    images = inputs_of(model, network, (3, 5))
+    assert worst(model, rewritten, images) <= TOLERANCE
+    damage(lr_layers(rewritten)[-1])
+    assert worst(model, rewritten, images) > 1e-3
+
+
+def test_a_decoder_is_rewritten_level_by_level():
+    model = NETWORKS["pix2pix"].build(0.125)
+    rewritten = rewrite.to_lr_space(model)
+    assert sum(isinstance(layer, DepthToSpace) for layer in layers_of(rewritten)) == 4
+    for row in rewrite.explain(model).rows:
+        # The paper's figure: 2×2 windows for a 4×4 kernel of stride 2, none of their weights a structural zero.
+        assert row.lr_kernel[:2] == (2, 2) and row.zeros == 0 and row.macs_after == row.macs
+        assert row.macs_quoted == 4 * row.macs

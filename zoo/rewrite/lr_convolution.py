@@ -1,0 +1,142 @@
+"""An upsampling as one convolution in LR space before a shuffle: kernel, padding and crop; NumPy only.
+
+Every upsampling that is rewritten is first brought to one form, a transposed convolution W (Ky, Kx, O, I) of stride
+`scale` that drops `offset` rows at the start: per axis, output y = Σ x[p]·W[y + offset - scale·p].
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from zoo import identities
+
+Pair = tuple[int, int]
+
+
+class Transposed(NamedTuple):
+    """A transposed convolution along both axes.
+
+    Attributes:
+        kernel: (Ky, Kx, O, I), float64.
+        scale: its stride.
+        offsets: rows and columns of the full result dropped at the start.
+        extras: per axis, output length - scale·input length.
+        taps: (Ky, Kx), which taps the construction can fill at all; False is a structural zero.
+    """
+
+    kernel: np.ndarray
+    scale: int
+    offsets: Pair
+    extras: Pair
+    taps: np.ndarray
+
+
+class LrConvolution(NamedTuple):
+    """Pad, convolve in LR space, shuffle, crop.
+
+    Attributes:
+        kernel: (ky, kx, I, scale²·O), float64, in TensorFlow's channel order.
+        scale: the shuffle's block.
+        pads: LR rows and columns of zeros (before, after) per axis; negative: cropped.
+        crops: HR rows and columns cut (before, after) per axis after the shuffle.
+        zeros: structural zeros among the ky·kx·scale² weights between one input and one output map.
+    """
+
+    kernel: np.ndarray
+    scale: int
+    pads: tuple[Pair, Pair]
+    crops: tuple[Pair, Pair]
+    zeros: int
+
+    @property
+    def same(self) -> bool:
+        """Whether the padding is what a convolution's padding 'same' adds."""
+        sides = self.kernel.shape[:2]
+        return all((before, after) == ((side - 1) // 2, side // 2) for side, (before, after) in zip(sides, self.pads))
+
+    @property
+    def macs(self) -> int:
+        """Multiplications per LR pixel."""
+        return self.kernel.size
+
+
+def keras_transposed(kernel: np.ndarray, scale: int, padding: str, output_padding: Pair | None) -> Transposed:
+    """`keras.layers.Conv2DTranspose` with these arguments, which TensorFlow computes as the gradient of a convolution.
+
+    Output length and offset per axis, n the input length, as in Keras' shape inference: 'valid' has
+    (n - 1)·scale + K + output padding (default max(scale - K, 0)) and drops nothing; 'same' has scale·n, or
+    (n - 1)·scale + K mod 2 + output padding where that is given, and drops half of the surplus, rounded down.
+    """
+    offsets, extras = [], []
+    for axis, side in enumerate(kernel.shape[:2]):
+        given = None if output_padding is None else output_padding[axis]
+        if padding == "valid":
+            extras.append(side - scale + (max(scale - side, 0) if given is None else given))
+            offsets.append(0)
+        else:
+            extras.append(0 if given is None else side % 2 + given - scale)
+            offsets.append(max(side - scale - extras[-1], 0) // 2)
+    return Transposed(kernel, scale, tuple(offsets), tuple(extras), np.ones(kernel.shape[:2], bool))
+
+
+def resized_convolution(
+    kernel: np.ndarray,
+    method: str,
+    scale: int,
+    dilation: Pair = (1, 1),
+    padding: tuple[Pair, Pair] | str = "same",
+) -> Transposed:
+    """An enlargement by `method`, then an HR convolution with zero padding: together one transposed convolution.
+
+    The enlargement is one with the kernel h[scale·(R - d) + a] = f[d, a] of `identities.interpolation_weights` and the
+    offset scale·R, R its radius. Followed by the taps W[k], step D apart, before-padding P:
+    W'[t] = Σ_k W[k]·h[t + D·k - D·(K - 1)], offset' = D·(K - 1) - P + scale·R.
+    Exact at every pixel for nearest (R = 0): zeros around the HR image are the enlarged zeros around the LR image.
+    Exact inside only for the others, whose HR border values are not zero.
+
+    Args:
+        kernel: (Ky, Kx, I, O), as `keras.layers.Conv2D` holds it.
+        padding: `"same"`, `"valid"`, or the HR zeros (before, after) per axis.
+    """
+    weights = identities.interpolation_weights(method, scale)
+    radius = identities.interpolation_window(method, scale).before
+    enlargement = weights[::-1].reshape(-1)
+    matrices, offsets, extras = [], [], []
+    for axis, side in enumerate(kernel.shape[:2]):
+        reach = dilation[axis] * (side - 1)
+        before, after = {"same": (reach // 2, reach - reach // 2), "valid": (0, 0)}.get(padding) or padding[axis]
+        matrix = np.zeros((len(enlargement) + reach, side))
+        for k in range(side):
+            start = reach - dilation[axis] * k
+            matrix[start : start + len(enlargement), k] = enlargement
+        matrices.append(matrix)
+        offsets.append(reach - before + scale * radius)
+        extras.append(before + after - reach)
+    composed = np.einsum("tk,ul,klio->tuoi", *matrices, kernel, optimize=True)
+    rows, columns = (np.any(matrix != 0, axis=1) for matrix in matrices)
+    return Transposed(composed, scale, tuple(offsets), tuple(extras), np.outer(rows, columns))
+
+
+def lr_convolution(transposed: Transposed, crop: bool = True) -> LrConvolution:
+    """The LR convolution that equals a transposed convolution at every pixel.
+
+    Args:
+        crop: whether a crop in HR space may buy a smaller window (2×2 instead of 3×3 for the paper's 4×4, stride 2).
+            Without it an LR position belongs to exactly its own block of HR pixels.
+    """
+    kernel, scale, offsets, extras, taps = transposed
+    if not crop:
+        # An offset that is a multiple of scale needs no crop; zeros before the taps make it one.
+        before = [(-offset % scale, 0) for offset in offsets]
+        kernel, taps = np.pad(kernel, [*before, (0, 0), (0, 0)]), np.pad(taps, before)
+        offsets = tuple(offset + more for offset, (more, _) in zip(offsets, before))
+    windows = [identities.lr_window(side, scale, offset) for side, offset in zip(kernel.shape[:2], offsets)]
+    pads, crops = [], []
+    for window, extra in zip(windows, extras):
+        # Positions that the convolution has to give, over those of the LR image.
+        positions = -(-(extra + window.crop) // scale)
+        pads.append((window.before, positions + window.taps - 1 - window.before))
+        crops.append((window.crop, scale * positions - extra - window.crop))
+    lr_kernel = identities.transposed_to_subpixel(kernel, scale, offsets=offsets)
+    used = identities.transposed_to_subpixel(taps[:, :, None, None], scale, offsets=offsets)
+    return LrConvolution(lr_kernel, scale, tuple(pads), tuple(crops), int(used.size - used.sum()))

@@ -1,0 +1,202 @@
+"""The plan of a rewrite: for every call of every graph whether it is replaced, and one row of explanation for each."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+
+from zoo import layers as zoo_layers
+from zoo.rewrite import find
+from zoo.rewrite.explanation import Row, row_of_enlargement, row_of_moved, row_of_zoo_layer, row_that_stays
+from zoo.rewrite.find import Moved, Stays
+from zoo.rewrite.graph import Graph, Node, has_graph
+
+# Upsamplings that no rule covers, so that they are named and not passed over.
+OTHERS = {
+    "Conv1DTranspose": "not a picture: only two-dimensional layers are rewritten",
+    "Conv3DTranspose": "not a picture: only two-dimensional layers are rewritten",
+    "UpSampling1D": "not a picture: only two-dimensional layers are rewritten",
+    "UpSampling3D": "not a picture: only two-dimensional layers are rewritten",
+    "Resizing": "resizes to a fixed size, not by a whole number",
+    "Resize": "resizes to a size computed in the graph, not by a known whole number",
+    "ConvTranspose": "an operation without a layer: its kernel may be computed in the graph",
+}
+TRANSPOSED_FORMS = (zoo_layers.TransposedUpsampler, zoo_layers.ZeroInterleavedUpsampler)
+
+
+@dataclass
+class Swapped:
+    """A layer that one other layer replaces.
+
+    Attributes:
+        make: that layer, given its name.
+        weights: its weights; None: those of the layer that it replaces.
+    """
+
+    node: Node
+    make: Callable[[str], keras.layers.Layer]
+    weights: list[np.ndarray] | None = None
+
+    @property
+    def layer(self) -> keras.layers.Layer:
+        return self.node.operation
+
+    @property
+    def reads(self) -> list[keras.KerasTensor]:
+        return self.node.input_tensors
+
+
+@dataclass
+class Plan:
+    """What replaces which call (by the node's id), and the rows in the order of the graphs."""
+
+    replaced: dict[int, Moved | Swapped] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)
+
+
+def plan(graphs: list[Graph], interior: bool, worth: Callable[[Row], str | None]) -> Plan:
+    """Looks at every call of every graph.
+
+    Args:
+        interior: whether a replacement may differ at the border.
+        worth: None for a replacement that is wanted, or why it is not.
+    """
+    calls = Counter(id(node.operation) for graph in graphs for node in graph.nodes)
+    found, refused = {}, {}
+    for graph in graphs:
+        for node in graph.nodes:
+            try:
+                moved = _moved(graph, node, interior)
+                if moved is not None:
+                    found[id(node)] = moved
+            except Stays as reason:
+                refused[id(node)] = str(reason)
+    for moved in _sharing_broken(found, calls):
+        del found[id(moved.node)]
+        refused[id(moved.node)] = "shares its weights with a call that cannot move: the weights would come apart"
+    result = Plan()
+    for graph in graphs:
+        _plan_graph(graph, found, refused, worth, result)
+    return result
+
+
+def _moved(graph: Graph, node: Node, interior: bool) -> Moved | None:
+    kind = type(node.operation)
+    if kind is keras.layers.Conv2DTranspose:
+        return find.transposed_convolution(node)
+    if kind is zoo_layers.ResizeUpsampler:
+        return find.resize_upsampler(node)
+    if kind is keras.layers.Conv2D:
+        return find.convolution(graph, node, interior)
+    return None
+
+
+def _sharing_broken(found: dict[int, Moved], calls: Counter) -> list[Moved]:
+    """Calls of a shared layer of which another call stays, or moves in another way."""
+    by_layer = {}
+    for moved in found.values():
+        by_layer.setdefault(id(moved.layer), []).append(moved)
+    return [
+        moved
+        for key, group in by_layer.items()
+        if len(group) != calls[key] or any(each.signature != group[0].signature for each in group)
+        for moved in group
+    ]
+
+
+def _plan_graph(graph: Graph, found: dict, refused: dict, worth, result: Plan) -> None:
+    rows = {}
+    for node in graph.nodes:
+        moved = found.get(id(node))
+        if moved is not None:
+            row = row_of_moved(graph.path, moved)
+            against = worth(row)
+            if against is None:
+                result.replaced[id(node)] = moved
+            else:
+                row = row_that_stays(graph.path, node.operation, against)
+            rows[id(node)] = row
+    for node in needed(graph, result.replaced):
+        if id(node) not in rows:
+            row = _swap_or_stay(graph, node, refused, worth, result)
+            if row is not None:
+                rows[id(node)] = row
+    result.rows += [rows[id(node)] for node in graph.nodes if id(node) in rows]
+
+
+def needed(graph: Graph, replaced: dict[int, Moved | Swapped]) -> list[Node]:
+    """The calls that are still there, inputs first, once the replaced ones read what they read now."""
+    wanted = {id(tensor) for tensor in graph.functional.outputs}
+    calls = []
+    for node in reversed(graph.nodes):
+        if any(id(tensor) in wanted for tensor in node.outputs):
+            calls.append(node)
+            reads = replaced[id(node)].reads if id(node) in replaced else node.input_tensors
+            wanted.update(id(tensor) for tensor in reads)
+    return calls[::-1]
+
+
+def _swap_or_stay(graph: Graph, node: Node, refused: dict, worth, result: Plan) -> Row | None:
+    layer, path = node.operation, graph.path
+    if isinstance(layer, TRANSPOSED_FORMS):
+        result.replaced[id(node)] = Swapped(node, lambda name: _subpixel(layer, name))
+        return row_of_zoo_layer(path, layer, moved=True)
+    if type(layer) in (zoo_layers.SubpixelUpsampler, zoo_layers.FixedUpsampler):
+        return row_of_zoo_layer(path, layer, moved=False)
+    try:
+        found = find.enlargement(layer)
+    except Stays as reason:
+        return row_that_stays(path, layer, str(reason))
+    if found is not None:
+        method, scale = found
+        channels = node.input_tensors[0].shape[-1]
+        row = row_of_enlargement(path, layer, method, scale, channels, _follows(graph, node, method, refused))
+        against = worth(row)
+        if against is not None:
+            return row_that_stays(path, layer, against)
+        border = "renormalise" if method == "bicubic" else None
+        policy = layer.dtype_policy
+        result.replaced[id(node)] = Swapped(
+            node, lambda name: zoo_layers.FixedUpsampler(method, scale, border, name=name, dtype=policy)
+        )
+        return row
+    if id(node) in refused and type(layer) is not keras.layers.Conv2D:
+        return row_that_stays(path, layer, refused[id(node)])
+    for kind in type(layer).__mro__:
+        if kind.__name__ in OTHERS and kind.__module__.startswith("keras."):
+            return row_that_stays(path, layer, OTHERS[kind.__name__])
+        if kind in (keras.layers.Conv2DTranspose, keras.layers.UpSampling2D):
+            return row_that_stays(path, layer, f"{type(layer).__name__}, a subclass that may compute something else")
+    return _opaque(path, layer)
+
+
+def _subpixel(layer: zoo_layers.Upsampler, name: str) -> zoo_layers.SubpixelUpsampler:
+    return zoo_layers.SubpixelUpsampler.from_config({**layer.get_config(), "name": name})
+
+
+def _follows(graph: Graph, node: Node, method: str, refused: dict) -> str:
+    """Why no convolution takes an enlargement in: the first call that reads it and what is in the way."""
+    calls = graph.calls_reading(node.outputs[0])
+    if not calls:
+        return "no convolution after it in its model"
+    for call in calls:
+        if id(call) in refused:
+            return refused[id(call)]
+    if method != "nearest":
+        return "a convolution after it stays a layer of its own: at the border the two are not one"
+    names = ", ".join(f"{call.operation.name!r} ({type(call.operation).__name__})" for call in calls)
+    return f"what reads it is no convolution that can take it in: {names}"
+
+
+def _opaque(path: str, layer) -> Row | None:
+    """A layer that holds upsampling layers whose connections cannot be read."""
+    if not isinstance(layer, keras.layers.Layer) or has_graph(layer):
+        return None
+    kinds = (keras.layers.Conv2DTranspose, keras.layers.UpSampling2D, *TRANSPOSED_FORMS)
+    inside = [each for each in layer._flatten_layers(include_self=False) if isinstance(each, kinds)]
+    if not inside:
+        return None
+    names = ", ".join(repr(each.name) for each in inside)
+    return row_that_stays(path, layer, f"{names} inside {type(layer).__name__}, whose connections cannot be read")

@@ -1,0 +1,114 @@
+"""A model made anew layer by layer, with the replacements of a plan in it; the original is only read."""
+
+import inspect
+
+import keras
+
+from zoo.rewrite import replace
+from zoo.rewrite.find import Moved
+from zoo.rewrite.graph import Graph, Node, clone, copy_weights, has_graph
+from zoo.rewrite.plan import Plan, needed
+
+
+class Names:
+    """Layer names that no layer of the model has yet."""
+
+    def __init__(self, graphs: list[Graph]):
+        self._taken = {node.operation.name for graph in graphs for node in graph.nodes}
+        self._taken |= {layer.name for graph in graphs for layer in graph.functional.layers}
+
+    def fresh(self, name: str) -> str:
+        number, result = 1, name
+        while result in self._taken:
+            number += 1
+            result = f"{name}_{number}"
+        self._taken.add(result)
+        return result
+
+
+class Rebuild:
+    """Makes the models of all graphs anew; a layer or model that is called twice is made once."""
+
+    def __init__(self, graphs: list[Graph], plan: Plan):
+        self.names = Names(graphs)
+        self._graphs = {id(graph.model): graph for graph in graphs}
+        self._plan = plan
+        self._clones = {}
+        self._chains = {}
+
+    def model(self, graph: Graph) -> keras.Model:
+        """The graph's model, made anew with its replacements."""
+        inputs = keras.tree.map_structure(_input_like, graph.functional._inputs_struct)
+        known = dict(zip(map(id, graph.functional.inputs), keras.tree.flatten(inputs)))
+        for node in needed(graph, self._plan.replaced):
+            outputs = self.call(node, known)
+            for old, new in zip(node.outputs, keras.tree.flatten(outputs)):
+                known[id(old)] = new
+        outputs = keras.tree.map_structure(lambda tensor: known[id(tensor)], graph.functional._outputs_struct)
+        return _model_like(graph.model, inputs, outputs)
+
+    def call(self, node: Node, known: dict):
+        """The outputs of a call, from the new tensors of what it reads."""
+        replaced = self._plan.replaced.get(id(node))
+        if isinstance(replaced, Moved):
+            return self._moved(replaced, known)
+        operation = node.operation
+        if replaced is not None:
+            new = self._once(operation, lambda: replaced.make(operation.name))
+        else:
+            new = self.clone(operation)
+        arguments, keywords = node.arguments.fill_in(known)
+        outputs = new(*arguments, **keywords)
+        if replaced is not None and replaced.weights is not None:
+            new.set_weights(replaced.weights)
+        elif isinstance(new, keras.layers.Layer) and not has_graph(new):
+            copy_weights(operation, new)
+        return outputs
+
+    def clone(self, operation):
+        """The operation made anew, once; a model whose graph is known with its replacements."""
+        if id(operation) in self._graphs:
+            return self._once(operation, lambda: self.model(self._graphs[id(operation)]))
+        return self._once(operation, lambda: clone(operation))
+
+    def _once(self, operation, make):
+        if id(operation) not in self._clones:
+            self._clones[id(operation)] = make()
+        return self._clones[id(operation)]
+
+    def _moved(self, moved: Moved, known: dict):
+        if id(moved.layer) not in self._chains:
+            self._chains[id(moved.layer)] = replace.chains_of(moved, self.names)
+        terms = []
+        for term in moved.terms:
+            x = known[id(term.tensor)]
+            for node in term.between:
+                x = self.call(node, {id(node.input_tensors[0]): x})
+            terms.append(x)
+        return replace.apply(self._chains[id(moved.layer)], terms, [known[id(tensor)] for tensor in moved.rest])
+
+
+def _input_like(tensor):
+    layer = tensor._keras_history.operation
+    return keras.Input(
+        batch_shape=tensor.shape, dtype=tensor.dtype, name=layer.name, optional=getattr(layer, "optional", False)
+    )
+
+
+def _model_like(model: keras.Model, inputs, outputs) -> keras.Model:
+    """A model of the same kind: Sequential stays Sequential; a class whose constructor takes no graph becomes plain."""
+    if isinstance(model, keras.Sequential):
+        new = keras.Sequential(keras.Model(inputs, outputs).layers, name=model.name)
+    else:
+        constructor = type(model).__init__
+        takes_graph = {"inputs", "outputs"} <= set(inspect.signature(constructor).parameters)
+        kind = type(model) if takes_graph or constructor is keras.Model.__init__ else keras.Model
+        new = kind(inputs, outputs, name=model.name)
+    if not model.trainable:
+        new.trainable = False
+    return new
+
+
+def rebuild(graphs: list[Graph], plan: Plan) -> keras.Model:
+    """A new model of the first graph with the replacements of a plan."""
+    return Rebuild(graphs, plan).model(graphs[0])

@@ -1,0 +1,132 @@
+"""Keras layers for what the plan says: plain ones, so that the result trains, saves and exports like any other."""
+
+import keras
+import numpy as np
+
+from zoo.layers import DepthToSpace
+from zoo.rewrite.find import Moved
+from zoo.rewrite.graph import array
+from zoo.rewrite.lr_convolution import LrConvolution
+from zoo.rewrite.pointwise import is_function_of_one_value
+
+
+class Chain:
+    """Layers applied one after the other, made once and shared by all calls of the layer that they replace.
+
+    The last one gets the replaced layer's name: it gives the tensor that the name stood for, also as an output.
+    """
+
+    def __init__(self, owner: keras.layers.Layer, names):
+        self._owner = owner
+        self._names = names
+        self._parts = []
+        self._weights = []
+        self._layers = None
+
+    def add(self, role: str, kind, *weights: np.ndarray, **arguments) -> None:
+        self._parts.append((role, kind, arguments))
+        self._weights.append(weights)
+
+    def __call__(self, x, last: bool = True):
+        """Applies the chain; `last` is whether it ends what replaces the layer."""
+        if self._layers is None:
+            self._layers = []
+            for position, (role, kind, arguments) in enumerate(self._parts):
+                end = last and position == len(self._parts) - 1
+                name = self._owner.name if end else self._names.fresh(f"{self._owner.name}_{role}")
+                self._layers.append(kind(name=name, dtype=self._owner.dtype_policy, **arguments))
+        for layer, weights in zip(self._layers, self._weights):
+            fresh = not layer.built
+            x = layer(x)
+            if fresh and weights:
+                layer.set_weights(weights)
+        return x
+
+
+def _both(pairs, sign: int) -> tuple | None:
+    """The padding (sign 1) or cropping (sign -1) among signed amounts; None where there is none."""
+    sides = tuple(tuple(max(sign * side, 0) for side in pair) for pair in pairs)
+    return sides if any(map(any, sides)) else None
+
+
+def add_lr_convolution(chain: Chain, lr: LrConvolution, bias, activation, trainable: bool, role: str = "lr") -> None:
+    """Pad, convolution with its activation, shuffle, crop."""
+    padding = "same" if lr.same else "valid"
+    if padding == "valid":
+        if zeros := _both(lr.pads, 1):
+            chain.add(f"{role}_pad", keras.layers.ZeroPadding2D, padding=zeros, data_format="channels_last")
+        if surplus := _both(lr.pads, -1):
+            chain.add(f"{role}_inside", keras.layers.Cropping2D, cropping=surplus, data_format="channels_last")
+    weights = [lr.kernel] if bias is None else [lr.kernel, np.tile(bias, lr.scale**2)]
+    chain.add(
+        role,
+        keras.layers.Conv2D,
+        *weights,
+        filters=lr.kernel.shape[3],
+        kernel_size=lr.kernel.shape[:2],
+        padding=padding,
+        data_format="channels_last",
+        activation=activation,
+        use_bias=bias is not None,
+        trainable=trainable,
+    )
+    chain.add(f"{role}_shuffle", DepthToSpace, scale=lr.scale)
+    if crops := _both(lr.crops, 1):
+        chain.add(f"{role}_crop", keras.layers.Cropping2D, cropping=crops, data_format="channels_last")
+
+
+def chains_of(moved: Moved, names) -> list[Chain]:
+    """The chains that replace a layer: one per LR term; with several parts also the HR rest and what joins them."""
+    layer = moved.layer
+    bias = array(layer.bias) if layer.use_bias else None
+    activation = getattr(layer, "activation", None)
+    activation = None if activation is keras.activations.linear else activation
+    alone = len(moved.terms) == 1 and not moved.rest
+    inside = alone and is_function_of_one_value(activation)
+    chains = []
+    for number, term in enumerate(moved.terms):
+        chain = Chain(layer, names)
+        # The bias is added once: by the HR convolution where there is one, else by the first LR convolution.
+        of_term = bias if number == 0 and not moved.rest else None
+        add_lr_convolution(
+            chain,
+            term.lr,
+            of_term,
+            activation if inside else None,
+            layer.trainable,
+            "lr" if len(moved.terms) == 1 else f"lr_{number + 1}",
+        )
+        chains.append(chain)
+    if moved.rest:
+        chain = Chain(layer, names)
+        kernel = moved.rest_kernel
+        if len(moved.rest) > 1:
+            chain.add("hr_maps", keras.layers.Concatenate, axis=-1)
+        chain.add(
+            "hr",
+            keras.layers.Conv2D,
+            *([kernel] if bias is None else [kernel, bias]),
+            filters=kernel.shape[3],
+            kernel_size=kernel.shape[:2],
+            padding=layer.padding,
+            dilation_rate=layer.dilation_rate,
+            data_format="channels_last",
+            use_bias=bias is not None,
+            trainable=layer.trainable,
+        )
+        chains.append(chain)
+    end = chains[0] if alone else Chain(layer, names)
+    if not alone:
+        end.add("sum", keras.layers.Add)
+        chains.append(end)
+    if activation is not None and not inside:
+        end.add("activation", keras.layers.Activation, activation=activation)
+    return chains
+
+
+def apply(chains: list[Chain], terms: list, rest: list):
+    """The tensor that replaces the layer's output, from the LR tensors of the terms and the HR tensors of the rest."""
+    if len(chains) == 1:
+        return chains[0](terms[0])
+    parts = [*terms, rest[0] if len(rest) == 1 else rest] if rest else terms
+    return chains[-1]([chain(part, last=False) for chain, part in zip(chains, parts)])
