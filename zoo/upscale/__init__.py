@@ -1,0 +1,69 @@
+"""Upscaling of pictures: arrays, files, folders. Only Keras models and 16-bit colour PNG need TensorFlow."""
+
+import numpy as np
+
+from zoo.errors import UsageError
+from zoo.upscale.engine import Engine, Model, open_engine
+from zoo.upscale.enlarge import enlarge
+from zoo.upscale.tiles import Chain
+
+__all__ = ["Chain", "Engine", "enlarge", "open_engine", "upscale"]
+
+
+def upscale(
+    image: np.ndarray,
+    model: Model,
+    tile: int | tuple[int, int] | None = None,
+    ensemble: bool = False,
+    threads: int | None = None,
+) -> np.ndarray:
+    """Enlarges one picture by the model's scale.
+
+    A luma model (1 channel) is applied to Y of BT.601, the chroma is enlarged by bicubic interpolation; the exact
+    definition is in `zoo.upscale.planes`. The result does not depend on the tiles: they overlap by what the network
+    sees.
+
+    Args:
+        image: (h, w) grey, (h, w, 1) grey, (h, w, 2) grey and alpha, (h, w, 3) RGB or (h, w, 4) RGB and alpha (not
+            premultiplied); uint8 or uint16.
+        model: a preset's name, a `.tflite` or `.keras` file, a `keras.Model`, or an engine from `open_engine`, which
+            saves opening it again for every picture.
+        tile: side, or height and width, of the tiles without their overlap, LR px. Default: chosen for memory.
+        ensemble: average the network over the 8 flips and quarter turns: 8 times the work.
+        threads: for presets and TFLite files; default as many as the process may use.
+
+    Returns:
+        (scale·h, scale·w) or (scale·h, scale·w, c): of the same kind and dtype.
+
+    Raises:
+        UsageError: an array of another kind, or a model that is none or does not enlarge.
+    """
+    image = np.asarray(image)
+    samples = image[..., None] if image.ndim == 2 else image
+    if samples.ndim != 3 or samples.shape[2] not in (1, 2, 3, 4) or 0 in samples.shape:
+        raise UsageError(
+            "Expected a picture (h, w) or (h, w, c), c 1 (grey), 2 (with alpha), 3 (RGB) or 4 (with alpha), not empty. "
+            f"Received: shape={image.shape}"
+        )
+    if samples.dtype not in (np.uint8, np.uint16):
+        raise UsageError(f"Expected uint8 or uint16. Received: dtype {image.dtype}")
+    engine = open_engine(model, threads)
+    height, width, channels = samples.shape
+    result = np.empty((height * engine.scale, width * engine.scale, channels), samples.dtype)
+
+    def write(row: int, column: int, part: np.ndarray) -> None:
+        result[row : row + part.shape[0], column : column + part.shape[1]] = part
+
+    enlarge(_Array(samples), write, engine, tile, ensemble)
+    return result.reshape(*result.shape[:2], *image.shape[2:])
+
+
+class _Array:
+    """An array as a source of samples."""
+
+    def __init__(self, samples: np.ndarray):
+        self.samples, self.dtype = samples, samples.dtype
+        self.height, self.width, self.channels = samples.shape
+
+    def read(self, rows: slice, columns: slice) -> np.ndarray:
+        return self.samples[rows, columns]

@@ -1,0 +1,152 @@
+"""Enlarges pictures: files, folders and patterns, with the colours, profile, EXIF and resolution they came with."""
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+from zoo.errors import UsageError, exit_on_usage_error
+from zoo.upscale.files import MAX_MEGAPIXELS, Options, Row, upscale_files
+from zoo.upscale.scales import open_scaled
+from zoo.upscale.targets import existing, jobs
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """The command's flags."""
+    parser = argparse.ArgumentParser(prog="python -m zoo.upscale", description=__doc__)
+    parser.add_argument("inputs", nargs="+", metavar="IN", help="pictures, folders or patterns ('photos/**/*.jpg')")
+    parser.add_argument("--output", required=True, help="a folder, or the file to write for one picture")
+    parser.add_argument("--model", required=True, help="a preset, a .tflite or .keras file; several with commas follow "
+                        "one another; or a family of presets with --scale")  # fmt: skip
+    parser.add_argument("--scale", type=int, help="the enlargement; a model is repeated to reach it: 8 = 4·2 = 2·2·2")
+    exists = parser.add_mutually_exclusive_group()
+    exists.add_argument("--overwrite", action="store_true", help="write results anew that are there already")
+    exists.add_argument("--skip", action="store_true", help="leave results alone that are there already")
+    parser.add_argument("--format", choices=("png", "jpg", "webp", "tiff", "bmp"), help="default: the picture's own")
+    parser.add_argument(
+        "--quality", type=int, default=95, help="of JPEG and WebP, 1 to 100 (WebP: lossless); %(default)s"
+    )
+    parser.add_argument("--ensemble", action="store_true", help="average over 8 flips and turns: 8 times the work")
+    parser.add_argument("--max-megapixels", type=float, default=MAX_MEGAPIXELS, help="of a result; %(default)s")
+    parser.add_argument("--tile", type=int, help="side of the tiles, LR px; the result does not depend on it")
+    parser.add_argument("--radius", type=int, help="how far a strange network looks, LR px, if its file does not tell")
+    parser.add_argument("--threads", type=int, help="default: as many as the process may use")
+    flags = parser.parse_args(arguments)
+    for name, low, high in (("quality", 1, 100), ("tile", 1, None), ("radius", 0, None), ("threads", 1, 1024)):
+        value = getattr(flags, name)
+        if value is not None and (value < low or (high is not None and value > high)):
+            between = f"from {low} to {high}" if high else f"of at least {low}"
+            raise UsageError(f"Expected --{name} {between}. Received: {value}")
+    return flags
+
+
+@exit_on_usage_error
+def main(arguments: list[str] | None = None) -> int:
+    """The command `python -m zoo.upscale`; returns 0, 2 if a picture was refused or failed, 130 if interrupted."""
+    from PIL import Image
+
+    flags = parse(arguments)
+    # The command's own limit stands in for Pillow's, which no flag could raise.
+    Image.MAX_IMAGE_PIXELS = None
+    planned = jobs(flags.inputs, flags.output, flags.format)
+    there = existing(planned)
+    if there and not (flags.overwrite or flags.skip):
+        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        raise UsageError(
+            f"Expected new files, or --overwrite or --skip. Received: {there[0].target}{more}, there already"
+        )
+    with _quiet():
+        engine = open_scaled(flags.model, flags.scale, flags.threads, flags.radius)
+    options = Options(flags.tile, flags.ensemble, flags.quality, flags.max_megapixels)
+    rows: list[Row] = []
+    started, stopped = time.perf_counter(), 0
+    with _bar(len(planned)) as progress, _signals():
+        try:
+            for row in upscale_files(planned, engine, options, flags.skip, progress):
+                rows.append(row)
+        except Interrupted as signalled:
+            stopped = 128 + signalled.number
+    _close(rows, len(planned), time.perf_counter() - started)
+    return stopped or (2 if any(row.state in ("failed", "not tried") for row in rows) else 0)
+
+
+class Interrupted(Exception):
+    """Ctrl-C or SIGTERM: pictures that are being written get finished, the table is printed."""
+
+    def __init__(self, number: int):
+        self.number = number
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps LiteRT's greeting, which it writes past Python, out of the command's output."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[None]:
+    def interrupt(number: int, _frame) -> None:
+        raise Interrupted(number)
+
+    previous = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _bar(total: int) -> Iterator[Callable[[float], None]]:
+    """A bar of pictures with the time left, on a terminal only."""
+    if not sys.stderr.isatty():
+        yield lambda fraction: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.completed:.1f}/{task.total} pictures"), BarColumn())
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda fraction: bar.advance(task, fraction)
+
+
+def _close(rows: list[Row], total: int, seconds: float) -> None:
+    """Names what is not as it should be, and counts the rest."""
+    if total == 1 and rows and rows[0].state == "failed":
+        raise UsageError(rows[0].note)
+    remarks = [row for row in rows if row.note and row.state != "skipped"]
+    if remarks:
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table("picture", "result", "why")
+        for column in table.columns:
+            column.overflow = "fold"
+        for row in remarks:
+            table.add_row(str(row.job.source), row.state, row.note)
+        # In a log a line should not be broken.
+        Console(width=None if sys.stdout.isatty() else 240).print(table, markup=False)
+    counts = {state: sum(row.state == state for row in rows) for state in ("written", "skipped", "failed", "not tried")}
+    counts["not tried"] += total - len(rows)
+    words = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    if counts["written"]:
+        megapixels = sum(row.size[0] * row.size[1] for row in rows if row.size) / 1e6
+        share = sum(row.network for row in rows) / seconds
+        words += f": {megapixels:.1f} megapixels in {seconds:.1f} s, {share:.0%} of it in the network"
+    print(words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

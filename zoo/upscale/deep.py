@@ -1,0 +1,82 @@
+"""16-bit colour, which Pillow cuts to 8 bits: PNG through TensorFlow's codec, TIFF through tifffile."""
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from zoo.errors import UsageError
+
+
+def read_png(path: Path) -> np.ndarray:
+    """The samples of a 16-bit PNG, (h, w, 2 to 4) uint16."""
+    return _tensorflow(path).io.decode_png(path.read_bytes(), dtype="uint16").numpy()
+
+
+def write_png(path: Path, samples: np.ndarray, icc: bytes | None, dpi, exif: Image.Exif | None) -> None:
+    """Writes (h, w, 2 to 4) uint16 as PNG; the profile, resolution (dpi) and EXIF go before the pixels."""
+    encoded = _tensorflow(path).io.encode_png(samples).numpy()
+    chunks = b""
+    if icc is not None:
+        chunks += _chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc))
+    if dpi is not None:
+        chunks += _chunk(b"pHYs", struct.pack(">IIB", *(round(each / 0.0254) for each in dpi), 1))
+    if exif is not None:
+        chunks += _chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
+    # The signature and IHDR are 8 and 25 bytes long.
+    path.write_bytes(encoded[:33] + chunks + encoded[33:])
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+def _tensorflow(path: Path):
+    try:
+        import tensorflow as tf
+    except ImportError as error:
+        raise UsageError(f"Expected TensorFlow for 16-bit colour PNG. Received: {path.name} without it") from error
+    return tf
+
+
+def read_tiff(path: Path) -> np.ndarray:
+    """The samples of a 16-bit colour TIFF's first page, (h, w, 3 or 4) uint16."""
+    from tifffile import PHOTOMETRIC, TiffFile
+
+    with TiffFile(path) as file:
+        page = file.pages[0]
+        samples = page.asarray()
+        if page.planarconfig == 2:
+            samples = np.moveaxis(samples, 0, -1)
+        if page.photometric != PHOTOMETRIC.RGB or samples.ndim != 3 or samples.shape[2] not in (3, 4):
+            raise UsageError(f"Expected 16-bit RGB or RGBA. Received: {page.photometric.name}, shape {samples.shape}")
+        # 1: colours multiplied by alpha.
+        if samples.shape[2] == 4 and 1 in page.extrasamples:
+            raise UsageError("Expected alpha that is not multiplied into the colours. Received: 16 bits, premultiplied")
+        return samples
+
+
+def write_tiff(path: Path, samples: np.ndarray, icc: bytes | None, dpi, exif: Image.Exif | None) -> None:
+    """Writes (h, w, 2 to 4) uint16 as TIFF with profile and resolution (dpi); EXIF's texts only."""
+    import tifffile
+
+    texts = [(tag, 2, 0, str(value), True) for tag, value in (exif or {}).items() if isinstance(value, str)]
+    tifffile.imwrite(
+        path,
+        samples,
+        photometric="rgb" if samples.shape[2] > 2 else "minisblack",
+        planarconfig="contig",
+        extrasamples=["unassalpha"] if samples.shape[2] in (2, 4) else None,
+        compression="adobe_deflate",
+        iccprofile=icc,
+        resolution=dpi,
+        resolutionunit="INCH" if dpi else None,
+        extratags=texts,
+        metadata=None,
+        software=False,
+    )
+
+
+WRITERS = {"PNG": write_png, "TIFF": write_tiff}

@@ -1,0 +1,104 @@
+"""One picture through one network, tile by tile: the network and the colours of the tile before it overlap."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+import numpy as np
+
+from zoo.upscale import tiles
+from zoo.upscale.engine import Engine
+from zoo.upscale.planes import REACH, Planes
+from zoo.upscale.tiles import Part, Tile
+
+
+class Source(Protocol):
+    """A picture to read from: (height, width, channels) of uint8 or uint16, channels 1, 2, 3 or 4 (alpha last)."""
+
+    height: int
+    width: int
+    channels: int
+    dtype: np.dtype
+
+    def read(self, rows: slice, columns: slice) -> np.ndarray:
+        """A rectangle of samples, always with the axis of channels."""
+
+
+Write = Callable[[int, int, np.ndarray], None]
+
+
+def enlarge(
+    source: Source,
+    write: Write,
+    engine: Engine,
+    tile: int | tuple[int, int] | None = None,
+    ensemble: bool = False,
+    on_tile: Callable[[int], None] = lambda pixels: None,
+) -> float:
+    """Runs a network over a picture; what is in memory does not grow with the picture.
+
+    Args:
+        source: the LR picture.
+        write: takes (row, column, samples): a rectangle of the result and where in it, px.
+        tile: the tiles' side, or height and width, without their overlap, LR px.
+        ensemble: average over the 8 flips and quarter turns.
+        on_tile: is told how many LR px have been done.
+
+    Returns:
+        The seconds spent in the network.
+    """
+    planes = Planes(source.channels, source.dtype, engine.channels, engine.scale, engine.radius)
+    network, seconds = _Stopwatch(), 0.0
+
+    def read(each: Tile) -> np.ndarray:
+        rows, columns = (
+            _around(part.start, part.stop, planes.spread, length)
+            for part, length in zip(each, (source.height, source.width))
+        )
+        margin = tuple(
+            slice(part.start - outer.start, part.stop - outer.start) for part, outer in zip(each, (rows, columns))
+        )
+        lr_image = planes.network_input(source.read(rows, columns), margin)
+        network.start()
+        return lr_image
+
+    def finish(each: Tile, sr_image: np.ndarray) -> int:
+        rows, columns = (
+            _around(part.keep_start, part.keep_stop, planes.spread + REACH, length)
+            for part, length in zip(each, (source.height, source.width))
+        )
+        around = tuple(_offset(part, outer) for part, outer in zip(each, (rows, columns)))
+        finished = planes.finish(source.read(rows, columns), around, sr_image)
+        write(each.rows.keep_start * engine.scale, each.columns.keep_start * engine.scale, finished)
+        return around[0][1] * around[1][1]
+
+    with ThreadPoolExecutor(1, "colours") as pool:
+        pending: deque = deque()
+        for each, sr_image in tiles.run(engine, source.height, source.width, read, tile, ensemble):
+            seconds += network.stop()
+            pending.append(pool.submit(finish, each, sr_image))
+            # Two results wait at most: memory stays bounded when the colours are the slower half.
+            if len(pending) > 2:
+                on_tile(pending.popleft().result())
+        for future in pending:
+            on_tile(future.result())
+    return seconds
+
+
+class _Stopwatch:
+    def start(self) -> None:
+        self.started = time.perf_counter()
+
+    def stop(self) -> float:
+        return time.perf_counter() - self.started
+
+
+def _around(start: int, stop: int, margin: int, length: int) -> slice:
+    return slice(max(start - margin, 0), min(stop + margin, length))
+
+
+def _offset(part: Part, outer: slice) -> tuple[int, int]:
+    """How many px of `outer` lie before what the tile keeps, and how many are the tile's."""
+    return part.keep_start - outer.start, part.keep_stop - part.keep_start

@@ -1,0 +1,199 @@
+"""Picture files through a network: one at a time, or many with decoding, network and encoding side by side."""
+
+import errno
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from zoo.errors import UsageError
+from zoo.upscale import pictures
+from zoo.upscale.engine import Engine
+from zoo.upscale.enlarge import enlarge
+from zoo.upscale.pictures import Picture
+from zoo.upscale.targets import Job
+
+# Decoded pictures and their results that may be in memory at once, bytes; a larger one is alone.
+_MEMORY = 400 << 20
+MAX_MEGAPIXELS = 300.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """How pictures are enlarged and written.
+
+    Attributes:
+        tile, ensemble: as in `zoo.upscale.upscale`.
+        quality: of JPEG and WebP, 1 to 100.
+        max_megapixels: a larger result is refused before anything is decoded.
+    """
+
+    tile: int | None = None
+    ensemble: bool = False
+    quality: int = 95
+    max_megapixels: float = MAX_MEGAPIXELS
+
+
+class Row(NamedTuple):
+    """What became of one picture.
+
+    Attributes:
+        state: "written", "skipped", "failed" or "not tried".
+        note: why it failed, or what did not come through.
+        size: (width, height) of the result, px.
+        network: seconds in the network.
+    """
+
+    job: Job
+    state: str
+    note: str = ""
+    size: tuple[int, int] | None = None
+    network: float = 0.0
+
+
+Progress = Callable[[float], None]
+
+
+def upscale_file(job: Job, engine: Engine, options: Options) -> Row:
+    """Enlarges one picture file; a failure is a row that says why, not an exception."""
+    try:
+        picture = _read(job, engine, options, lambda memory: None)
+        result, network = _enlarge(picture, engine, options, lambda fraction: None)
+        pictures.save(result, job.target, options.quality)
+    except Exception as error:
+        return Row(job, "failed", sentence(error))
+    return Row(job, "written", "; ".join(picture.notes), (result.width, result.height), network)
+
+
+def upscale_files(
+    planned: list[Job], engine: Engine, options: Options, skip: bool = False, progress: Progress = lambda fraction: None
+) -> Iterator[Row]:
+    """Enlarges many picture files: while one is in the network, the next is decoded and the last encoded.
+
+    Args:
+        skip: leave a picture alone whose result is there.
+        progress: is told of every bit of work done, in pictures.
+
+    Yields:
+        A row for each job, in the order they end; the files are the same as `upscale_file` writes. A full disk ends
+        the work: what was not begun is "not tried".
+    """
+    memory = _Budget(_MEMORY)
+    waiting, reading, writing = deque(planned), deque(), deque()
+    full = False
+    with ThreadPoolExecutor(1, "decode") as decoder, ThreadPoolExecutor(1, "encode") as encoder:
+        try:
+            while waiting or reading or writing:
+                # One picture ahead of the network, one behind it, as far as memory allows.
+                while waiting and len(reading) < 2 and not full:
+                    job = waiting.popleft()
+                    if skip and job.target.exists():
+                        progress(1)
+                        yield Row(job, "skipped", "is there already")
+                        continue
+                    reserved = memory.reservation()
+                    reading.append((job, reserved, decoder.submit(_read, job, engine, options, reserved.take)))
+                if full and not reading:
+                    while waiting:
+                        yield Row(waiting.popleft(), "not tried", "the disk is full")
+                if reading:
+                    job, reserved, future = reading.popleft()
+                    try:
+                        picture = future.result()
+                        result, network = _enlarge(picture, engine, options, progress)
+                    except Exception as error:
+                        reserved.free()
+                        progress(1)
+                        yield Row(job, "failed", sentence(error))
+                    else:
+                        future = encoder.submit(_save, result, job, options, reserved)
+                        row = Row(job, "written", "; ".join(picture.notes), (result.width, result.height), network)
+                        writing.append((row, future))
+                        del picture, result, future
+                while writing and (len(writing) > 2 or not reading or writing[0][1].done()):
+                    row, future = writing.popleft()
+                    error = future.exception()
+                    full = full or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT))
+                    yield row if error is None else row._replace(state="failed", note=sentence(error), size=None)
+        finally:
+            memory.close()
+            decoder.shutdown(wait=False, cancel_futures=True)
+
+
+def _read(job: Job, engine: Engine, options: Options, take: Callable[[int], None]) -> Picture:
+    """Decodes a picture, once its size is allowed, its target can hold the result and there is memory for both."""
+    if job.target.is_dir():
+        raise UsageError(f"Expected a file's name. Received: {job.target}, a directory")
+    with pictures.opened(job.source) as (header, image):
+        megapixels = header.width * header.height * engine.scale**2 / 1e6
+        if megapixels > options.max_megapixels:
+            raise UsageError(
+                f"Expected a result of at most {options.max_megapixels:g} megapixels (--max-megapixels raises it). "
+                f"Received: {job.source.name}, {header.width}×{header.height}, {megapixels:g} at scale {engine.scale}"
+            )
+        take(header.memory * (1 + engine.scale**2))
+        picture = pictures.decode(job.source, image)
+    pictures.check_target(job.target, picture, engine.scale)
+    return picture
+
+
+def _enlarge(picture: Picture, engine: Engine, options: Options, progress: Progress) -> tuple[Picture, float]:
+    result, pixels = picture.enlarged(engine.scale), picture.width * picture.height
+    network = enlarge(
+        picture, result.write, engine, options.tile, options.ensemble, lambda done: progress(done / pixels)
+    )
+    return result, network
+
+
+def _save(result: Picture, job: Job, options: Options, reserved: "_Reservation") -> None:
+    try:
+        pictures.save(result, job.target, options.quality)
+    finally:
+        reserved.free()
+
+
+def sentence(error: BaseException) -> str:
+    """An error as one sentence for a table."""
+    if isinstance(error, UsageError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {Path(error.filename).name}" if error.filename else error.strerror
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+class _Budget:
+    """Bytes that pictures in work may hold together; whoever wants more than is left waits."""
+
+    def __init__(self, limit: int):
+        self.limit, self.used, self.closed = limit, 0, False
+        self.changed = threading.Condition()
+
+    def reservation(self) -> "_Reservation":
+        return _Reservation(self)
+
+    def close(self) -> None:
+        with self.changed:
+            self.closed = True
+            self.changed.notify_all()
+
+
+class _Reservation:
+    def __init__(self, budget: _Budget):
+        self.budget, self.size = budget, 0
+
+    def take(self, size: int) -> None:
+        budget = self.budget
+        with budget.changed:
+            # What is larger than the limit goes alone.
+            budget.changed.wait_for(lambda: budget.closed or not budget.used or budget.used + size <= budget.limit)
+            budget.used += size
+            self.size = size
+
+    def free(self) -> None:
+        with self.budget.changed:
+            self.budget.used -= self.size
+            self.size = 0
+            self.budget.changed.notify_all()

@@ -1,0 +1,99 @@
+"""Keras models as engines: as TFLite where that is possible, else by Keras' backend."""
+
+import contextlib
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zoo.errors import UsageError
+from zoo.upscale.engine import Engine
+from zoo.upscale.tflite import TFLiteEngine
+
+if TYPE_CHECKING:
+    import keras
+
+
+def engine_of(model: "keras.Model", threads: int | None = None, radius: int | None = None) -> Engine:
+    """The fastest exact engine of a model: TFLite with the upsampling in LR space, else `KerasEngine`."""
+    engine = KerasEngine(model, radius)
+    content = _tflite(model)
+    if content is None:
+        return engine
+    converted = TFLiteEngine(content, model.name, threads, engine.radius or 0)
+    converted.radius, converted.unbounded = engine.radius, engine.unbounded
+    return converted
+
+
+def _tflite(model: "keras.Model") -> bytes | None:
+    """The model as a TFLite file of builtin operations; None where there is no way to it."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return None
+    import tensorflow as tf
+    from tensorflow.lite.python.convert import ConverterError
+
+    from zoo import rewrite
+
+    # A model that cannot be rewritten, subclassed say, keeps its deconvolution.
+    with contextlib.suppress(UsageError):
+        model = rewrite.to_lr_space(model)
+    signature = [tf.TensorSpec((1, *model.input_shape[1:]), tf.float32)]
+    # Without this, TensorFlow's own kernels creep in, which the interpreter does not have.
+    builtins = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.tflite"
+        try:
+            model.export(str(path), format="litert", verbose=False, input_signature=signature, target_spec=builtins)
+        except ConverterError:
+            return None
+        return path.read_bytes()
+
+
+class KerasEngine(Engine):
+    """A Keras model, run by the backend it was made with.
+
+    TensorFlow's convolutions sum in another order for another window: tiles change the result by about 1e-6 of its
+    range, and an 8-bit sample that lies half-way by one level.
+
+    Args:
+        model: (N, H, W, 1 or 3) → (N, scale·H, scale·W, as many), scale at least 2.
+        radius: the receptive field's radius, LR px. Default: `zoo.complexity.receptive_field`.
+
+    Raises:
+        UsageError: a model of another kind.
+    """
+
+    def __init__(self, model: "keras.Model", radius: int | None = None):
+        import keras
+
+        from zoo import complexity
+        from zoo.models import scale_of
+
+        self.name, self.scale = model.name, scale_of(model)
+        self.channels = model.input_shape[-1]
+        if self.scale < 2 or self.channels not in (1, 3):
+            raise UsageError(
+                "Expected a model (N, H, W, C) → (N, scale·H, scale·W, C), C 1 or 3, scale at least 2. "
+                f"Received: {model.name!r}, {model.input_shape} → {model.output_shape}"
+            )
+        if None not in model.input_shape[1:3]:
+            self.size = tuple(model.input_shape[1:3])
+        try:
+            self.radius = complexity.receptive_field(model) if radius is None else radius
+        except UsageError as error:
+            self.radius, self.unbounded = None, str(error)
+        self._call = lambda images: model(images, training=False)
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            # One trace for every size.
+            signature = tf.TensorSpec((1, *(self.size or (None, None)), self.channels), tf.float32)
+            self._call = tf.function(self._call, input_signature=[signature])
+
+    def run(self, lr_image: np.ndarray) -> np.ndarray:
+        from keras import ops
+
+        return ops.convert_to_numpy(self._call(ops.convert_to_tensor(lr_image[None])))[0].astype(np.float32, copy=False)

@@ -1,0 +1,303 @@
+"""Picture files: what is read from them, and what is written beside the pixels (ICC profile, EXIF, resolution)."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from zoo.errors import UsageError
+from zoo.upscale import deep
+
+FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".bmp": "BMP",
+}
+# MPO is a JPEG of a camera with more pictures behind the first.
+_READ = (*dict.fromkeys(FORMATS.values()), "MPO")
+_LONGEST = {"JPEG": 65535, "WEBP": 16383}
+
+_ORIENTATION = 274
+# Tags that describe how the old file lies on disk, not the picture: TIFF 6.0 sections 4, 7, 11 to 16 and 18.
+_LAYOUT = frozenset(
+    [254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 277, 278, 279, 280, 281, 284, 288, 289, 290, 291]
+    + [292, 293, 301, 317, 318, 319, 320, 321, 322, 323, 324, 325, 330, 338, 339, 340, 341, 347, 512, 513, 514, 515]
+    + [517, 518, 519, 520, 521, 529, 530, 531, 532, 34675, 700]
+)
+_EXIF_IFD, _PIXELS_X, _PIXELS_Y = 34665, 40962, 40963
+_RESOLUTION_X, _RESOLUTION_Y, _RESOLUTION_UNIT = 282, 283, 296
+
+# EXIF orientation → how the stored picture has to be turned, for Pillow and for arrays.
+_TURNS = {
+    2: (Image.Transpose.FLIP_LEFT_RIGHT, lambda a: a[:, ::-1]),
+    3: (Image.Transpose.ROTATE_180, lambda a: a[::-1, ::-1]),
+    4: (Image.Transpose.FLIP_TOP_BOTTOM, lambda a: a[::-1]),
+    5: (Image.Transpose.TRANSPOSE, lambda a: a.swapaxes(0, 1)),
+    6: (Image.Transpose.ROTATE_270, lambda a: np.rot90(a, -1)),
+    7: (Image.Transpose.TRANSVERSE, lambda a: np.rot90(a, 2).swapaxes(0, 1)),
+    8: (Image.Transpose.ROTATE_90, lambda a: np.rot90(a)),
+}
+_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+
+
+@dataclass
+class Picture:
+    """A decoded picture, upright: 8 bits as a Pillow image, 16 bits as an array (h, w, channels).
+
+    Attributes:
+        channels: 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha.
+        notes: what of the file does not come through, in words.
+    """
+
+    pixels: Image.Image | np.ndarray
+    icc: bytes | None = None
+    exif: Image.Exif | None = None
+    dpi: tuple[float, float] | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self):
+        if isinstance(self.pixels, np.ndarray):
+            self.height, self.width, self.channels = self.pixels.shape
+            self.dtype = self.pixels.dtype
+        else:
+            self.width, self.height = self.pixels.size
+            self.channels = len(self.pixels.getbands())
+            self.dtype = np.dtype(np.uint8)
+
+    def read(self, rows: slice, columns: slice) -> np.ndarray:
+        """A rectangle, (rows, columns, channels) uint8 or uint16."""
+        if isinstance(self.pixels, np.ndarray):
+            return self.pixels[rows, columns]
+        part = np.asarray(self.pixels.crop((columns.start, rows.start, columns.stop, rows.stop)))
+        return part[..., None] if part.ndim == 2 else part
+
+    def enlarged(self, scale: int) -> "Picture":
+        """An empty picture `scale` times the size, with this one's profile, EXIF and resolution."""
+        height, width = self.height * scale, self.width * scale
+        if isinstance(self.pixels, np.ndarray):
+            pixels = np.empty((height, width, self.channels), self.dtype)
+        else:
+            pixels = Image.new(_MODES[self.channels], (width, height))
+        return Picture(pixels, self.icc, self.exif, self.dpi)
+
+    def write(self, row: int, column: int, samples: np.ndarray) -> None:
+        """Puts a rectangle (rows, columns, channels) into the picture."""
+        if isinstance(self.pixels, np.ndarray):
+            self.pixels[row : row + samples.shape[0], column : column + samples.shape[1]] = samples
+        else:
+            self.pixels.paste(Image.fromarray(samples[..., 0] if self.channels == 1 else samples), (column, row))
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file's first bytes say; `memory` is a bound on the bytes that the decoded picture takes."""
+
+    width: int
+    height: int
+    memory: int
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[tuple[Header, Image.Image]]:
+    """Opens a picture's file and reads its header, no pixels.
+
+    Raises:
+        UsageError: a directory, or no picture that can be read.
+    """
+    if path.is_dir():
+        raise UsageError(f"Expected a picture. Received: {path}, a directory")
+    with contextlib.ExitStack() as stack:
+        with refusing(path):
+            image = stack.enter_context(Image.open(path, formats=_READ))
+        yield Header(*image.size, image.width * image.height * (8 if _deep(image) else 4)), image
+
+
+@contextlib.contextmanager
+def refusing(path: Path) -> Iterator[None]:
+    """Says in one sentence that a file is not a whole picture, whatever its decoder raises."""
+    try:
+        yield
+    except (UsageError, FileNotFoundError, PermissionError, MemoryError):
+        raise
+    # A decoder fed by a stranger fails in any way: struct.error, SyntaxError, zlib.error, IndexError ….
+    except Exception as error:
+        reason = " ".join(str(error).split()).replace(str(path), path.name) or type(error).__name__
+        raise UsageError(f"Expected a whole picture ({', '.join(FORMATS)}). Received: {path.name}: {reason}") from error
+
+
+def decode(path: Path, image: Image.Image) -> Picture:
+    """Decodes an opened file: turned upright, in grey or RGB with or without alpha, 8 or 16 bits.
+
+    Raises:
+        UsageError: a truncated or broken file, or samples of another kind.
+    """
+    with refusing(path):
+        notes = []
+        frames = getattr(image, "n_frames", 1)
+        if frames > 1 and image.format != "MPO":
+            notes.append(f"the first of {frames} frames")
+        icc = image.info.get("icc_profile") or None
+        deep_codec = _deep(image)
+        exif = _exif(image, notes)
+        dpi = _dpi(image)
+        if deep_codec:
+            pixels = deep_codec(path)
+        else:
+            image.load()
+            pixels, icc = _plain(image, icc, notes)
+        turn = _TURNS.get(exif.get(_ORIENTATION)) if exif else None
+        if turn:
+            pixels = turn[1](pixels) if isinstance(pixels, np.ndarray) else pixels.transpose(turn[0])
+            if exif[_ORIENTATION] >= 5 and dpi:
+                dpi = dpi[::-1]
+        if exif and _ORIENTATION in exif:
+            exif[_ORIENTATION] = 1
+        return Picture(pixels, icc, exif, dpi, notes)
+
+
+def _deep(image: Image.Image):
+    """The reader of 16-bit colour, which Pillow would cut to 8 bits; None for the rest."""
+    if image.mode not in ("RGB", "RGBA", "LA", "CMYK") or not any(";16" in str(tile[3]) for tile in image.tile):
+        return None
+    return {"PNG": deep.read_png, "TIFF": deep.read_tiff}.get(image.format)
+
+
+def _plain(image: Image.Image, icc: bytes | None, notes: list[str]) -> tuple[Image.Image | np.ndarray, bytes | None]:
+    mode = image.mode
+    if mode.startswith("I"):
+        samples = np.asarray(image)
+        if samples.min() < 0 or samples.max() > 65535:
+            raise UsageError(
+                f"Expected samples of 8 or 16 bits. Received: values from {samples.min()} to {samples.max()}"
+            )
+        return samples.astype(np.uint16)[..., None], icc
+    if mode == "CMYK":
+        notes.append("CMYK became RGB")
+        return _from_cmyk(image, icc)
+    if mode in ("L", "LA", "RGB", "RGBA") and "transparency" not in image.info:
+        return image, icc
+    if mode in ("1", "L", "La", "LA"):
+        return image.convert("LA" if image.has_transparency_data else "L"), icc
+    if mode in ("P", "PA", "RGB", "RGBX", "RGBa", "YCbCr"):
+        return image.convert("RGBA" if image.has_transparency_data else "RGB"), icc
+    raise UsageError(f"Expected grey, RGB, CMYK or palette colours. Received: mode {mode}")
+
+
+def _from_cmyk(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes | None]:
+    """RGB by the picture's own profile where it has one: the result is then in sRGB and says so."""
+    from io import BytesIO
+
+    from PIL import ImageCms
+
+    if icc is None:
+        return image.convert("RGB"), None
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+    try:
+        return ImageCms.profileToProfile(image, BytesIO(icc), srgb, outputMode="RGB"), srgb.tobytes()
+    except ImageCms.PyCMSError:
+        return image.convert("RGB"), None
+
+
+def _exif(image: Image.Image, notes: list[str]) -> Image.Exif | None:
+    """The picture's EXIF without the tags that describe the old file's layout; None if there is none."""
+    try:
+        exif = image.getexif()
+        for tag in [*exif]:
+            if tag in _LAYOUT:
+                del exif[tag]
+        exif.get_ifd(_EXIF_IFD)
+        exif.tobytes()
+        return exif if len(exif) else None
+    # EXIF comes from cameras of all kinds; a picture is not refused for it.
+    except Exception:
+        notes.append("its EXIF cannot be read")
+        return None
+
+
+def _dpi(image: Image.Image) -> tuple[float, float] | None:
+    try:
+        horizontal, vertical = (float(value) for value in image.info["dpi"])
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return None
+    return (horizontal, vertical) if horizontal > 0 and vertical > 0 else None
+
+
+def check_target(path: Path, picture: Picture, scale: int) -> None:
+    """Refuses, before any work, a file that cannot hold the enlarged picture.
+
+    Raises:
+        UsageError: transparency into JPEG, 16 bits into JPEG, WebP or BMP, more pixels than the format counts.
+    """
+    kind = FORMATS[path.suffix.lower()]
+    width, height = picture.width * scale, picture.height * scale
+    limit = _LONGEST.get(kind, (1 << 31) - 1)
+    if max(width, height) > limit:
+        raise UsageError(f"Expected at most {limit} px a side for {kind}. Received: {width}×{height}")
+    if kind == "JPEG" and picture.channels in (2, 4):
+        raise UsageError(f"Expected no transparency for JPEG (--format=png keeps it). Received: {path.name}")
+    if picture.dtype == np.uint16 and kind not in ("PNG", "TIFF"):
+        raise UsageError(f"Expected 8 bits for {kind} (--format=png keeps 16). Received: {path.name} with 16 bits")
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Gives a name to write to; the file gets its own name when the block ends well, and vanishes when it fails."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield unfinished
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def save(picture: Picture, path: Path, quality: int = 95) -> None:
+    """Writes a picture by its suffix, whole or not at all, with its profile, EXIF and resolution.
+
+    Args:
+        quality: of JPEG (4:4:4) and WebP, 1 to 100; WebP is lossless at 100.
+    """
+    kind = FORMATS[path.suffix.lower()]
+    options = {} if picture.icc is None else {"icc_profile": picture.icc}
+    if picture.dpi and kind != "WEBP":
+        options["dpi"] = picture.dpi
+    exif = _exif_of(picture, kind)
+    with whole(path) as unfinished:
+        if isinstance(picture.pixels, np.ndarray) and picture.channels > 1:
+            deep.WRITERS[kind](unfinished, picture.pixels, picture.icc, picture.dpi, exif)
+            return
+        image = picture.pixels
+        if isinstance(image, np.ndarray):
+            image = Image.fromarray(image[..., 0])
+        if exif is not None:
+            options["tiffinfo" if kind == "TIFF" else "exif"] = exif
+        if kind == "JPEG":
+            options |= {"quality": quality, "subsampling": 0}
+        elif kind == "WEBP":
+            options |= {"quality": quality, "lossless": quality == 100, "exact": True}
+        elif kind == "TIFF":
+            options["compression"] = "tiff_adobe_deflate"
+        elif kind == "BMP" and image.mode == "LA":
+            image = image.convert("RGBA")
+        image.save(unfinished, kind, **options)
+
+
+def _exif_of(picture: Picture, kind: str) -> Image.Exif | None:
+    """The EXIF to write: the size is the new one, and WebP has no other place for the resolution."""
+    exif = picture.exif
+    if kind == "WEBP" and picture.dpi:
+        exif = exif if exif is not None else Image.Exif()
+        exif[_RESOLUTION_X], exif[_RESOLUTION_Y], exif[_RESOLUTION_UNIT] = *picture.dpi, 2
+    if exif is not None:
+        details = exif.get_ifd(_EXIF_IFD)
+        if _PIXELS_X in details or _PIXELS_Y in details:
+            details[_PIXELS_X], details[_PIXELS_Y] = picture.width, picture.height
+    return exif

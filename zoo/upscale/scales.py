@@ -1,0 +1,66 @@
+"""Enlargements that no single network has: the same network again, or several presets of one family."""
+
+import math
+
+from zoo import registry
+from zoo.errors import UsageError
+from zoo.upscale.engine import Engine, open_engine
+from zoo.upscale.tiles import Chain
+
+
+def open_scaled(model: str, scale: int | None = None, threads: int | None = None, radius: int | None = None) -> Engine:
+    """Opens what `--model` and `--scale` name.
+
+    Args:
+        model: a preset or a file; several, with commas, follow one another; or the name of a family of presets (the
+            part before `_x`), whose members are combined by the scale, largest first: 8 = 4·2.
+        scale: the whole enlargement. Default: the product of the models'. A single model is repeated to reach it.
+
+    Raises:
+        UsageError: no such model, or none that reaches the scale.
+    """
+    names = [name for name in model.split(",") if name]
+    family = {} if len(names) != 1 else family_of(names[0])
+    if family:
+        if scale is None:
+            raise UsageError(f"Expected --scale, or one of {', '.join(family.values())}. Received: --model={model}")
+        steps = factors(scale, list(family))
+        if not steps:
+            raise UsageError(f"Expected a scale made of {sorted(family)} for {model}. Received: --scale={scale}")
+        names = [family[step] for step in steps]
+    # A network that comes twice is opened once.
+    engines = {name: open_engine(name, threads, radius) for name in dict.fromkeys(names or [model])}
+    chain = [engines[name] for name in names]
+    if len(chain) == 1 and scale is not None:
+        steps = factors(scale, [chain[0].scale])
+        chain *= len(steps) or 1
+    reached = math.prod(engine.scale for engine in chain)
+    if scale not in (None, reached):
+        power = " or its powers" if len(chain) == 1 else ""
+        raise UsageError(f"Expected the scale {reached}{power} for {model}. Received: --scale={scale}")
+    return chain[0] if len(chain) == 1 else Chain(chain)
+
+
+def family_of(name: str) -> dict[int, str]:
+    """Scale → preset for the presets NAME_xSCALE, largest first; empty if there is none."""
+    if name in registry.list_presets():
+        return {}
+    scales = {}
+    for preset in registry.list_presets():
+        family, _, scale = preset.rpartition("_x")
+        if family == name and scale.isdigit():
+            scales[int(scale)] = preset
+    return dict(sorted(scales.items(), reverse=True))
+
+
+def factors(scale: int, available: list[int]) -> list[int]:
+    """The fewest of the available factors, the largest first, that multiply to the scale; empty if none do."""
+    if scale in available:
+        return [scale]
+    best: list[int] = []
+    for step in sorted(available, reverse=True):
+        if scale % step == 0 and scale > step > 1:
+            rest = factors(scale // step, available)
+            if rest and (not best or len(rest) + 1 < len(best)):
+                best = sorted([step, *rest], reverse=True)
+    return best

@@ -1,0 +1,121 @@
+"""Which pictures are meant, and where each result goes: never outside the output, never two to one place."""
+
+import glob
+import itertools
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoo.errors import UsageError
+from zoo.upscale.pictures import FORMATS
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture to read and the file to write."""
+
+    source: Path
+    target: Path
+
+
+def jobs(inputs: list[str], output: str, form: str | None = None) -> list[Job]:
+    """Finds the pictures and names their results.
+
+    Args:
+        inputs: files, folders (searched through, hidden files left out) and patterns (`**` too).
+        output: a folder, or, for one picture, the file to write. Results of a folder keep their place in it.
+        form: the suffix of the results without its dot; default: the picture's own.
+
+    Raises:
+        UsageError: nothing found, two results with one name, a result on top of its picture or outside the output.
+    """
+    target = Path(output)
+    single = target.suffix.lower() in FORMATS and not target.is_dir()
+    if not single and target.exists() and not target.is_dir():
+        raise UsageError(f"Expected a folder or a picture's name ({', '.join(FORMATS)}) as output. Received: {output}")
+    found = [pair for each in inputs for pair in _find(each, target)]
+    if single:
+        if len(found) != 1 or Path(inputs[0]).is_dir():
+            raise UsageError(f"Expected a folder as output of {len(found)} pictures. Received: {output}")
+        if form and FORMATS[f".{form}"] != FORMATS[target.suffix.lower()]:
+            raise UsageError(f"Expected an output that ends with .{form}. Received: {output}")
+        planned = [Job(found[0][0], target)]
+    else:
+        planned = [Job(source, target / _renamed(place, form)) for source, place in found]
+    _check(planned, target.parent if single else target)
+    return planned
+
+
+def existing(planned: list[Job]) -> list[Job]:
+    """The jobs whose result is there already."""
+    return [job for job in planned if os.path.lexists(job.target)]
+
+
+def _find(name: str, output: Path) -> list[tuple[Path, Path]]:
+    """(file, its place in the output) for what one argument names."""
+    path = Path(name)
+    if path.is_dir():
+        found = _walk(path, output)
+        if not found:
+            raise UsageError(f"Expected a folder with pictures ({', '.join(FORMATS)}). Received: {name}, without one")
+        return found
+    if os.path.lexists(path):
+        return [(path, Path(path.name))]
+    if not glob.has_magic(name):
+        raise UsageError(f"Expected a picture, a folder or a pattern. Received: {name!r}, which is not there")
+    # Matches keep their place below what of the pattern is fixed, folders that match with all that is in them.
+    fixed = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), path.parts))
+    found = []
+    for match in map(Path, sorted(glob.glob(name, recursive=True))):
+        if match.is_dir() and "**" not in name:
+            found += [(source, match.relative_to(fixed) / place) for source, place in _walk(match, output)]
+        elif match.suffix.lower() in FORMATS and not match.is_dir():
+            found.append((match, match.relative_to(fixed)))
+    if not found:
+        raise UsageError(f"Expected a pattern that matches pictures. Received: {name!r}, which matches none")
+    return found
+
+
+def _walk(folder: Path, output: Path) -> list[tuple[Path, Path]]:
+    found = []
+    for root, folders, files in os.walk(folder):
+        # Results of an earlier run are no pictures to enlarge.
+        folders[:] = sorted(
+            each for each in folders if not each.startswith(".") and not _same(Path(root, each), output)
+        )
+        for file in sorted(files):
+            path = Path(root, file)
+            if path.suffix.lower() in FORMATS and not file.startswith("."):
+                found.append((path, path.relative_to(folder)))
+    return found
+
+
+def _same(one: Path, other: Path) -> bool:
+    return other.exists() and os.path.samefile(one, other)
+
+
+def _renamed(place: Path, form: str | None) -> Path:
+    if form is None and place.suffix.lower() in FORMATS:
+        return place
+    return place.with_suffix(f".{form or 'png'}")
+
+
+def _check(planned: list[Job], folder: Path) -> None:
+    taken: dict[Path, Path] = {}
+    inside, resolved = folder.resolve(), {}
+    for job in planned:
+        if job.target in taken:
+            both = f"{taken[job.target]} and {job.source}"
+            raise UsageError(f"Expected results with names of their own. Received: {job.target} from {both}")
+        taken[job.target] = job.source
+        parent = job.target.parent
+        # A link in the output folder may lead anywhere.
+        resolved.setdefault(parent, parent.resolve())
+        if not resolved[parent].is_relative_to(inside):
+            raise UsageError(f"Expected results inside {folder}. Received: {job.target}, in {resolved[parent]}")
+        if job.target.exists() and job.source.exists() and os.path.samefile(job.source, job.target):
+            raise UsageError(f"Expected an output other than the picture itself. Received: {job.target}")
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"Expected an output that can be written. Received: {folder}, which cannot")

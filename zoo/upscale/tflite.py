@@ -1,0 +1,157 @@
+"""TFLite files as engines; needs neither Keras nor TensorFlow."""
+
+import json
+import os
+import sys
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+
+from zoo.errors import UsageError
+from zoo.upscale import reach
+from zoo.upscale.engine import Engine
+
+# The name under which a TFLite file of ours carries {"scale", "channels", "radius"} as JSON.
+METADATA = "subpixel_zoo"
+_PROBE = (24, 36)
+
+
+class TFLiteEngine(Engine):
+    """A TFLite file through XNNPACK, which computes a pixel alike wherever in a window it lies.
+
+    Args:
+        content: a file's bytes: one input (1, H, W, 1 or 3) and one output (1, scale·H, scale·W, as many), float32 or
+            quantised to 8 bits; H and W free or fixed.
+        name: what to call it.
+        threads: default as many as the process may use.
+        radius: the receptive field's radius, LR px. Default: what the file's metadata says, else what its graph shows.
+
+    Raises:
+        UsageError: no TFLite file, or one of another kind.
+    """
+
+    def __init__(self, content: bytes, name: str, threads: int | None = None, radius: int | None = None):
+        self.content, self.name, self.threads = content, name, threads or available_threads()
+        # One interpreter for each of the last two sizes: a change of size costs about as much as a run.
+        self._interpreters: OrderedDict[tuple[int, int], Any] = OrderedDict()
+        interpreter = self._interpreter()
+        self._input, self._output = self._ends(interpreter)
+        signature = [int(side) for side in self._input["shape_signature"]]
+        self.channels = signature[3]
+        if min(signature[1:3]) > 0:
+            self.size = tuple(signature[1:3])
+        height, width = self.size or _PROBE
+        self._interpreters[height, width] = self._sized(interpreter, height, width)
+        self.scale = self._scale_at(height, width)
+        self.radius = self._check_radius(radius)
+
+    def run(self, lr_image: np.ndarray) -> np.ndarray:
+        height, width, _ = lr_image.shape
+        interpreter = self._interpreters.get((height, width))
+        if interpreter is None:
+            spare = self._interpreters.popitem(last=False)[1] if len(self._interpreters) > 1 else self._interpreter()
+            interpreter = self._interpreters[height, width] = self._sized(spare, height, width)
+        self._interpreters.move_to_end((height, width))
+        interpreter.set_tensor(self._input["index"], _quantise(lr_image[None], self._input))
+        interpreter.invoke()
+        return _dequantise(interpreter.get_tensor(self._output["index"])[0], self._output)
+
+    def _interpreter(self):
+        from ai_edge_litert.interpreter import Interpreter
+
+        try:
+            return Interpreter(model_content=self.content, num_threads=self.threads)
+        except (ValueError, RuntimeError) as error:
+            raise self._refused(_first_line(error)) from error
+
+    def _sized(self, interpreter, height: int, width: int):
+        try:
+            if self.size is None:
+                interpreter.resize_tensor_input(self._input["index"], [1, height, width, self.channels], strict=True)
+            interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise self._refused(_first_line(error)) from error
+        return interpreter
+
+    def _ends(self, interpreter) -> tuple[dict, dict]:
+        inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise self._refused(f"{len(inputs)} inputs and {len(outputs)} outputs")
+        for end, detail in (("input", inputs[0]), ("output", outputs[0])):
+            signature = [int(side) for side in detail["shape_signature"]]
+            if len(signature) != 4 or signature[0] not in (1, -1) or signature[3] not in (1, 3):
+                raise self._refused(f"{end} shape {signature}")
+            if (signature[1] < 0) != (signature[2] < 0):
+                raise self._refused(f"{end} shape {signature}, with only one side free")
+            quantised = detail["dtype"] in (np.int8, np.uint8) and detail["quantization"][0] > 0
+            if detail["dtype"] != np.float32 and not quantised:
+                raise self._refused(f"{end} of type {np.dtype(detail['dtype']).name} without quantisation")
+        return inputs[0], outputs[0]
+
+    def _scale_at(self, height: int, width: int) -> int:
+        if self.size is None:
+            shape = self.run(np.zeros((height, width, self.channels), np.float32)).shape
+        else:
+            shape = tuple(int(side) for side in self._output["shape_signature"][1:])
+        scale = shape[0] // height
+        if scale < 2 or shape != (scale * height, scale * width, self.channels):
+            raise self._refused(f"({height}, {width}, {self.channels}) → {shape}")
+        return scale
+
+    def _check_radius(self, given: int | None) -> int | None:
+        if given is not None:
+            return given
+        known = self.metadata()
+        if known:
+            if (known.get("scale"), known.get("channels")) != (self.scale, self.channels):
+                raise self._refused(f"metadata {known} in a file of scale {self.scale}, {self.channels} channels")
+            return int(known["radius"])
+        try:
+            return reach.radius(self.content)
+        except reach.Unbounded as error:
+            self.unbounded = str(error)
+            return None
+
+    def metadata(self) -> dict | None:
+        """What the file says about itself under `METADATA`; None if it does not."""
+        stored = reach.metadata(self.content, METADATA)
+        if stored is None:
+            return None
+        try:
+            known = json.loads(stored)
+            return {key: int(known[key]) for key in ("scale", "channels", "radius")}
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._refused(f"metadata {stored[:80]!r}") from error
+
+    def _refused(self, received: str) -> UsageError:
+        return UsageError(
+            "Expected a TFLite file with one input (1, H, W, C) and one output (1, scale·H, scale·W, C), C 1 or 3, "
+            f"scale at least 2, float32 or 8-bit. Received: {self.name}: {received}"
+        )
+
+
+def available_threads() -> int:
+    """The processors that this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _quantise(values: np.ndarray, detail: dict) -> np.ndarray:
+    if detail["dtype"] == np.float32:
+        return np.ascontiguousarray(values, np.float32)
+    scale, zero = detail["quantization"]
+    limits = np.iinfo(detail["dtype"])
+    return np.clip(np.rint(values / scale) + zero, limits.min, limits.max).astype(detail["dtype"])
+
+
+def _dequantise(values: np.ndarray, detail: dict) -> np.ndarray:
+    if detail["dtype"] == np.float32:
+        return values
+    scale, zero = detail["quantization"]
+    return (values.astype(np.float32) - zero) * np.float32(scale)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

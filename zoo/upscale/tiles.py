@@ -1,0 +1,207 @@
+"""Exact tiling: windows that overlap by the receptive field's radius give the whole picture's pixels.
+
+A window touches the picture's border where the picture does, so the network's own padding is the same there as for the
+whole picture; elsewhere the outer `radius` pixels of its result, the only ones that see the cut, are thrown away.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from zoo.errors import UsageError
+from zoo.upscale.engine import Engine
+
+# The default window, LR px: time per pixel hardly depends on it, memory does (docs: about 1 kB per pixel and engine).
+WINDOW = 1 << 16
+# A network whose reach has no bound can only take the whole picture; at most this many LR px of it.
+WHOLE = 1 << 20
+
+
+class Part(NamedTuple):
+    """Along one axis: what is read, and what of it is kept, LR px of the picture."""
+
+    start: int
+    stop: int
+    keep_start: int
+    keep_stop: int
+
+
+class Tile(NamedTuple):
+    """A window of the picture with the rectangle whose result is kept."""
+
+    rows: Part
+    columns: Part
+
+
+Read = Callable[[Tile], np.ndarray]
+
+
+def parts(length: int, window: int, radius: int) -> list[Part]:
+    """Equal windows over one axis of `length` px, each at most `window` px, with what each of them keeps."""
+    if length <= window:
+        return [Part(0, length, 0, length)]
+    count = math.ceil((length - 2 * radius) / (window - 2 * radius))
+    # Windows of one size, so that an engine prepares itself once.
+    starts = [min(index * (window - 2 * radius), length - window) for index in range(count)]
+    edges = [0, *(start + radius for start in starts[1:]), length]
+    return [Part(start, start + window, *edge) for start, edge in zip(starts, zip(edges, edges[1:]))]
+
+
+def plan(height: int, width: int, engine: Engine, tile: int | tuple[int, int] | None, square: bool) -> list[Tile]:
+    """The windows of a picture, row by row.
+
+    Args:
+        height, width: of the picture, LR px.
+        tile: the side, or height and width, of the tiles without their overlap, LR px; None: chosen here.
+        square: the same window has to serve turned by 90 degrees.
+
+    Raises:
+        UsageError: a network without a bounded reach and a picture too large for it, a tile that is not positive, or
+            a fixed size that leaves nothing of a tile.
+    """
+    if engine.size is None and engine.radius is None:
+        if tile is not None or height * width > WHOLE:
+            raise UsageError(
+                f"Expected a network whose reach is known to cut a picture of {width}×{height} into tiles "
+                f"(--radius states it, in LR px). Received: {engine.name}: {engine.unbounded}"
+            )
+        return [Tile(Part(0, height, 0, height), Part(0, width, 0, width))]
+    radius = engine.radius or 0
+    if engine.size is not None:
+        # One window of the whole picture needs no radius; a picture that is smaller is extended to the file's size.
+        window = engine.size
+        if engine.radius is None and (height > window[0] or width > window[1]):
+            raise UsageError(
+                f"Expected a picture of at most {window[1]}×{window[0]} for {engine.name}, whose reach is not known: "
+                f"{engine.unbounded}. Received: {width}×{height}"
+            )
+        if (height > window[0] and window[0] <= 2 * radius) or (width > window[1] and window[1] <= 2 * radius):
+            raise UsageError(
+                f"Expected a size of more than {2 * radius} px, twice the reach, to cut tiles. "
+                f"Received: {engine.name}, fixed at {window[1]}×{window[0]}"
+            )
+    elif tile is not None:
+        sides = (tile, tile) if isinstance(tile, int) else tuple(tile)
+        if len(sides) != 2 or min(sides) < 1:
+            raise UsageError(f"Expected tile as a positive number of LR px, or two. Received: {tile!r}")
+        window = tuple(side + 2 * radius for side in sides)
+    else:
+        window = _default_window(height, width, radius, square)
+    return [
+        Tile(rows, columns)
+        for rows in parts(height, min(window[0], height), radius)
+        for columns in parts(width, min(window[1], width), radius)
+    ]
+
+
+def _default_window(height: int, width: int, radius: int, square: bool) -> tuple[int, int]:
+    """Near WINDOW px, near square, and dividing the picture evenly."""
+    # At least half of every window should be kept.
+    area = max(WINDOW, (8 * radius) ** 2)
+    side = math.isqrt(area)
+    if square:
+        return side, side
+    limits = (max(side, area // width), max(side, area // height))
+    window = []
+    for length, limit in zip((height, width), limits):
+        if length > limit:
+            count = math.ceil((length - 2 * radius) / (limit - 2 * radius))
+            limit = math.ceil((length - 2 * radius) / count) + 2 * radius
+        window.append(min(limit, length))
+    return tuple(window)
+
+
+def run(engine: Engine, height: int, width: int, read: Read, tile=None, ensemble: bool = False) -> Iterator:
+    """Runs the network over a picture.
+
+    Args:
+        height, width: of the picture, LR px.
+        read: gives the network's input of a tile's window, (rows, columns, channels) float32 in [0, 1].
+        tile: see `plan`.
+        ensemble: average over the 8 flips and quarter turns of each window.
+
+    Yields:
+        (tile, sr): the tile and the network's result for what is kept of it,
+        (scale·rows, scale·columns, channels) float32, unclipped.
+    """
+    if ensemble and engine.size is not None and engine.size[0] != engine.size[1]:
+        raise UsageError(
+            "Expected a network of free or square size for the 8 flips and turns. "
+            f"Received: {engine.name}, fixed at {engine.size[1]}×{engine.size[0]}"
+        )
+    for each in plan(height, width, engine, tile, ensemble):
+        lr_image = read(each)
+        rows, columns = lr_image.shape[:2]
+        if engine.size is not None and (rows, columns) != engine.size:
+            missing = [(0, side - length) for side, length in zip(engine.size, (rows, columns))]
+            lr_image = np.pad(lr_image, [*missing, (0, 0)], mode="symmetric")
+        sr_image = _ensemble(engine, lr_image) if ensemble else engine.run(lr_image)
+        inside = [
+            slice((part.keep_start - part.start) * engine.scale, (part.keep_stop - part.start) * engine.scale)
+            for part in each
+        ]
+        yield each, sr_image[tuple(inside)]
+
+
+def run_whole(engine: Engine, lr_image: np.ndarray, tile=None, ensemble: bool = False) -> np.ndarray:
+    """The network over an array (h, w, channels) float32, tile by tile: (scale·h, scale·w, channels) float32."""
+    height, width, channels = lr_image.shape
+    sr_image = np.empty((height * engine.scale, width * engine.scale, channels), np.float32)
+    for each, part in run(engine, height, width, lambda each: cut(lr_image, each), tile, ensemble):
+        cut(sr_image, each, engine.scale)[...] = part
+    return sr_image
+
+
+def cut(image: np.ndarray, tile: Tile, scale: int | None = None) -> np.ndarray:
+    """The tile's window of the LR image, or, given the scale, what is kept of it in the HR image; a view."""
+    rows, columns = tile
+    if scale is None:
+        return image[rows.start : rows.stop, columns.start : columns.stop]
+    return image[
+        rows.keep_start * scale : rows.keep_stop * scale, columns.keep_start * scale : columns.keep_stop * scale
+    ]
+
+
+def _ensemble(engine: Engine, lr_image: np.ndarray) -> np.ndarray:
+    """The mean of the network's answers to the 8 flips and turns, each turned back.
+
+    References: Timofte et al., Seven ways to improve example-based single image super resolution, CVPR 2016, 3.5.
+    """
+    total = 0
+    # The upright four first: a window that is not square changes its size only once.
+    for turns in (0, 2, 1, 3):
+        for flip in (False, True):
+            turned = np.rot90(lr_image[:, ::-1] if flip else lr_image, turns)
+            result = np.rot90(engine.run(np.ascontiguousarray(turned)), -turns)
+            total = total + (result[:, ::-1] if flip else result)
+    return total / np.float32(8)
+
+
+class Chain(Engine):
+    """Networks one after another, as one: ×8 is ×4, then ×2. What passes between them is clipped to [0, 1]."""
+
+    def __init__(self, engines: list[Engine]):
+        channels = {engine.channels for engine in engines}
+        if len(channels) != 1:
+            raise UsageError(
+                "Expected networks with the same number of channels. "
+                f"Received: {', '.join(f'{engine.name} with {engine.channels}' for engine in engines)}"
+            )
+        self.engines, self.channels = engines, channels.pop()
+        self.name = " · ".join(engine.name for engine in engines)
+        self.scale = math.prod(engine.scale for engine in engines)
+        self.radius, scale = 0, 1
+        for engine in engines:
+            if engine.radius is None:
+                self.radius, self.unbounded = None, f"{engine.name}: {engine.unbounded}"
+                break
+            self.radius += math.ceil(engine.radius / scale)
+            scale *= engine.scale
+
+    def run(self, lr_image: np.ndarray) -> np.ndarray:
+        image = lr_image
+        for position, engine in enumerate(self.engines):
+            image = run_whole(engine, np.clip(image, 0, 1) if position else image)
+        return image
