@@ -38,3 +38,16 @@ def pytest_sessionfinish(session, exitstatus):
         if not any(pattern.search(reason) for pattern in named):
             reporter.write_line(f"unnamed skip: {report.nodeid}: {reason}", red=True)
             session.exitstatus = 1
+
+
+@pytest.fixture
+def float64():
+    """Models that are built meanwhile compute in float64."""
+    import keras
+
+    policy, floatx = keras.config.dtype_policy(), keras.config.floatx()
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    yield
+    keras.config.set_floatx(floatx)
+    keras.config.set_dtype_policy(policy)

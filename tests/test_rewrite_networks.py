@@ -9,6 +9,7 @@ from benchmarks.networks import NETWORKS, randomise
 from zoo import rewrite
 from zoo.layers import DepthToSpace
 
+pytestmark = pytest.mark.usefixtures("float64")
 TOLERANCE = 1e-12
 # Upsamplings that stay (transposed convolutions of stride 1 are convolutions), and those that move.
 EXPECTED = {
@@ -32,17 +33,6 @@ EXPECTED = {
     "fsrcnn_x4": (0, 1),
 }
 SLOW = {"mobilenet_decoder", "fcn8s", "cyclegan", "unet_upconv", "segnet", "vae_decoder", "style_transfer"}
-
-
-@pytest.fixture(autouse=True)
-def float64():
-    """Every layer in float64, and the session's float type back afterwards."""
-    policy, floatx = keras.config.dtype_policy(), keras.config.floatx()
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_floatx(floatx)
-    keras.config.set_dtype_policy(policy)
 
 
 def inputs_of(model, network, sides, seed=1):

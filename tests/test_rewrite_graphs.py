@@ -1,0 +1,278 @@
+"""What surrounds an upsampling: graphs of every kind, names, training, files, and what is left as it is and named."""
+
+import keras
+import numpy as np
+import oracle
+import pytest
+import tensorflow as tf
+from keras import layers
+
+import zoo.layers
+from benchmarks.networks import randomise
+from zoo import rewrite
+from zoo.errors import UsageError
+
+F64 = {"dtype": "float64"}
+UP = {"strides": 2, "padding": "same", **F64}
+
+
+def image(channels=3, **options):
+    return keras.Input((None, None, channels), dtype="float64", **options)
+
+
+def values(channels=3, height=5, width=7, seed=3):
+    return np.random.default_rng(seed).normal(size=(2, height, width, channels))
+
+
+def chain(*steps, channels=3):
+    start = x = image(channels)
+    for step in steps:
+        x = step(x)
+    return randomise(keras.Model(start, x))
+
+
+def compare(model, inputs, tolerance=1e-12):
+    """The rewritten model, after it gave the same outputs in the same structure."""
+    rewritten = rewrite.to_lr_space(model)
+    received, expected = rewritten(inputs), model(inputs)
+    keras.tree.assert_same_structure(received, expected)
+    for one, other in zip(keras.tree.flatten(received), keras.tree.flatten(expected), strict=True):
+        assert oracle.relative(one, other) <= tolerance
+    return rewritten
+
+
+def left_over(model):
+    kinds = (layers.Conv2DTranspose, layers.UpSampling2D)
+    return [layer.name for layer in model._flatten_layers() if isinstance(layer, kinds)]
+
+
+def test_shared_layers_stay_shared():
+    one, other = image(name="one"), image(name="other")
+    up, conv = layers.Conv2DTranspose(4, 3, **UP), layers.Conv2D(2, 3, padding="same", **F64)
+    enlarge = layers.UpSampling2D(2, **F64)
+    outputs = [conv(enlarge(up(one))), conv(enlarge(up(other)))]
+    model = randomise(keras.Model([one, other], outputs))
+    rewritten = compare(model, [values(), values(seed=4)])
+    # One transposed convolution and one convolution, each with a kernel and a bias, however often they are called.
+    assert len(rewritten.weights) == 4 and not left_over(rewritten)
+
+
+def test_a_shared_convolution_is_not_torn_apart():
+    start = image(4)
+    conv = layers.Conv2D(4, 3, padding="same", name="shared", **F64)
+    model = randomise(keras.Model(start, conv(layers.UpSampling2D(2, **F64)(conv(start)))))
+    rewritten = compare(model, values(4))
+    assert len(rewritten.weights) == 2
+    (row,) = rewrite.explain(model).rows
+    assert "shares its weights with a call that cannot move" in row.note
+
+
+def test_nested_models():
+    decoder = keras.Sequential(
+        [image(3), layers.Conv2DTranspose(3, 4, name="up", **UP), layers.ReLU(**F64)], name="decoder"
+    )
+    both = keras.Model(
+        start := image(3), {"a": decoder(decoder(start)), "b": layers.Conv2D(1, 1, **F64)(start)}, name="both"
+    )
+    outer = keras.Model(first := image(3), [both(first)["a"], first])
+    rewritten = compare(randomise(outer), values())
+    # The decoder that was called twice is one model still, and a Sequential one.
+    inner = rewritten.get_layer("both").get_layer("decoder")
+    assert isinstance(inner, keras.Sequential) and len(inner._inbound_nodes) >= 2 and not left_over(rewritten)
+    (row,) = rewrite.explain(outer).rows
+    assert row.layer == "both/decoder/up"
+
+
+def test_inputs_and_outputs_by_name():
+    inputs = {"low": image(3, name="low"), "high": image(2, name="high")}
+    up = layers.Conv2DTranspose(2, 5, name="up", **UP)(inputs["low"])
+    total = up * 2.0 + keras.ops.tanh(inputs["high"])  # operations of the graph that are no layers
+    model = randomise(keras.Model(inputs, {"total": total, "up": up}))
+    rewritten = compare(model, {"low": values(), "high": values(2, 10, 14)})
+    assert rewritten.output_names == model.output_names
+    # The name stands for the tensor that it stood for.
+    part = keras.Model(rewritten.inputs, rewritten.get_layer("up").output)
+    expected = model({"low": values(), "high": values(2, 10, 14)})["up"]
+    assert oracle.relative(part([values(2, 10, 14), values()]), expected) <= 1e-12
+
+
+def test_an_enlargement_that_is_also_an_output_stays_one():
+    start = image(3)
+    large = layers.UpSampling2D(2, name="large", **F64)(start)
+    model = randomise(keras.Model(start, [large, layers.Conv2D(2, 3, padding="same", **F64)(large)]))
+    rewritten = compare(model, values())
+    assert [type(rewritten.get_layer("large")), left_over(rewritten)] == [zoo.layers.FixedUpsampler, []]
+    assert [row.action for row in rewrite.explain(model).rows] == ["moved", "moved"]
+
+
+def test_sequential_and_classes():
+    model = keras.Sequential([image(3), layers.UpSampling2D(2, **F64), layers.Conv2D(2, 3, name="last", **F64)])
+    rewritten = compare(randomise(model), values())
+    assert isinstance(rewritten, keras.Sequential) and rewritten.layers[-1].name == "last"
+
+    class WithOwnStep(keras.Model):
+        """A functional model with a training step of its own."""
+
+    start = image(3)
+    assert isinstance(compare(WithOwnStep(start, layers.Conv2DTranspose(2, 4, **UP)(start)), values()), WithOwnStep)
+
+    class Built(keras.Model):
+        """A model that makes its own graph, so that its class cannot be called with one."""
+
+        def __init__(self):
+            start = image(3)
+            super().__init__(start, layers.Conv2DTranspose(2, 4, **UP)(start))
+
+    assert not left_over(compare(Built(), values()))
+
+
+def test_training_goes_on():
+    """Frozen layers stay frozen, every weight of the others has a gradient, and a step lowers the loss."""
+    frozen = layers.Conv2DTranspose(4, 3, strides=2, padding="same", trainable=False, name="frozen")
+    start = keras.Input((None, None, 3))
+    x = layers.UpSampling2D(2)(layers.Dropout(0.2)(layers.BatchNormalization()(frozen(start))))
+    model = randomise(keras.Model(start, layers.Conv2D(2, 3, padding="same", activation="tanh", name="free")(x)))
+    rewritten = rewrite.to_lr_space(model)
+    assert not rewritten.get_layer("frozen_lr").trainable_weights and rewritten.get_layer("free_lr").trainable_weights
+    images, target = values().astype("float32"), np.zeros((2, 20, 28, 2), "float32")
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(tf.square(rewritten(images, training=True) - target))
+    gradients = tape.gradient(loss, rewritten.trainable_variables)
+    assert all(float(tf.norm(gradient)) > 0 for gradient in gradients)
+    rewritten.compile(keras.optimizers.Adam(0.01), "mse", run_eagerly=True, jit_compile=False)
+    history = rewritten.fit(images, target, epochs=5, verbose=0).history["loss"]
+    assert history[-1] < history[0]
+
+
+def test_files(tmp_path):
+    """`.keras` in safe mode, SavedModel, and TFLite with builtin operations only."""
+    start = keras.Input((None, None, 3))
+    x = layers.Conv2DTranspose(4, 4, strides=2, padding="same", activation="softmax")(start)
+    model = randomise(keras.Model(start, layers.Conv2D(2, 3, padding="same")(layers.UpSampling2D(2)(x))))
+    rewritten = rewrite.to_lr_space(model)
+    images = values().astype("float32")
+    expected = model(images)
+    assert oracle.relative(rewritten(images), expected) <= 1e-5
+    rewritten.save(tmp_path / "model.keras")
+    assert oracle.relative(keras.models.load_model(tmp_path / "model.keras")(images), expected) <= 1e-5
+    rewritten.export(tmp_path / "saved", verbose=False)
+    assert oracle.relative(tf.saved_model.load(tmp_path / "saved").serve(images), expected) <= 1e-5
+
+
+def test_mixed_precision_and_float32():
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        start = keras.Input((None, None, 3))
+        x = layers.UpSampling2D(2)(layers.Conv2DTranspose(4, 3, strides=3, padding="same", activation="relu")(start))
+        model = randomise(keras.Model(start, layers.Conv2D(2, 3, padding="same", dtype="float32")(x)))
+    finally:
+        keras.config.set_dtype_policy(policy)
+    rewritten = rewrite.to_lr_space(model)
+    images = values().astype("float32")
+    assert rewritten(images).dtype == "float32" and rewritten.layers[1].dtype_policy.name == "mixed_float16"
+    assert oracle.relative(rewritten(images), model(images)) <= 1e-2
+
+
+def stays():
+    """(layers after the input, the one that is named, words of the reason)."""
+
+    class Mine(layers.Conv2DTranspose):
+        pass
+
+    first = {"data_format": "channels_first"}
+    return [
+        ([layers.Conv2DTranspose(2, 3, strides=(2, 1), name="up")], "strides 2×1 differ per axis"),
+        ([layers.Conv2DTranspose(2, 3, dilation_rate=2, name="up")], "dilated"),
+        ([layers.Conv2DTranspose(2, 3, name="up")], "nothing is upsampled"),
+        ([layers.Conv2DTranspose(2, 3, strides=2, name="up", **first)], "channels_first"),
+        ([layers.UpSampling2D(2, name="up", **first)], "channels_first"),
+        ([Mine(2, 3, strides=2, name="up")], "a subclass"),
+        ([layers.UpSampling2D((2, 1), name="up")], "size 2×1 differ per axis"),
+        ([layers.UpSampling2D(2, interpolation="lanczos3", name="up")], "lanczos3"),
+        ([layers.Resizing(9, 11, name="up")], "fixed size"),
+        ([layers.TimeDistributed(layers.Conv2DTranspose(2, 3, strides=2, name="inner"), name="up")], "'inner' inside"),
+    ]
+
+
+@pytest.mark.parametrize("case", range(10))
+def test_what_stays_is_named_with_its_reason(case):
+    steps, words = stays()[case]
+    shape = (None, 4, 5, 3) if isinstance(steps[0], layers.TimeDistributed) else (4, 5, 3)
+    start = x = keras.Input(shape)
+    for step in steps:
+        x = step(x)
+    model = randomise(keras.Model(start, x))
+    (row,) = rewrite.explain(model).rows
+    assert row.layer == "up" and row.action == "stays" and words in row.note
+    rewritten = rewrite.to_lr_space(model)
+    assert type(rewritten.get_layer("up")) is type(steps[0])
+    # TensorFlow computes channels_first on GPUs only.
+    if getattr(steps[0], "data_format", None) != "channels_first" and len(shape) == 3:
+        images = values(3, 4, 5).astype("float32")
+        assert oracle.relative(rewritten(images), model(images)) == 0
+
+
+def between():
+    reflect = lambda x: keras.ops.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)], mode="reflect")  # noqa: E731
+    return {
+        "separable": ([layers.SeparableConv2D(2, 3, name="next", **F64)], "SeparableConv2D"),
+        "reflection": ([reflect, layers.Conv2D(2, 3, **F64)], "(Pad)"),
+        "stride": ([layers.Conv2D(2, 3, strides=2, name="next", **F64)], "strides (2, 2)"),
+        "groups": ([layers.Conv2D(3, 3, groups=3, name="next", **F64)], "3 groups"),
+        "dropout": ([layers.Dropout(0.5, name="next", **F64), layers.Conv2D(2, 3, **F64)], "Dropout"),
+        "softmax": ([layers.Softmax(name="next", **F64), layers.Conv2D(2, 3, **F64)], "Softmax"),
+        "prelu": ([layers.PReLU(name="next", shared_axes=[1], **F64), layers.Conv2D(2, 3, **F64)], "PReLU"),
+    }
+
+
+@pytest.mark.parametrize("case", between())
+def test_an_enlargement_without_its_convolution(case):
+    """It becomes copies and a shuffle (the GPU delegate refuses what UpSampling2D turns into), and says why no more."""
+    steps, words = between()[case]
+    start = x = keras.Input((4, 6, 3), dtype="float64")
+    for step in (layers.UpSampling2D(2, name="up", **F64), *steps):
+        x = step(x)
+    model = randomise(keras.Model(start, x))
+    (row,) = rewrite.explain(model).rows
+    assert row.layer == "up" and row.becomes == "FixedUpsampler nearest" and words in row.note
+    compare(model, values(3, 4, 6))
+
+
+def test_refused():
+    class Subclassed(keras.Model):
+        def call(self, x):
+            return x
+
+    for model in (Subclassed(), keras.Sequential([layers.Conv2DTranspose(1, 3, strides=2)])):
+        with pytest.raises(UsageError, match="Expected a functional Keras model"):
+            rewrite.to_lr_space(model)
+    with pytest.raises(UsageError, match="border"):
+        rewrite.to_lr_space(chain(layers.ReLU(**F64)), border="nearly")
+
+    class NoConfig(layers.Layer):
+        def __init__(self, function):
+            super().__init__()
+            self.function = function
+
+        def call(self, x):
+            return self.function(x)
+
+    with pytest.raises(UsageError, match="get_config"):
+        rewrite.to_lr_space(chain(NoConfig(lambda x: x)))
+
+
+def test_a_model_without_upsampling_is_copied():
+    model = chain(layers.Conv2D(2, 3, **F64), layers.ReLU(**F64))
+    rewritten = compare(model, values(), tolerance=0)
+    assert rewritten is not model and rewrite.explain(model).rows == []
+    assert "no upsampling found" in str(rewrite.explain(model))
+
+
+def test_the_explanation_prints_as_a_table():
+    start = keras.Input((None, None, 56))
+    table = str(
+        rewrite.explain(keras.Model(start, layers.Conv2DTranspose(1, 9, strides=2, padding="same", name="up")(start)))
+    )
+    for text in ("up", "Conv2DTranspose 9×9", "Conv2D 5×5", "4,536 [18,144]", "5,600", "19 of 100", "4,537", "5,604"):
+        assert text in table, table
