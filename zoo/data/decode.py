@@ -43,10 +43,8 @@ def pixel_count(path: Path) -> int:
     try:
         with Image.open(path) as image:
             return image.width * image.height
+    # A damaged file makes Pillow raise OSError, SyntaxError, ValueError, struct.error, DecompressionBombError ...
     except Exception as error:
-        # Pillow itself cannot read 16-bit RGB in TIFF.
-        if path.suffix.lower() in (".tif", ".tiff"):
-            return int(np.prod(_read_tiff(path).shape[:2]))
         raise PictureError(_reason(error)) from error
 
 
@@ -54,7 +52,7 @@ def read_picture(path: Path) -> np.ndarray:
     """Decodes a picture as a viewer shows it: upright by its EXIF orientation, the first of several frames.
 
     Palettes, bilevel and other colour spaces become RGB or grey; alpha is dropped, the colours under it kept as they
-    are stored. 16 bits become 8 by rounding v / 257 (16-bit RGB in PNG: by its high byte, all that Pillow reads).
+    are stored. 16-bit grey becomes 8-bit by rounding v / 257, 16-bit RGB by its high byte, all that Pillow reads.
 
     Returns:
         uint8, (h, w) for a grey picture or (h, w, 3) for an RGB one.
@@ -68,10 +66,7 @@ def read_picture(path: Path) -> np.ndarray:
             return _pixels(image)
     except PictureError:
         raise
-    # A damaged file makes Pillow raise OSError, SyntaxError, ValueError, struct.error, DecompressionBombError ...
     except Exception as error:
-        if path.suffix.lower() in (".tif", ".tiff"):
-            return _read_tiff(path)
         raise PictureError(_reason(error)) from error
 
 
@@ -92,23 +87,6 @@ def _pixels(image: Image.Image) -> np.ndarray:
         # By way of RGBA, or the transparent entry of the palette would be blended.
         image = image.convert("RGBA")
     return np.asarray(image.convert("RGB"))
-
-
-def _read_tiff(path: Path) -> np.ndarray:
-    """By tifffile, which comes with scikit-image and reads the kinds of TIFF that Pillow does not."""
-    try:
-        import tifffile
-
-        pixels = tifffile.imread(path, key=0)
-    except Exception as error:
-        raise PictureError(_reason(error)) from error
-    if pixels.ndim == 3 and pixels.shape[-1] in (2, 4):
-        pixels = pixels[..., :-1]
-    if pixels.ndim == 3 and pixels.shape[-1] == 1:
-        pixels = pixels[..., 0]
-    if pixels.ndim != 2 and (pixels.ndim != 3 or pixels.shape[-1] != 3):
-        raise PictureError(f"it holds an array of shape {pixels.shape}")
-    return pixels if pixels.dtype == np.uint8 else _eight_bits(pixels)
 
 
 def _eight_bits(pixels: np.ndarray) -> np.ndarray:
