@@ -142,7 +142,7 @@ def files(tmp_path_factory):
         "transparent.png": transparent,
         "dot.png": photo(1, 1),
         "line.png": photo(2, 301),
-        "large.png": photo(601, 577),
+        "large.png": photo(49, 5400),
     }
     for name, image in pictures.items():
         Image.fromarray(image).save(folder / name)
@@ -173,6 +173,7 @@ def test_wasm_gives_pythons_pixels(own_server, files, tmp_path):
     cases = [("fsrcnn_x3", name) for name in pictures] + [("srcnn_x2", "photo.png")]
     cases += [("espcn_rgb_x2", "photo.png"), ("espcn_rgb_x2", "grey.png")]
     steps = [{"network": str(models[name][2]), "picture": str(folder / picture)} for name, picture in cases]
+    steps.append({"press": "#measure", "split": 20, "save": str(tmp_path), "screenshot": str(tmp_path / "page.png")})
     report = run_browser({"address": own_server, "steps": steps}, tmp_path)
     assert report["isolated"], "the server's headers should allow threads"
     for (name, picture), result in zip(cases, report["steps"]):
@@ -184,7 +185,12 @@ def test_wasm_gives_pythons_pixels(own_server, files, tmp_path):
         limit = 3 if "transparent" in picture else 1
         assert difference(result["pixels"], expected(pictures[picture], model)) <= limit, (name, picture)
     large = report["steps"][cases.index(("fsrcnn_x3", "large.png"))]
-    assert "4 tiles" in large["size"]
+    assert "11 tiles" in large["size"]
+    last = report["steps"][-1]
+    assert (last["frames"], last["problem"]) == ("median of 10", "")
+    assert "80%" in last["clip"] or "20%" in last["clip"]
+    saved = np.asarray(Image.open(tmp_path / "grey_espcn_rgb_x2.png"))
+    np.testing.assert_array_equal(saved, last["pixels"])
     # A negative control: one pixel aside is far off.
     shifted = np.roll(expected(pictures["photo.png"], fsrcnn), 1, axis=1)
     assert difference(report["steps"][0]["pixels"], shifted) > 20

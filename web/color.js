@@ -104,49 +104,44 @@ const mirrored = (index, length) => {
   return Math.min(i, 2 * length - 1 - i);
 };
 
-/** For output pixels `from` to before `to` of an axis: four input pixels and their weights each. */
-function taps(from, to, length, scale) {
-  const indices = new Int32Array(4 * (to - from));
-  const weights = new Float64Array(4 * (to - from));
-  for (let i = from; i < to; i++) {
-    // By phase, not by place: a region's weights are then the whole picture's to the last bit.
-    const shift = ((i % scale) + 0.5) / scale - 0.5;
+/** For each of the `scale` output pixels over one input pixel: the first of the four it takes, and their weights. */
+function phases(scale) {
+  return Array.from({ length: scale }, (_, phase) => {
+    const shift = (phase + 0.5) / scale - 0.5;
     const first = Math.floor(shift) - 1;
-    for (let tap = 0; tap < 4; tap++) {
-      indices[4 * (i - from) + tap] = mirrored(Math.floor(i / scale) + first + tap, length);
-      weights[4 * (i - from) + tap] = cubic(shift - first - tap);
-    }
-  }
-  return { indices, weights };
+    return { first, weights: [0, 1, 2, 3].map((tap) => cubic(shift - first - tap)) };
+  });
 }
 
 /** The values of `valueAt` over a region, enlarged bicubically: (scale · rows) × (scale · columns) of them. */
 export function enlarge(picture, region, scale, valueAt) {
   const around = {
-    top: Math.max(region.top - CUBIC_REACH, 0),
-    bottom: Math.min(region.bottom + CUBIC_REACH, picture.height),
-    left: Math.max(region.left - CUBIC_REACH, 0),
-    right: Math.min(region.right + CUBIC_REACH, picture.width),
+    top: region.top - CUBIC_REACH,
+    bottom: region.bottom + CUBIC_REACH,
+    left: region.left - CUBIC_REACH,
+    right: region.right + CUBIC_REACH,
   };
   const source = plane(picture, around, valueAt);
   const width = around.right - around.left;
-  const within = (value, origin) => scale * (value - origin);
-  const down = taps(within(region.top, around.top), within(region.bottom, around.top), around.bottom - around.top, scale);
-  const across = taps(within(region.left, around.left), within(region.right, around.left), width, scale);
-  const columns = scale * (region.right - region.left);
-  const out = new Float32Array(scale * (region.bottom - region.top) * columns);
+  const columns = region.right - region.left;
+  const out = new Float32Array(scale * scale * (region.bottom - region.top) * columns);
   const row = new Float64Array(width);
-  for (let y = 0; 4 * y < down.indices.length; y++) {
-    row.fill(0);
-    for (let tap = 4 * y; tap < 4 * y + 4; tap++) {
-      const weight = down.weights[tap];
-      const from = down.indices[tap] * width;
-      for (let x = 0; x < width; x++) row[x] += weight * source[from + x];
-    }
-    for (let x = 0; x < columns; x++) {
-      let sum = 0;
-      for (let tap = 4 * x; tap < 4 * x + 4; tap++) sum += across.weights[tap] * row[across.indices[tap]];
-      out[y * columns + x] = sum;
+  const taps = phases(scale);
+  for (let y = 0, start = 0; y < region.bottom - region.top; y++) {
+    for (const down of taps) {
+      const [a, b, c, d] = down.weights;
+      const from = (y + CUBIC_REACH + down.first) * width;
+      for (let x = 0, i = from; x < width; x++, i++) {
+        row[x] = a * source[i] + b * source[i + width] + c * source[i + 2 * width] + d * source[i + 3 * width];
+      }
+      for (let phase = 0; phase < scale; phase++) {
+        const [e, f, g, h] = taps[phase].weights;
+        let i = CUBIC_REACH + taps[phase].first;
+        for (let x = 0, at = start + phase; x < columns; x++, i++, at += scale) {
+          out[at] = e * row[i] + f * row[i + 1] + g * row[i + 2] + h * row[i + 3];
+        }
+      }
+      start += scale * columns;
     }
   }
   return out;
@@ -154,29 +149,34 @@ export function enlarge(picture, region, scale, valueAt) {
 
 /** Writes R, G, B of these Y, Cb, Cr (8-bit levels) into the part of an RGBA picture at `part`, rounded half up. */
 export function writeYcbcr(out, part, y, cb, cr) {
-  const [red, green, blue] = RGB;
-  forPart(out, part, (at, i) => {
-    const luma = y[i] - OFFSET[0];
-    const u = cb[i] - OFFSET[1];
-    const v = cr[i] - OFFSET[2];
-    out.data[at] = Math.floor(red[0] * luma + red[1] * u + red[2] * v + 0.5);
-    out.data[at + 1] = Math.floor(green[0] * luma + green[1] * u + green[2] * v + 0.5);
-    out.data[at + 2] = Math.floor(blue[0] * luma + blue[1] * u + blue[2] * v + 0.5);
+  const [[ry, ru, rv], [gy, gu, gv], [by, bu, bv]] = RGB;
+  const { data } = out;
+  eachRow(out, part, (first, last, i) => {
+    for (let at = first; at < last; at += 4, i++) {
+      const luma = y[i] - OFFSET[0];
+      const u = cb[i] - OFFSET[1];
+      const v = cr[i] - OFFSET[2];
+      data[at] = Math.floor(ry * luma + ru * u + rv * v + 0.5);
+      data[at + 1] = Math.floor(gy * luma + gu * u + gv * v + 0.5);
+      data[at + 2] = Math.floor(by * luma + bu * u + bv * v + 0.5);
+    }
   });
 }
 
 /** Writes one plane of 8-bit levels into these channels (0 to 3) of an RGBA picture at `part`, rounded half up. */
 export function writePlane(out, part, values, channels) {
-  forPart(out, part, (at, i) => {
-    const level = Math.floor(values[i] + 0.5);
-    for (const index of channels) out.data[at + index] = level;
-  });
+  for (const index of channels) {
+    eachRow(out, part, (first, last, i) => {
+      for (let at = first + index; at < last; at += 4, i++) out.data[at] = Math.floor(values[i] + 0.5);
+    });
+  }
 }
 
-function forPart(out, part, write) {
-  let i = 0;
-  for (let y = part.top; y < part.bottom; y++) {
-    const row = y * out.width;
-    for (let x = part.left; x < part.right; x++, i++) write(4 * (row + x), i);
+/** Calls `write(first, last, i)` for the bytes of each row of a part, whose values start at `i`. */
+function eachRow(out, part, write) {
+  const columns = part.right - part.left;
+  for (let y = part.top, i = 0; y < part.bottom; y++, i += columns) {
+    const first = 4 * (y * out.width + part.left);
+    write(first, first + 4 * columns, i);
   }
 }

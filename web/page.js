@@ -191,7 +191,13 @@ element("network").addEventListener("change", ({ target }) => {
 element("processor").addEventListener("change", () => attempt(show));
 element("measure").addEventListener("click", () => attempt(measure));
 element("save").addEventListener("click", () => attempt(() => save(element("after"), state.savedName)));
-element("actual").addEventListener("change", ({ target }) => element("view").classList.toggle("actual", target.checked));
+element("actual").addEventListener("change", ({ target }) => {
+  const view = element("view");
+  view.classList.toggle("actual", target.checked);
+  // The line between before and after stays in sight.
+  view.scrollLeft = (element("split").value / 100) * view.scrollWidth - view.clientWidth / 2;
+  view.scrollTop = (view.scrollHeight - view.clientHeight) / 2;
+});
 element("split").addEventListener("input", ({ target }) => split(target.value));
 element("stack").addEventListener("pointerdown", dragSplit);
 element("stack").addEventListener("pointermove", dragSplit);

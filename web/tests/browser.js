@@ -1,6 +1,7 @@
 // Drives the page in a real Chromium: node tests/browser.js JOB.json   (tests/test_web.py writes the job)
-// The job: { address, chromium, gpu, screenshot, steps: [{ network, picture, processor, pixels }] }, each step dropping
-// files on the page. Prints what the page then says, one object per step, and writes its pixels as RGBA bytes.
+// The job: { address, chromium, gpu, viewport, steps: [{ network, picture, … }] }, each step dropping
+// files on the page, choosing a processor, moving the slider, pressing a button, saving or taking a screenshot, as named.
+// Prints what the page then says, one object per step, and writes its pixels as RGBA bytes.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -39,8 +40,9 @@ const idle = (page) => page.waitForFunction(() => document.body.dataset.busy ===
 
 const saw = (page) =>
   page.evaluate(() => {
-    const ids = ["problem", "note", "about", "with", "size", "network-time", "frame-time"];
-    return Object.fromEntries(ids.map((id) => [id, document.getElementById(id).textContent]));
+    const ids = ["problem", "note", "about", "with", "size", "network-time", "frame-time", "frames"];
+    const texts = Object.fromEntries(ids.map((id) => [id, document.getElementById(id).textContent]));
+    return { ...texts, clip: getComputedStyle(document.getElementById("before")).clipPath };
   });
 
 async function pixels(page, path) {
@@ -78,6 +80,11 @@ try {
     if (step.network) await drop(page, step.network);
     if (step.picture) await drop(page, step.picture);
     if (step.press) await page.click(step.press).then(() => idle(page));
+    if (step.split) await page.fill("#split", String(step.split));
+    if (step.save) {
+      const [download] = await Promise.all([page.waitForEvent("download"), page.click("#save")]);
+      await download.saveAs(join(step.save, download.suggestedFilename()));
+    }
     const result = await saw(page);
     if (step.pixels && !result.problem) Object.assign(result, await pixels(page, step.pixels));
     if (step.screenshot) await page.screenshot({ path: step.screenshot, fullPage: true });
