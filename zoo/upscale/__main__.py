@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 
 from zoo.errors import UsageError, exit_on_usage_error
@@ -49,8 +50,9 @@ def main(arguments: list[str] | None = None) -> int:
     from PIL import Image
 
     flags = parse(arguments)
-    # The command's own limit stands in for Pillow's, which no flag could raise.
+    # The command's own limit stands in for Pillow's, which no flag could raise; its remarks go into the table.
     Image.MAX_IMAGE_PIXELS = None
+    warnings.filterwarnings("ignore", module="PIL")
     planned = jobs(flags.inputs, flags.output, flags.format)
     there = existing(planned)
     if there and not (flags.overwrite or flags.skip):

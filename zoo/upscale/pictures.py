@@ -32,7 +32,7 @@ _LAYOUT = frozenset(
     + [292, 293, 301, 317, 318, 319, 320, 321, 322, 323, 324, 325, 330, 338, 339, 340, 341, 347, 512, 513, 514, 515]
     + [517, 518, 519, 520, 521, 529, 530, 531, 532, 34675, 700]
 )
-_EXIF_IFD, _PIXELS_X, _PIXELS_Y = 34665, 40962, 40963
+_EXIF_IFD, _GPS_IFD, _PIXELS_X, _PIXELS_Y = 34665, 34853, 40962, 40963
 _RESOLUTION_X, _RESOLUTION_Y, _RESOLUTION_UNIT = 282, 283, 296
 
 # EXIF orientation → how the stored picture has to be turned, for Pillow and for arrays.
@@ -147,19 +147,20 @@ def decode(path: Path, image: Image.Image) -> Picture:
         icc = image.info.get("icc_profile") or None
         deep_codec = _deep(image)
         exif = _exif(image, notes)
-        dpi = _dpi(image)
+        orientation = exif.get(_ORIENTATION, 1) if exif else 1
+        dpi = _dpi(image, exif)
         if deep_codec:
             pixels = deep_codec(path)
         else:
             image.load()
             pixels, icc = _plain(image, icc, notes)
+        # Pillow turns a TIFF itself when it decodes it, and takes the tag away.
         turn = _TURNS.get(exif.get(_ORIENTATION)) if exif else None
         if turn:
             pixels = turn[1](pixels) if isinstance(pixels, np.ndarray) else pixels.transpose(turn[0])
-            if exif[_ORIENTATION] >= 5 and dpi:
-                dpi = dpi[::-1]
-        if exif and _ORIENTATION in exif:
+        if orientation in _TURNS:
             exif[_ORIENTATION] = 1
+            dpi = dpi[::-1] if dpi and orientation >= 5 else dpi
         return Picture(pixels, icc, exif, dpi, notes)
 
 
@@ -213,7 +214,8 @@ def _exif(image: Image.Image, notes: list[str]) -> Image.Exif | None:
         for tag in [*exif]:
             if tag in _LAYOUT:
                 del exif[tag]
-        exif.get_ifd(_EXIF_IFD)
+        for directory in (_EXIF_IFD, _GPS_IFD):
+            exif.get_ifd(directory)
         exif.tobytes()
         return exif if len(exif) else None
     # EXIF comes from cameras of all kinds; a picture is not refused for it.
@@ -222,9 +224,14 @@ def _exif(image: Image.Image, notes: list[str]) -> Image.Exif | None:
         return None
 
 
-def _dpi(image: Image.Image) -> tuple[float, float] | None:
+def _dpi(image: Image.Image, exif: Image.Exif | None) -> tuple[float, float] | None:
+    """The resolution that the format states, else the one in EXIF."""
     try:
-        horizontal, vertical = (float(value) for value in image.info["dpi"])
+        found = image.info.get("dpi")
+        if found is None and exif:
+            unit = {2: 1.0, 3: 2.54}[exif[_RESOLUTION_UNIT]]
+            found = float(exif[_RESOLUTION_X]) * unit, float(exif[_RESOLUTION_Y]) * unit
+        horizontal, vertical = (float(value) for value in found or ())
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         return None
     return (horizontal, vertical) if horizontal > 0 and vertical > 0 else None
@@ -284,7 +291,10 @@ def save(picture: Picture, path: Path, quality: int = 95) -> None:
         elif kind == "WEBP":
             options |= {"quality": quality, "lossless": quality == 100, "exact": True}
         elif kind == "TIFF":
-            options["compression"] = "tiff_adobe_deflate"
+            directories = {tag: exif.get_ifd(tag) for tag in (_EXIF_IFD, _GPS_IFD)} if exif else {}
+            exif and exif.update({tag: content for tag, content in directories.items() if content})
+            # libtiff, which compresses, cannot write EXIF's directories.
+            options["compression"] = None if any(directories.values()) else "tiff_adobe_deflate"
         elif kind == "BMP" and image.mode == "LA":
             image = image.convert("RGBA")
         image.save(unfinished, kind, **options)
@@ -293,8 +303,8 @@ def save(picture: Picture, path: Path, quality: int = 95) -> None:
 def _exif_of(picture: Picture, kind: str) -> Image.Exif | None:
     """The EXIF to write: the size is the new one, and WebP has no other place for the resolution."""
     exif = picture.exif
-    if kind == "WEBP" and picture.dpi:
-        exif = exif if exif is not None else Image.Exif()
+    if picture.dpi and (kind == "WEBP" or (exif is not None and _RESOLUTION_X in exif)):
+        exif = Image.Exif() if exif is None else exif
         exif[_RESOLUTION_X], exif[_RESOLUTION_Y], exif[_RESOLUTION_UNIT] = *picture.dpi, 2
     if exif is not None:
         details = exif.get_ifd(_EXIF_IFD)
