@@ -14,12 +14,17 @@ from absl import app, flags
 
 from zoo.errors import UsageError, exit_on_usage_error
 from zoo.training import TrainConfig, train
+from zoo.training.interruption import Interrupted
+from zoo.training.recipes import RECIPES, recipe
 
 FLAGS = flags.FLAGS
 DEFINE = {int: flags.DEFINE_integer, float: flags.DEFINE_float, bool: flags.DEFINE_boolean, str: flags.DEFINE_string}
+FIELDS = dataclasses.fields(TrainConfig)
+STOPPED = 130  # what a shell reports for Ctrl-C
 
 flags.DEFINE_string("workdir", None, "Folder of the run: checkpoints, logs, results.")
-for field in dataclasses.fields(TrainConfig):
+flags.DEFINE_string("recipe", None, f"Complete settings by name ({', '.join(RECIPES)}); flags given beside it win.")
+for field in FIELDS:
     DEFINE[field.type](field.name, field.default, field.metadata["help"])
 
 
@@ -29,10 +34,29 @@ def main(argv: list[str]) -> int:
         raise UsageError(f"Expected flags only, as --name=value. Received: {argv[1]!r}")
     if not FLAGS.workdir:
         raise UsageError("Expected --workdir=DIR, the folder of the run. Received none.")
+    settings = recipe(FLAGS.recipe) if FLAGS.recipe else {}
+    given = {field.name: FLAGS[field.name].value for field in FIELDS if FLAGS[field.name].present}
+    config = TrainConfig(**{**settings, **given})
     logging.getLogger("zoo").setLevel(logging.INFO)
-    config = TrainConfig(**{field.name: getattr(FLAGS, field.name) for field in dataclasses.fields(TrainConfig)})
-    train(config, FLAGS.workdir)
+    try:
+        results = train(config, FLAGS.workdir)
+    except Interrupted as stopped:
+        print(stopped, file=sys.stderr)
+        return STOPPED
+    except KeyboardInterrupt:
+        print("Stopped between two checkpoints. The same command goes on from the last one.", file=sys.stderr)
+        return STOPPED
+    report(results)
     return 0
+
+
+def report(results: dict) -> None:
+    """Prints the table and where things are."""
+    from zoo.training.results import print_results
+
+    print_results(results)
+    names = "model.keras, results.json, curve.png, comparison.png"
+    print(f"In {FLAGS.workdir}: {names}")
 
 
 @exit_on_usage_error

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ import tensorflow as tf
 
 from zoo.errors import UsageError
 from zoo.training import TrainConfig, loop
+from zoo.training.checkpoint import claim_workdir
 
 TINY = TrainConfig(
     model="fsrcnn_s", scale=2, steps=12, batch=2, lr_size=12, warmup=2, seed=3,
@@ -82,12 +84,20 @@ def whole(tmp_path_factory):
     return workdir
 
 
-def test_a_killed_run_ends_with_the_same_bits_and_the_same_log(whole, tmp_path, monkeypatch):
-    with monkeypatch.context() as patch:
-        stop_after(patch, 10)
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """The workdir of the same run, dead after step 10, two steps after its last checkpoint."""
+    workdir = tmp_path_factory.mktemp("killed")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        stop_after(monkeypatch, 10)
         with pytest.raises(InterruptedError):
-            run(TINY, tmp_path)
-    assert tf.train.latest_checkpoint(tmp_path / "checkpoints").endswith("-8")
+            run(TINY, workdir)
+    return workdir
+
+
+def test_a_killed_run_ends_with_the_same_bits_and_the_same_log(whole, killed, tmp_path):
+    assert tf.train.latest_checkpoint(killed / "checkpoints").endswith("-8")
+    shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
     run(TINY, tmp_path)
     assert equal(state(whole), state(tmp_path))
 
@@ -98,18 +108,14 @@ def test_a_killed_run_ends_with_the_same_bits_and_the_same_log(whole, tmp_path, 
 
 
 @pytest.mark.parametrize("dropped", ["optimizer", "average"])
-def test_a_run_that_loses_part_of_its_state_does_not_match(whole, tmp_path, monkeypatch, dropped):
-    with monkeypatch.context() as patch:
-        stop_after(patch, 10)
-        with pytest.raises(InterruptedError):
-            run(TINY, tmp_path)
+def test_a_run_that_loses_part_of_its_state_does_not_match(whole, killed, tmp_path, monkeypatch, dropped):
+    shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
     restore = loop.Checkpoints.restore
 
     def forgetful(checkpoints):
         step = restore(checkpoints)
-        kept = checkpoints.optimizer.iterations
         for value in getattr(checkpoints.manager.checkpoint, dropped):
-            if value is not kept.value:
+            if value is not checkpoints.optimizer.iterations.value:
                 value.assign(tf.zeros_like(value))
         return step
 
@@ -153,8 +159,11 @@ def test_a_workdir_of_another_run_is_refused_with_the_difference(whole):
     assert TrainConfig.load(whole / "config.json") == TINY
 
 
-def test_what_does_not_decide_the_weights_may_change(whole):
-    run(dataclasses.replace(TINY, checkpoint_every=5, log_every=3), whole)
+def test_another_jit_setting_goes_on_with_a_warning(killed, tmp_path, caplog):
+    shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
+    claim_workdir(dataclasses.replace(TINY, jit=True, log_every=3), tmp_path)
+    assert "jit is True and was False when this run started" in caplog.text
+    assert "threads" not in caplog.text
 
 
 def test_a_checkpoint_of_another_network_is_refused(whole, tmp_path):
@@ -165,9 +174,9 @@ def test_a_checkpoint_of_another_network_is_refused(whole, tmp_path):
         run(dataclasses.replace(TINY, model_options="s=7"), tmp_path)
 
 
-def test_an_unreadable_checkpoint_gives_way_to_the_one_before(whole, tmp_path, caplog):
-    run(TINY, tmp_path)
-    data = tmp_path / "checkpoints" / "ckpt-12.data-00000-of-00001"
+def test_an_unreadable_checkpoint_gives_way_to_the_one_before(whole, killed, tmp_path, caplog):
+    shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
+    data = tmp_path / "checkpoints" / "ckpt-8.data-00000-of-00001"
     data.write_bytes(data.read_bytes()[:100])
     run(TINY, tmp_path)
     assert "going back" in caplog.text

@@ -10,27 +10,27 @@ from zoo import identities
 from zoo.errors import UsageError
 from zoo.layers import ResizeUpsampler, Upsampler
 
-# Relative to the mean square of a feature: keeps the solution near the start where the features say little.
+# Relative to the mean square of a feature: where the features say little, the weights stay small.
 RIDGE = 1e-4
 
 
-def fit_upsampler(model: keras.Model, batches, shave: int, ridge: float = RIDGE) -> None:
-    """Sets the last layer to the least-squares solution for the HR patches, given the features it reads.
+def fit_upsampler(model: keras.Model, batches, shave: int) -> None:
+    """Sets the upsampling layer to the least-squares solution for the HR patches, given the features it reads.
 
     Output phase (a, b) reads x[p + q - t]·W[scale·t + s] with q, s = divmod(a + p0, scale) (`zoo.layers.Upsampler`), so
     each phase is one linear regression on a window of features. All phases share one Gram matrix, gathered over the
-    batches; a ridge pulls towards the present kernel.
+    batches.
 
     Args:
-        model: ends in a `TransposedUpsampler`, `ZeroInterleavedUpsampler` or `SubpixelUpsampler`; changed in place.
+        model: ends in a `TransposedUpsampler`, `ZeroInterleavedUpsampler` or `SubpixelUpsampler`, or in its sum with a
+            fixed interpolation; changed in place.
         batches: of (lr (b, n, n, c), hr (b, scale·n, scale·n, c)) float32, finite.
         shave: HR pixels at each side that zero padding spoils, left out.
-        ridge: relative to the mean square of a feature.
 
     Raises:
         UsageError: if the network ends in another layer.
     """
-    last = model.layers[-1]
+    last = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D | Upsampler)][-1]
     if not isinstance(last, Upsampler) or isinstance(last, ResizeUpsampler):
         raise UsageError(f"Expected a network that ends in an upsampling layer. Received: {model.name}")
     scale, side = last.scale, last.kernel_size
@@ -40,18 +40,21 @@ def fit_upsampler(model: keras.Model, batches, shave: int, ridge: float = RIDGE)
     low, high = min(s.min() for s in shifts), max(s.max() for s in shifts)
     margin = max(-(-shave // scale), -low, high)
 
-    body = keras.Model(model.inputs, last.input)
+    # Without the layer, what the network still gives is a fixed interpolation beside it, or nothing.
+    last.kernel.assign(tf.zeros(last.kernel.shape))
+    last.bias.assign(tf.zeros(last.bias.shape))
+    both = keras.Model(model.inputs, [last.input, model.output])
     gram = moments = 0.0
     for lr, hr in batches:
-        features = _window(body(lr, training=False), low, high, margin)
-        present = model(lr, training=False)
-        missing = tf.nn.space_to_depth(hr - present, scale)[:, margin:-margin, margin:-margin]
+        features, rest = both(lr, training=False)
+        features = _window(features, low, high, margin)
+        missing = tf.nn.space_to_depth(hr - rest, scale)[:, margin:-margin, margin:-margin]
         missing = tf.reshape(tf.cast(missing, tf.float64), [-1, missing.shape[-1]])
         gram += tf.matmul(features, features, transpose_a=True).numpy()
         moments += tf.matmul(features, missing, transpose_a=True).numpy()
 
     width, inputs = high - low + 1, last.kernel.shape[3]
-    kernel, bias = last.kernel.numpy().astype(np.float64), np.zeros(last.filters)
+    kernel, bias = np.zeros(last.kernel.shape), np.zeros(last.filters)
     moments = moments.reshape(len(gram), scale, scale, last.filters)
     constant = len(gram) - 1
     for a, b in itertools.product(range(scale), repeat=2):
@@ -59,14 +62,13 @@ def fit_upsampler(model: keras.Model, batches, shave: int, ridge: float = RIDGE)
         cells = (rows[:, None] * width + columns)[..., None] * inputs + np.arange(inputs)
         chosen = np.append(cells.ravel(), constant)
         matrix = gram[np.ix_(chosen, chosen)]
-        matrix[np.diag_indices(len(chosen))] += ridge * np.trace(gram) / len(gram)
-        change = np.linalg.solve(matrix, moments[chosen, a, b])
-        weights = change[:-1].reshape(len(rows), len(columns), inputs, last.filters)
-        kernel[np.ix_(taps[a], taps[b])] += weights.transpose(0, 1, 3, 2)
-        bias += change[-1] / scale**2
+        matrix[np.diag_indices(len(chosen))] += RIDGE * np.trace(gram) / len(gram)
+        solution = np.linalg.solve(matrix, moments[chosen, a, b])
+        weights = solution[:-1].reshape(len(rows), len(columns), inputs, last.filters)
+        kernel[np.ix_(taps[a], taps[b])] = weights.transpose(0, 1, 3, 2)
+        bias += solution[-1] / scale**2  # one bias for all phases
     last.kernel.assign(kernel)
-    if last.bias is not None:
-        last.bias.assign_add(bias)
+    last.bias.assign(bias)
 
 
 def _window(features, low: int, high: int, margin: int):

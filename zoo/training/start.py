@@ -1,5 +1,7 @@
 """Where the weights of a run come from: a preset or a file, else from scratch, as an interpolation or at random."""
 
+import dataclasses
+import warnings
 from pathlib import Path
 
 import keras
@@ -8,14 +10,19 @@ import numpy as np
 from zoo import identities
 from zoo.errors import UsageError
 from zoo.layers import ResizeUpsampler, TransposedUpsampler, Upsampler, ZeroInterleavedUpsampler
-from zoo.registry import create_model, load
+from zoo.models import scale_of
+from zoo.registry import create_model, load, open_model
 from zoo.training.config import TrainConfig, assignments
+from zoo.training.fit import fit_upsampler
 
 # Correlation of neighbouring LR pixels in photographs; the least-squares fit hardly depends on it.
 CORRELATION = 0.95
 # What tanh lets through almost unbent: tanh(0.15) is 0.7% below 0.15.
 TANH_GAIN = 0.3
 MEAN_LEVEL = 0.45
+# Enough for the regression: a hundred pixels and more of each of 16 patches, against 1,400 unknowns at most.
+FITTED_BATCHES = 30
+FORMS_OF_ONE_KERNEL = ("subpixel", "transposed", "zero_interleaved")
 
 
 def build_model(config: TrainConfig) -> keras.Model:
@@ -38,45 +45,49 @@ def start_as_interpolation(model: keras.Model, scale: int, channels: int) -> Non
     One path per colour channel leads through the layers: its centre taps are 1 and the other weights into it 0. The
     upsampler reads only those paths, with the least-squares fit of bicubic in its window (`fit_bicubic`); where a
     network upsamples first, its last convolution reads them with 1. All other weights stay as they are, so that the
-    other channels have features to offer from the first step. Where a convolution is followed by tanh, the path
-    carries 0.3·(x - 0.45), which tanh hardly bends, and the last layer undoes that.
+    other channels have features to offer from the first step. Where a layer is followed by tanh, the paths carry
+    0.3·(x - 0.45), which tanh hardly bends, and the last layer undoes that. A network that adds to a fixed
+    interpolation starts with nothing to add.
 
     Args:
         model: a chain of convolutions with one upsampler; changed in place.
         scale: how many times larger its output is.
         channels: of its input and output.
     """
-    layers = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D | Upsampler)]
+    *body, last = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D | Upsampler)]
     if any(isinstance(layer, keras.layers.Add) for layer in model.layers):
-        # A network that adds to a fixed interpolation starts as that when what it adds starts at 0.
-        layers[-1].kernel.assign(np.zeros(layers[-1].kernel.shape))
+        last.kernel.assign(np.zeros(last.kernel.shape))
         return
-    bends = any(getattr(layer, "activation", None) is keras.activations.tanh for layer in layers) or any(
-        getattr(layer, "activation", None) is keras.activations.tanh for layer in model.layers
-    )
+    bends = any(getattr(layer, "activation", None) is keras.activations.tanh for layer in model.layers)
     gain, level = (TANH_GAIN, MEAN_LEVEL) if bends else (1.0, 0.0)
-    *body, last = layers
     for index, layer in enumerate(body):
         kernel, bias = layer.kernel.numpy(), layer.bias.numpy()
-        centre = kernel.shape[0] // 2
+        paths = _path(layer, scale) * (gain if index == 0 else 1)
+        if isinstance(layer, Upsampler):
+            kernel[:] = 0  # a first layer with as many maps as colours
         kernel[..., :channels] = 0
-        kernel[centre, centre, :channels, :channels] = np.eye(channels) * (gain if index == 0 else 1)
+        for channel in range(channels):
+            kernel[..., channel, channel] = paths
         if index == 0:
             # Every feature of the first layer sees the picture around its mean level.
             bias[:] = -level * kernel.sum(axis=(0, 1, 2))
         layer.kernel.assign(kernel)
         layer.bias.assign(bias)
-
     kernel = np.zeros(last.kernel.shape)
-    if isinstance(last, Upsampler) and not isinstance(last, ResizeUpsampler):
-        line = fit_bicubic(kernel.shape[0], scale)
-        for channel in range(channels):
-            kernel[:, :, channel, channel] = np.outer(line, line) / gain
-    else:
-        centre = kernel.shape[0] // 2
-        kernel[centre, centre, :channels, :channels] = np.eye(channels) / gain
+    for channel in range(channels):
+        kernel[..., channel, channel] = _path(last, scale) / gain
     last.kernel.assign(kernel)
     last.bias.assign(np.full(last.bias.shape, level))
+
+
+def _path(layer, scale: int) -> np.ndarray:
+    """The (k, k) weights with which a layer passes a map on: enlarged by an upsampler, else as it is."""
+    side = layer.kernel.shape[0]
+    if isinstance(layer, Upsampler) and not isinstance(layer, ResizeUpsampler):
+        line = fit_bicubic(side, scale)
+    else:
+        line = np.eye(side)[(side - 1) // 2]
+    return np.outer(line, line)
 
 
 def fit_bicubic(kernel_size: int, scale: int) -> np.ndarray:
@@ -100,34 +111,75 @@ def fit_bicubic(kernel_size: int, scale: int) -> np.ndarray:
     return line
 
 
-def load_weights(model: keras.Model, config: TrainConfig) -> str:
-    """Fills `model` with the weights of `config.preset` or `config.weights`, and says what it did.
+def initial_weights(model: keras.Model, config: TrainConfig, source, shave: int) -> str:
+    """Gives a model the weights it starts from where there is no checkpoint, and says which.
+
+    Args:
+        model: as `build_model` leaves it; changed in place.
+        source: the training pictures; read only where the upsampling layer is fitted to another scale.
+        shave: HR pixels that zero padding spoils at each side.
+    """
+    if config.preset or config.weights:
+        trained = load_trained(config)
+        name = f"the preset {config.preset}" if config.preset else f"the weights {config.weights}"
+        if scale_of(trained) == config.scale:
+            copy_weights(trained.variables, model.variables, name)
+            return name
+        copy_weights(_body_variables(trained), _body_variables(model), name)
+        if not _upsamplers(model):
+            return f"{name}, at another scale"
+        fit_upsampler(model, source.patches(16, config.lr_size, seed=config.seed).take(FITTED_BATCHES), shave)
+        return f"the body of {name}, the upsampler fitted to scale {config.scale}"
+    if config.start == "interpolation":
+        start_as_interpolation(model, config.scale, config.channels)
+        return "scratch, as an interpolation"
+    return "scratch, at random"
+
+
+def load_trained(config: TrainConfig) -> keras.Model:
+    """Opens the network of `config.preset`, or of the file `config.weights`.
 
     Raises:
         UsageError: if the file is missing or holds another network.
     """
     if config.preset:
-        source, name = load(config.preset), f"preset {config.preset}"
-    else:
-        path, name = Path(config.weights), f"weights {config.weights}"
-        if not path.is_file():
-            raise UsageError(f"Expected weights in a .keras or .weights.h5 file. Received: {config.weights}")
-        if path.name.endswith(".weights.h5"):
-            source = build_model(config)
-            try:
-                source.load_weights(path)
-            except (ValueError, OSError, KeyError) as error:
-                raise UsageError(f"Expected weights of {model.name} in {path}. Received: another network") from error
-        else:
-            try:
-                source = keras.saving.load_model(path, compile=False)
-            except (ValueError, OSError, TypeError) as error:
-                raise UsageError(f"Expected a Keras model in {path}. Received: {error}") from error
-    ours, theirs = [v.shape for v in model.variables], [v.shape for v in source.variables]
-    if ours != theirs:
-        raise UsageError(f"Expected the weights of {model.name} in {name}. Received: a network of other shapes")
-    model.set_weights(source.get_weights())
-    return name
+        return load(config.preset)
+    path = Path(config.weights)
+    if not path.is_file():
+        raise UsageError(f"Expected weights in a .keras or .weights.h5 file. Received: {config.weights}")
+    if path.suffix == ".keras":
+        return open_model(path)
+    # A weights file knows its layers by their class, so the upsampler's form has to be the one it was saved with.
+    for form in (config.upsampler, *FORMS_OF_ONE_KERNEL):
+        model = build_model(dataclasses.replace(config, upsampler=form))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                model.load_weights(path)
+            return model
+        except (ValueError, OSError, KeyError):
+            continue
+    raise UsageError(f"Expected weights of {model.name} in {path}. Received: another network's")
+
+
+def copy_weights(theirs: list, ours: list, name: str) -> None:
+    """Copies variables one by one.
+
+    Raises:
+        UsageError: if they do not have the same shapes.
+    """
+    if [tuple(v.shape) for v in ours] != [tuple(v.shape) for v in theirs]:
+        raise UsageError(f"Expected {name} to be of the architecture that is trained. Received: other shapes")
+    for target, value in zip(ours, theirs):
+        target.assign(value)
+
+
+def _upsamplers(model: keras.Model) -> list[Upsampler]:
+    return [layer for layer in model.layers if isinstance(layer, Upsampler)]
+
+
+def _body_variables(model: keras.Model) -> list:
+    return [v for layer in model.layers if not isinstance(layer, Upsampler) for v in layer.variables]
 
 
 def freeze_body(model: keras.Model) -> None:
@@ -136,7 +188,7 @@ def freeze_body(model: keras.Model) -> None:
     Raises:
         UsageError: if the network has no upsampling layer with weights.
     """
-    upsamplers = [layer for layer in model.layers if isinstance(layer, Upsampler)]
+    upsamplers = _upsamplers(model)
     if not upsamplers:
         raise UsageError(f"Expected a network with a trained upsampling layer for freeze_body. Received: {model.name}")
     for layer in model.layers:

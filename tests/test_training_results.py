@@ -1,0 +1,125 @@
+"""What a run shows and leaves: the log, TensorBoard events, the validation's figure, the pictures."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+import zoo
+from zoo.color import luma
+from zoo.data import imresize
+from zoo.evaluate import evaluate, mean
+from zoo.training.comparison import DETAIL, Comparison, most_detailed
+from zoo.training.curve import draw_curve, ticks
+from zoo.training.progress import Recorder, read_log
+from zoo.training.results import training_seconds
+from zoo.training.validation import Validation
+
+RANDOM = np.random.default_rng(4)
+
+
+class Pictures:
+    """Two random pictures of odd sizes."""
+
+    def __init__(self, channels, scale=2):
+        self.channels, self.scale = channels, scale
+
+    def pictures(self):
+        for name, height, width in (("a", 40, 54), ("b", 66, 38)):
+            coarse = RANDOM.integers(0, 256, (height // 2, width // 2, self.channels), dtype=np.uint8)
+            hr = imresize(coarse, 2)
+            yield name, None, hr
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_validation_gives_the_figure_of_the_evaluation(channels):
+    model = zoo.create_model("espcn", 2, channels=channels)
+    source = Pictures(channels)
+    validation = Validation(source, model)
+    pictures = [(name, np.squeeze(hr)) for name, hr in zip(validation.names, validation.hr_images)]
+    expected = mean(evaluate(model, pictures, 2)).psnr
+    assert validation.psnr() == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_log_forgets_what_a_killed_run_wrote_after_its_checkpoint(tmp_path):
+    with Recorder(tmp_path, 0, 30) as recorder:
+        for step in (10, 20):
+            recorder.record(step, loss=1.0 / step, steps_per_second=5.0)
+        recorder.record(20, psnr=30.0)
+    with open(tmp_path / "log.jsonl", "a") as log:
+        log.write('{"step": 30, "lo')
+    with Recorder(tmp_path, 10, 30) as recorder:
+        recorder.record(20, loss=0.5, steps_per_second=10.0)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert lines == read_log(tmp_path)
+    assert [(line["step"], line["loss"]) for line in lines] == [(10, 0.1), (20, 0.5)]
+    assert training_seconds(lines) == pytest.approx(10 / 5 + 10 / 10)
+
+
+def test_tensorboard_gets_scalars_and_the_picture(tmp_path):
+    image = RANDOM.integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    with Recorder(tmp_path, 0, 10) as recorder:
+        recorder.record(5, psnr=31.5)
+        recorder.picture(5, "comparison", image)
+    (file,) = (tmp_path / "tensorboard").iterdir()
+    values = {}
+    for record in tf.data.TFRecordDataset([str(file)]):
+        event = tf.compat.v1.Event.FromString(record.numpy())
+        for value in event.summary.value:
+            values[value.tag] = (value.metadata.plugin_data.plugin_name, event.step, tf.make_ndarray(value.tensor))
+    assert values["psnr"] == ("scalars", 5, 31.5)
+    plugin, step, (width, height, png) = values["comparison"]
+    assert (plugin, step, width, height) == ("images", 5, b"7", b"5")
+    np.testing.assert_array_equal(tf.io.decode_png(png).numpy(), image)
+
+
+def test_a_machine_that_is_not_the_chief_writes_nothing(tmp_path):
+    with Recorder(tmp_path, 0, 10, enabled=False) as recorder:
+        recorder.advance(5)
+        recorder.record(5, loss=1.0)
+        recorder.picture(5, "comparison", None)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_detail_is_where_the_picture_has_most():
+    gray = np.full((90, 120), 100, np.uint8)
+    gray[20:50, 70:100] = RANDOM.integers(0, 256, (30, 30))
+    y, x = most_detailed(gray, 30)
+    assert abs(y - 20) <= 1 and abs(x - 70) <= 1
+
+
+@pytest.mark.parametrize("picture_channels, channels", [(1, 1), (3, 3), (3, 1)])
+def test_the_comparison_shows_what_the_network_makes(picture_channels, channels):
+    scale = 3
+    hr = imresize(RANDOM.integers(0, 256, (50, 31, picture_channels), dtype=np.uint8), 3)
+    comparison = Comparison(hr, scale, "nearest")
+
+    def network(lr):
+        return tf.repeat(tf.repeat(lr, scale, axis=1), scale, axis=2)
+
+    sheet = comparison.draw(network, channels)
+    assert sheet.dtype == np.uint8 and sheet.shape[2] == 3
+    # The network repeats pixels, so its panel is that of the LR image; through YCbCr it keeps its luma.
+    panels = [luma(sheet[26:, 8 + 328 * i :][:, :320]).astype(int) for i in range(4)]
+    assert np.abs(panels[2] - panels[0]).mean() < (1 if picture_channels == channels else 4)
+    assert np.abs(panels[1] - panels[0]).mean() > 6
+    assert comparison.corner[0] <= hr.shape[0] - DETAIL and comparison.corner[1] <= hr.shape[1] - DETAIL
+
+
+def test_the_curve_is_drawn(tmp_path):
+    records = [{"step": s, "loss": 1 / s} for s in range(100, 1100, 100)]
+    records += [{"step": s, "psnr": 29 + s / 1000} for s in (0, 500, 1000)]
+    draw_curve(records, 28.7, "a run", tmp_path / "curve.png")
+    draw_curve(records[:10], 28.7, "a run without validations", tmp_path / "short.png")
+    colours = [set(Image.open(tmp_path / name).convert("RGB").getdata()) for name in ("curve.png", "short.png")]
+    assert (20, 90, 200) in colours[0] and (20, 90, 200) not in colours[1]
+    assert all((200, 150, 60) in each for each in colours)
+
+
+@pytest.mark.parametrize("low, high", [(0, 1200), (28.31, 28.45), (-1.6, -1.1), (5, 5)])
+def test_ticks_are_round_and_few(low, high):
+    values = ticks(low, high)
+    assert 1 <= len(values) <= 8 and all(low - 1e-9 <= value <= high + 1e-9 for value in values)
+    assert all(len(f"{value:.6g}") <= 6 for value in values)

@@ -1,0 +1,34 @@
+"""Ctrl-C and SIGTERM end a run between two steps, with everything saved."""
+
+import signal
+import threading
+
+
+class Interrupted(Exception):
+    """The run was asked to stop; it has been saved and can go on."""
+
+
+class Interruption:
+    """Turns the first Ctrl-C or SIGTERM into a wish that the loop asks about; a second one stops at once.
+
+    Attributes:
+        asked: whether the run should stop.
+    """
+
+    def __init__(self):
+        self.asked = False
+        self.previous = {}
+
+    def __enter__(self):
+        if threading.current_thread() is threading.main_thread():  # elsewhere Python allows no handlers
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self.previous[number] = signal.signal(number, self._ask)
+        return self
+
+    def __exit__(self, *_):
+        for number, handler in self.previous.items():
+            signal.signal(number, handler)
+
+    def _ask(self, number, frame):
+        self.asked = True
+        signal.signal(number, self.previous[number])

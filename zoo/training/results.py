@@ -1,0 +1,116 @@
+"""What a finished run leaves: the model, the table, the curve, the comparison, and all figures as JSON."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import keras
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+
+from zoo.evaluate import PROTOCOLS, evaluate, mean
+from zoo.training.checkpoint import write_whole
+from zoo.training.comparison import Comparison
+from zoo.training.config import TrainConfig
+from zoo.training.curve import draw_curve
+from zoo.training.progress import read_log
+
+
+def keep_best(workdir: Path, average: keras.Model, step: int, psnr: float) -> None:
+    """Writes the averaged weights, and `best.json`, if no earlier validation was better."""
+    if best(workdir).get("psnr", float("-inf")) >= psnr:
+        return
+    temporary = workdir / ".best.weights.h5"
+    average.save_weights(temporary)
+    temporary.replace(workdir / "best.weights.h5")
+    write_json(workdir / "best.json", {"step": step, "psnr": psnr})
+
+
+def best(workdir: Path) -> dict:
+    """Returns step and PSNR of the best validation so far; empty before the first."""
+    path = workdir / "best.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def write_results(
+    config: TrainConfig, workdir: Path, average: keras.Model, valid, comparison: Comparison, step: int
+) -> dict:
+    """Writes `model.keras` with the best weights, `results.json`, `curve.png` and `comparison.png`.
+
+    Args:
+        average: the network; holds the best weights afterwards.
+        valid: the source whose HR pictures are measured.
+        step: the number of steps done.
+
+    Returns:
+        What `results.json` holds.
+    """
+    if best(workdir):
+        average.load_weights(workdir / "best.weights.h5")
+    temporary = workdir / ".model.keras"
+    average.save(temporary)
+    temporary.replace(workdir / "model.keras")
+
+    pictures = [(name, hr[..., 0] if hr.shape[-1] == 1 else hr) for name, _, hr in valid.pictures()]
+    rows = {
+        name: evaluate(model, pictures, config.scale) for name, model in (("bicubic", "bicubic"), ("model", average))
+    }
+    records = read_log(workdir)
+    results = {
+        "network": average.name,
+        "parameters": average.count_params(),
+        "steps": step,
+        "best_step": best(workdir).get("step", step),
+        "seconds": round(training_seconds(records), 1),
+        "protocol": PROTOCOLS["y"].description,
+        "valid": valid.name,
+        **{name: dict(zip(("psnr", "ssim"), mean(each)[1:])) for name, each in rows.items()},
+        "pictures": [
+            {"name": low.name, "bicubic": [low.psnr, low.ssim], "model": [high.psnr, high.ssim]}
+            for low, high in zip(*rows.values())
+        ],
+        "config": dataclasses.asdict(config),
+        "environment": json.loads((workdir / "environment.json").read_text()),
+    }
+    sheet = comparison.draw(lambda lr: average(lr, training=False), config.channels)
+    write_whole(workdir / "comparison.png", lambda path: Image.fromarray(sheet).save(path, "png"))
+    title = f"{average.name} on {valid.name}"
+    write_whole(workdir / "curve.png", lambda path: draw_curve(records, results["bicubic"]["psnr"], title, path))
+    write_json(workdir / "results.json", results)
+    return results
+
+
+def print_results(results: dict, console: Console | None = None) -> None:
+    """Prints the table: bicubic against the model, on every picture where there are few, and the mean."""
+    caption = f"{results['protocol']}; best of {results['steps']} steps: {results['best_step']}"
+    table = Table(title=f"{results['network']} on {results['valid']}", caption=caption)
+    table.add_column("picture")
+    for heading in ("bicubic, dB", "model, dB", "gain, dB", "bicubic, SSIM", "model, SSIM"):
+        table.add_column(heading, justify="right")
+    rows = [(each["name"], each["bicubic"], each["model"]) for each in results["pictures"]]
+    if len(rows) > 20:
+        rows = []
+    if len(results["pictures"]) > 1:
+        means = [[results[name]["psnr"], results[name]["ssim"]] for name in ("bicubic", "model")]
+        rows.append((f"mean of {len(results['pictures'])}", *means))
+    for name, low, high in rows:
+        table.add_row(
+            name, *(f"{v:.2f}" for v in (low[0], high[0], high[0] - low[0])), f"{low[1]:.4f}", f"{high[1]:.4f}"
+        )
+    (console or Console()).print(table)
+
+
+def training_seconds(records: list[dict]) -> float:
+    """Returns the time spent in steps, over all the times the run was started: the log has the speed of each part."""
+    seconds, before = 0.0, 0
+    for record in records:
+        if "steps_per_second" in record:
+            seconds += (record["step"] - before) / record["steps_per_second"]
+            before = record["step"]
+    return seconds
+
+
+def write_json(path: Path, values: dict) -> None:
+    """Writes a JSON file, whole or not at all."""
+    write_whole(path, lambda temporary: temporary.write_text(json.dumps(values, indent=1) + "\n"))
