@@ -128,5 +128,9 @@ def open_model(name_or_file: str) -> "keras.Model":
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, OSError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        # Keras wraps what it stumbled over: the innermost error names the layer, in its first sentence.
+        cause: BaseException = error
+        while cause.__cause__ or cause.__context__:
+            cause = cause.__cause__ or cause.__context__
+        reason = next(iter(str(cause).strip().splitlines()), type(cause).__name__).split(". ")[0]
         raise UsageError(f"Expected a .keras file of known layers. Received: {path.name}: {reason}") from error

@@ -44,7 +44,13 @@ def radius(content: bytes) -> int:
     Raises:
         Unbounded: an operation whose reach is not known or has no bound; the sentence names it.
     """
-    return _Walk(content).radius()
+    try:
+        return _Walk(content).radius()
+    except Unbounded:
+        raise
+    # What a stranger's graph holds, no list of exceptions foresees.
+    except Exception as error:
+        raise Unbounded(f"a graph that cannot be followed ({type(error).__name__})") from error
 
 
 class _Walk:
@@ -153,7 +159,7 @@ class _Walk:
             split = int(self._value(inputs[0 if name == "SPLIT" else 2]).ravel()[0])
             if split % 4 == 3:
                 return Fraction(0), Fraction(0)
-        if name == "SOFTMAX":
+        if name == "SOFTMAX" or (name == "TILE" and self._value(inputs[1])[axis] == 1):
             return Fraction(0), Fraction(0)
         raise Unbounded(name)
 

@@ -12,7 +12,7 @@ from zoo.errors import UsageError
 from zoo.upscale import reach
 from zoo.upscale.engine import Engine
 
-# The name under which a TFLite file of ours carries {"scale", "channels", "radius"} as JSON.
+# The name under which a TFLite file may carry {"scale", "channels", "radius"} as JSON.
 METADATA = "subpixel_zoo"
 _PROBE = (24, 36)
 
@@ -102,27 +102,21 @@ class TFLiteEngine(Engine):
     def _check_radius(self, given: int | None) -> int | None:
         if given is not None:
             return given
-        known = self.metadata()
-        if known:
-            if (known.get("scale"), known.get("channels")) != (self.scale, self.channels):
-                raise self._refused(f"metadata {known} in a file of scale {self.scale}, {self.channels} channels")
-            return int(known["radius"])
+        stored = reach.metadata(self.content, METADATA)
+        if stored is not None:
+            try:
+                known = {key: int(value) for key, value in json.loads(stored).items()}
+                fits = (known["scale"], known["channels"]) == (self.scale, self.channels) and known["radius"] >= 0
+            except (ValueError, KeyError, TypeError, AttributeError):
+                fits = False
+            if not fits:
+                raise self._refused(f"scale {self.scale}, {self.channels} channels, and metadata {stored[:80]!r}")
+            return known["radius"]
         try:
             return reach.radius(self.content)
         except reach.Unbounded as error:
             self.unbounded = str(error)
             return None
-
-    def metadata(self) -> dict | None:
-        """What the file says about itself under `METADATA`; None if it does not."""
-        stored = reach.metadata(self.content, METADATA)
-        if stored is None:
-            return None
-        try:
-            known = json.loads(stored)
-            return {key: int(known[key]) for key in ("scale", "channels", "radius")}
-        except (ValueError, KeyError, TypeError) as error:
-            raise self._refused(f"metadata {stored[:80]!r}") from error
 
     def _refused(self, received: str) -> UsageError:
         return UsageError(

@@ -1,0 +1,338 @@
+"""Networks from strangers: TFLite files of every kind, their reach read from the graph, `.keras` files, presets."""
+
+import hashlib
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
+from upscale_cases import files, network, photo
+
+import export
+import zoo
+from zoo import complexity, registry
+from zoo.errors import UsageError
+from zoo.upscale import open_engine, reach, tiles, upscale
+from zoo.upscale.tflite import METADATA
+
+
+@pytest.fixture(scope="module")
+def tflite(tmp_path_factory):
+    return files(tmp_path_factory.getbasetemp())
+
+
+def converted(path, function, *shapes, dtype=tf.float32, representative=None):
+    """A TFLite file of a plain TensorFlow function."""
+    signature = [tf.TensorSpec(shape, dtype) for shape in shapes]
+    concrete = tf.function(function, input_signature=signature).get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
+    if representative is not None:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = representative
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = tf.uint8
+    path.write_bytes(converter.convert())
+    return path
+
+
+def with_metadata(content: bytes, text: bytes) -> bytes:
+    import flatbuffers
+
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    buffer, entry = schema.BufferT(), schema.MetadataT()
+    buffer.data = np.frombuffer(text, np.uint8)
+    entry.name, entry.buffer = METADATA.encode(), len(model.buffers)
+    model.buffers.append(buffer)
+    model.metadata = [*(model.metadata or []), entry]
+    builder = flatbuffers.Builder(len(content))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def double(x):
+    return tf.nn.depth_to_space(tf.tile(x, [1, 1, 1, 4]), 2)
+
+
+# What is no network of ours: (function, input shapes, dtype, words of the refusal).
+STRANGE = {
+    "rank 3": (lambda x: tf.tile(x, [1, 2, 2]), [(1, 8, 8)], tf.float32, r"input shape \[1, 8, 8\]"),
+    "two channels": (lambda x: tf.tile(x, [1, 2, 2, 1]), [(1, 8, 8, 2)], tf.float32, r"input shape \[1, 8, 8, 2\]"),
+    "batch of two": (double, [(2, 8, 8, 1)], tf.float32, r"input shape \[2, 8, 8, 1\]"),
+    "a class": (lambda x: tf.reduce_mean(x, [1, 2]), [(1, 8, 8, 3)], tf.float32, r"output shape \[1, 3\]"),
+    "no enlargement": (lambda x: x * 0.5, [(1, 8, 8, 1)], tf.float32, r"\(8, 8, 1\) → \(8, 8, 1\)"),
+    "one side only": (lambda x: tf.tile(x, [1, 2, 1, 1]), [(1, 8, 8, 1)], tf.float32, r"→ \(16, 8, 1\)"),
+    "one and a half": (lambda x: tf.image.resize(x, (12, 12)), [(1, 8, 8, 1)], tf.float32, r"→ \(12, 12, 1\)"),
+    "other channels": (lambda x: double(x[..., :1]), [(1, 8, 8, 3)], tf.float32, r"→ \(16, 16, 1\)"),
+    "two inputs": (lambda x, y: double(x + y), [(1, 8, 8, 1)] * 2, tf.float32, "2 inputs and 1 outputs"),
+    "integers": (lambda x: tf.tile(x, [1, 2, 2, 1]), [(1, 8, 8, 1)], tf.int32, "input of type int32"),
+    "one side free": (double, [(1, None, 8, 1)], tf.float32, "only one side free"),
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_files_of_another_kind_are_refused(tmp_path, name):
+    function, shapes, dtype, words = STRANGE[name]
+    path = converted(tmp_path / "strange.tflite", function, *shapes, dtype=dtype)
+    with pytest.raises(
+        UsageError, match=rf"Expected a TFLite file with one input.*Received: strange.tflite: .*{words}"
+    ):
+        open_engine(path)
+
+
+def test_broken_files_are_refused(tflite, tmp_path):
+    whole = tflite("luma").read_bytes()
+    for name, content in (("half", whole[: len(whole) // 2]), ("empty", b""), ("text", b"not a network" * 20)):
+        path = tmp_path / f"{name}.tflite"
+        path.write_bytes(content)
+        with pytest.raises(UsageError, match=f"Received: {name}.tflite: "):
+            open_engine(path)
+    with pytest.raises(UsageError, match="Received: .*absent.tflite', which is not there"):
+        open_engine(tmp_path / "absent.tflite")
+
+
+def test_operations_that_the_interpreter_lacks_are_named(tmp_path):
+    concrete = tf.function(
+        lambda x: tf.image.resize(x, (16, 16), "bicubic"), input_signature=[tf.TensorSpec((1, 8, 8, 1))]
+    ).get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS]
+    (tmp_path / "flex.tflite").write_bytes(converter.convert())
+    with pytest.raises(UsageError, match=r"Received: flex.tflite: .*(Flex|flex|Select)"):
+        open_engine(tmp_path / "flex.tflite")
+
+
+def test_eight_bit_files_take_and_give_their_own_scale(tmp_path):
+    kernel = np.random.default_rng(0).normal(0, 0.2, (3, 3, 1, 4)).astype(np.float32)
+    kernel[1, 1] += 1
+
+    def network(x):
+        return tf.nn.depth_to_space(tf.nn.conv2d(x, kernel, 1, "SAME"), 2)
+
+    image = photo(24, 32, 1)[..., 0]
+    lr_image = (image / 255).astype(np.float32)[None, ..., None]
+    path = converted(
+        tmp_path / "eight.tflite", network, (1, 24, 32, 1), representative=lambda: ([lr_image] for _ in range(4))
+    )
+    engine = open_engine(path)
+    assert (engine.scale, engine.size, engine.radius) == (2, (24, 32), 1)
+    expected = np.clip(network(lr_image)[0, ..., 0].numpy() * 255, 0, 255)
+    # The output's own step of 8 bits covers more than 0 to 255 here.
+    assert np.abs(upscale(image, engine) - expected).max() < 6
+    large = photo(50, 40, 1)[..., 0]
+    assert upscale(large, engine).shape == (100, 80)
+
+
+NETWORKS = [
+    ("espcn_residual", 2, {}),
+    ("fsrcnn", 2, {"d": 8, "s": 4, "m": 1}),
+    pytest.param("espcn", 2, {"upsampler": "bilinear"}, marks=pytest.mark.slow),
+    pytest.param("espcn", 4, {"channels": 3, "upsampler": "transposed"}, marks=pytest.mark.slow),
+    pytest.param("srcnn", 3, {}, marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("name", "scale", "options"), NETWORKS, ids=str)
+def test_the_graph_tells_at_least_the_true_reach(tmp_path, name, scale, options):
+    model = zoo.create_model(name, scale=scale, **options)
+    for keep_form in (False, True):
+        export.tflite_dynamic(model, tmp_path / "x.tflite", keep_form=keep_form)
+        walked, true = reach.radius((tmp_path / "x.tflite").read_bytes()), complexity.receptive_field(model)
+        # Borders built from slices, and the corners of a kernel that no phase uses, are counted generously.
+        assert true <= walked <= true + 10
+        if name == "fsrcnn":
+            assert walked <= true + 1
+
+
+def side_by_side(x, axis):
+    return tf.concat([x, x], axis)
+
+
+UNBOUNDED = {
+    "MEAN": lambda x: double(x * tf.reduce_mean(x, [1, 2], keepdims=True)),
+    "RESHAPE": lambda x: tf.reshape(tf.tile(tf.reshape(x, (1, 96, 1, 96, 1)), [1, 1, 2, 1, 2]), (1, 192, 192, 1)),
+    "STRIDED_SLICE": lambda x: double(tf.concat([x[:, 50:], x[:, :50]], 1)),
+    "CONCATENATION that wraps round": lambda x: double(tf.concat([x[:, -3:], x], 1)[:, :96]),
+    "CONCATENATION of maps": lambda x: side_by_side(side_by_side(x, 1), 2),
+    "CONV_2D with a stride": lambda x: double(double(tf.nn.conv2d(x, tf.ones((2, 2, 1, 1)), 2, "SAME"))),
+    "aligned corners": lambda x: tf.raw_ops.ResizeBilinear(images=x, size=(192, 192), align_corners=True),
+}
+
+
+@pytest.mark.parametrize("name", UNBOUNDED)
+def test_a_reach_without_bound_is_named_and_never_tiled(tmp_path, name):
+    path = converted(tmp_path / "x.tflite", UNBOUNDED[name], (1, 96, 96, 1))
+    with pytest.raises(reach.Unbounded, match=name.split(" of ")[0]):
+        reach.radius(path.read_bytes())
+    engine = open_engine(path)
+    assert engine.radius is None and upscale(photo(96, 96, 1)[..., 0], engine).shape == (192, 192)
+    with pytest.raises(
+        UsageError, match=f"Expected a picture of at most 96×96 for x.tflite, whose reach.*{engine.unbounded}"
+    ):
+        upscale(photo(97, 96, 1), engine)
+    # Who knows better may say so.
+    assert open_engine(path, radius=3).radius == 3
+
+
+KERNEL = np.random.default_rng(1).normal(0, 0.3, (5, 5, 1, 4)).astype(np.float32)
+BOX = tf.ones((6, 5, 1, 1))
+
+
+def convolved(x, padding="SAME", **options):
+    return tf.nn.depth_to_space(tf.nn.conv2d(x, KERNEL, 1, padding, **options), 2)
+
+
+def padded(x, rows, columns, mode="CONSTANT"):
+    return tf.pad(x, [(0, 0), rows, columns, (0, 0)], mode)
+
+
+def resized(x):
+    return tf.raw_ops.ResizeBilinear(images=x, size=(2 * x.shape[1], 2 * x.shape[2]), half_pixel_centers=True)
+
+
+# A function, and what its reach lies between.
+BOUNDED = {
+    "pad and crop": (lambda x: double(tf.nn.conv2d(padded(x, (3, 3), (1, 4)), BOX, 1, "VALID")[:, 1:, 1:]), (3, 5)),
+    "mirrored border": (lambda x: convolved(padded(x, (2, 2), (2, 2), "REFLECT"), "VALID"), (2, 8)),
+    "dilated": (lambda x: convolved(x, dilations=3), (6, 6)),
+    "pooled": (lambda x: double(tf.nn.avg_pool2d(x, 3, 1, "SAME")), (1, 1)),
+    "depthwise": (lambda x: double(tf.nn.depthwise_conv2d(x, KERNEL[..., :1], (1, 1, 1, 1), "SAME")), (2, 2)),
+    "resized": (lambda x: tf.nn.conv2d(resized(x), KERNEL[..., :1], 1, "SAME"), (2, 3)),
+}
+
+
+@pytest.mark.parametrize("name", BOUNDED)
+def test_other_graphs_are_tiled_exactly(tmp_path, name):
+    function, (least, most) = BOUNDED[name]
+    path = converted(tmp_path / "x.tflite", function, (1, 96, 96, 1))
+    engine = open_engine(path)
+    assert least <= engine.radius <= most
+    # The truth: the same function, in TensorFlow, on the whole of a larger picture.
+    picture = photo(130, 96, 1).astype(np.float32) / 255
+    whole = function(tf.constant(picture[None]))[0].numpy()
+    assert np.abs(tiles.run_whole(engine, picture) - whole).max() < 1e-5 * max(1, np.abs(whole).max())
+
+
+def test_what_the_file_says_goes_before_what_the_graph_shows(tflite, tmp_path):
+    content = tflite("luma").read_bytes()
+    path = tmp_path / "x.tflite"
+    path.write_bytes(with_metadata(content, b'{"scale": 2, "channels": 1, "radius": 9}'))
+    assert open_engine(path).radius == 9
+    assert open_engine(tflite("luma")).radius == 4
+    for text, words in (
+        (b'{"scale": 3, "channels": 1, "radius": 9}', "scale 2, 1 channels, and metadata"),
+        (b"scale=3", "metadata"),
+        (b'{"scale": 2}', "metadata"),
+        (b'{"scale": 2, "channels": 1, "radius": -1}', "metadata"),
+        (b"[2, 1, 9]", "metadata"),
+    ):
+        path.write_bytes(with_metadata(content, text))
+        with pytest.raises(UsageError, match=f"Expected a TFLite file.*Received: x.tflite: .*{words}"):
+            open_engine(path)
+
+
+@keras.saving.register_keras_serializable("stranger")
+class Sharpen(keras.layers.Layer):
+    def call(self, images):
+        return images * 1.5
+
+
+def test_keras_files_of_unknown_layers_are_refused_by_name(tmp_path, monkeypatch):
+    image = keras.Input((None, None, 1))
+    model = keras.Model(image, keras.layers.UpSampling2D(2)(Sharpen(name="sharpen")(image)))
+    model.save(tmp_path / "strange.keras")
+    assert open_engine(tmp_path / "strange.keras").scale == 2
+    monkeypatch.delitem(keras.saving.get_custom_objects(), "stranger>Sharpen")
+    with pytest.raises(UsageError, match=r"Expected a .keras file of known layers. Received: strange.keras: .*Sharpen"):
+        open_engine(tmp_path / "strange.keras")
+
+
+def test_keras_files_with_code_in_them_are_refused(tmp_path):
+    image = keras.Input((None, None, 1))
+    model = keras.Model(image, keras.layers.UpSampling2D(2)(keras.layers.Lambda(lambda x: x * 2)(image)))
+    model.save(tmp_path / "lambda.keras")
+    with pytest.raises(
+        UsageError, match=r"Expected a .keras file of known layers. Received: lambda.keras: .*[Ll]ambda"
+    ):
+        open_engine(tmp_path / "lambda.keras")
+    (tmp_path / "text.keras").write_text("no model")
+    with pytest.raises(UsageError, match=r"Received: text.keras"):
+        open_engine(tmp_path / "text.keras")
+    with pytest.raises(UsageError, match="which is not there"):
+        open_engine(tmp_path / "absent.keras")
+
+
+def test_keras_models_of_another_kind_are_refused():
+    image = keras.Input((None, None, 2))
+    with pytest.raises(UsageError, match="C 1 or 3, scale at least 2. Received"):
+        open_engine(keras.Model(image, keras.layers.UpSampling2D(2)(image)))
+    image = keras.Input((None, None, 1))
+    with pytest.raises(UsageError, match="scale at least 2. Received"):
+        open_engine(keras.Model(image, keras.layers.ReLU()(image)))
+    with pytest.raises(UsageError, match=r"Expected a model \(N, H, W, C\)"):
+        open_engine(keras.Model(image, keras.layers.GlobalAveragePooling2D()(image)))
+
+
+@pytest.fixture
+def presets(tflite, tmp_path, monkeypatch):
+    """Presets of our own: `tiny_x2` and `tiny_x3`."""
+    folder = tmp_path / "presets"
+    folder.mkdir()
+    for name, source, scale in (("tiny_x2", "luma", 2), ("tiny_x3", "luma3", 3)):
+        content = tflite(source).read_bytes()
+        (folder / f"{name}.tflite").write_bytes(content)
+        sha256 = {"tflite": hashlib.sha256(content).hexdigest()}
+        card = {"scale": scale, "channels": 1, "radius": 4, "sha256": sha256}
+        (folder / f"{name}.json").write_text(json.dumps(card))
+    monkeypatch.setattr(registry, "PRESETS", folder)
+    return folder
+
+
+def test_presets_run_by_name_and_their_hash_is_checked(presets, tflite):
+    image = photo(20, 30)
+    assert np.array_equal(upscale(image, "tiny_x2"), upscale(image, tflite("luma")))
+    content = bytearray((presets / "tiny_x2.tflite").read_bytes())
+    content[len(content) // 2] ^= 1
+    (presets / "tiny_x2.tflite").write_bytes(content)
+    with pytest.raises(UsageError, match=r"Expected SHA-256 [0-9a-f]{64} for tiny_x2.tflite. Received: [0-9a-f]{64}"):
+        open_engine("tiny_x2")
+    (presets / "tiny_x2.tflite").unlink()
+    with pytest.raises(UsageError, match="Expected the preset's file tiny_x2.tflite"):
+        open_engine("tiny_x2")
+    with pytest.raises(
+        UsageError, match=r"Expected a preset \(tiny_x2, tiny_x3\), a .tflite or a .keras file. Received: 'x'"
+    ):
+        open_engine("x")
+    card = json.loads((presets / "tiny_x3.json").read_text())
+    (presets / "tiny_x3.json").write_text(json.dumps({**card, "scale": 4}))
+    with pytest.raises(UsageError, match="Expected scale 4 as the card of tiny_x3 has it. Received: 3"):
+        open_engine("tiny_x3")
+
+
+def test_scales_are_reached_by_repetition_and_by_families(presets, tflite):
+    from zoo.upscale.scales import factors, open_scaled
+
+    assert factors(8, [2, 3, 4]) == [4, 2] and factors(12, [2, 3, 4]) == [4, 3] and factors(16, [2, 3, 4]) == [4, 4]
+    assert factors(7, [2, 3, 4]) == [] and factors(3, [3]) == [3] and factors(1, [2]) == []
+    assert open_scaled("tiny_x2").scale == 2 and open_scaled("tiny", 3).name == "tiny_x3"
+    twice = open_scaled("tiny_x2", 4)
+    assert twice.scale == 4 and twice.engines[0] is twice.engines[1]
+    six = open_scaled("tiny", 6)
+    assert [engine.name for engine in six.engines] == ["tiny_x3", "tiny_x2"]
+    image = photo(15, 18, 1)[..., 0]
+    assert np.array_equal(upscale(image, six), upscale(image, open_scaled("tiny_x3,tiny_x2")))
+    for model, scale, words in (
+        ("tiny", None, "Expected --scale, or one of tiny_x3, tiny_x2"),
+        ("tiny", 7, r"Expected a scale made of \[2, 3\] for tiny. Received: --scale=7"),
+        ("tiny_x2", 6, "Expected the scale 2 or its powers for tiny_x2. Received: --scale=6"),
+        ("tiny_x2,tiny_x3", 8, "Expected the scale 6 for tiny_x2,tiny_x3. Received: --scale=8"),
+        ("tiny_x2,none", None, "Expected a preset"),
+        (",", None, "Expected a preset"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            open_scaled(model, scale)
+
+
+def test_networks_of_the_tests_are_what_they_are_called():
+    assert network("rgb").input_shape[-1] == 3 and network("luma").input_shape[-1] == 1
