@@ -23,7 +23,7 @@ from export.published import published
 from zoo import complexity, evaluate
 from zoo.data import benchmark
 from zoo.errors import UsageError, exit_on_usage_error
-from zoo.registry import PRESETS
+from zoo.registry import PRESETS, create_model
 from zoo.training import TrainConfig
 from zoo.training.config import assignments
 from zoo.training.start import build_model
@@ -52,7 +52,7 @@ def training_card(workdir: Path, config: TrainConfig) -> dict:
     flags = {
         field.name: getattr(config, field.name)
         for field in dataclasses.fields(config)
-        if getattr(config, field.name) != getattr(defaults, field.name)
+        if field.name in ("model", "scale") or getattr(config, field.name) != getattr(defaults, field.name)
     }
     # Folders by their names: where they lay on one machine is of no use on another.
     for option in ("data", "valid"):
@@ -61,17 +61,19 @@ def training_card(workdir: Path, config: TrainConfig) -> dict:
     if flags.get("weights"):
         flags["weights"] = "/".join(Path(flags["weights"]).parts[-2:])
     command = " ".join(["python train.py", *(f"--{name}={value}" for name, value in flags.items()), "--workdir=DIR"])
+    best = json.loads((workdir / "best.json").read_text(encoding="utf-8"))
     return {
         "command": command,
         "command_on_div2k": command.replace(f"--data={flags.get('data')}", "--data=div2k").replace(
             f"--valid={flags.get('valid')}", "--valid=div2k"
         ),
         "data": {name: TERMS.get(name, "no terms stated") for name in names},
-        "steps": steps,
+        "steps": best["step"],
+        "planned_steps": config.steps,
         "hours": round(seconds / 3600, 2),
         "seed": config.seed,
         "environment": json.loads((workdir / "environment.json").read_text(encoding="utf-8")),
-        "valid_psnr": json.loads((workdir / "best.json").read_text(encoding="utf-8"))["psnr"],
+        "valid_psnr": round(best["psnr"], 4),
     }
 
 
@@ -116,6 +118,9 @@ def make_preset(workdir: Path, name: str, folders: list[Path], output: Path = PR
         model.save_weights(unfinished)
     tflite_dynamic(model, files["tflite"])
     cost = complexity.count(model)
+    # Published figures count the form the paper has, the zeros between the pixels included.
+    paper = {key: value for key, value in options.items() if key != "upsampler"}
+    as_published = complexity.count(create_model(config.model, config.scale, **paper))
     card = {
         "name": name,
         "model": config.model,
@@ -124,7 +129,7 @@ def make_preset(workdir: Path, name: str, folders: list[Path], output: Path = PR
         "options": options,
         "parameters": cost["parameters"],
         "macs_720p": cost["macs"],
-        "macs_720p_quoted": cost["macs_quoted"],
+        "macs_720p_quoted": as_published["macs_quoted"],
         "radius": complexity.receptive_field(model),
         "training": training_card(workdir, config),
         "results": measure(model, config.scale, folders),

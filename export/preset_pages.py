@@ -63,7 +63,7 @@ def page(cards: list[dict]) -> str:
             f"- trained by: `{training['command']}`",
             f"- the same on DIV2K (not run here): `{training['command_on_div2k']}`",
             *(f"- data: {name}: {terms}" for name, terms in training["data"].items()),
-            f"- {training['steps']:,} steps, {training['hours']} hours, seed {training['seed']}, on "
+            f"- {_steps(training)}, {training['hours']} hours, seed {training['seed']}, on "
             f"{environment['threads']} threads of {environment['processor']}, TensorFlow {environment['tensorflow']}, "
             f"Keras {environment['keras']}; {entry['date']}",
             f"- PSNR on the validation pictures: {training['valid_psnr']:.2f} dB",
@@ -74,6 +74,12 @@ def page(cards: list[dict]) -> str:
         ]
         parts.append("\n".join([lines[0], "", *lines[1:]]))
     return "\n\n".join(parts) + "\n"
+
+
+def _steps(training: dict) -> str:
+    if training["steps"] >= training["planned_steps"]:
+        return f"{training['steps']:,} steps"
+    return f"the weights after {training['steps']:,} of the {training['planned_steps']:,} steps planned"
 
 
 def _loss(loss: dict | None) -> str:

@@ -34,7 +34,7 @@ def _choice(kind: str, name: str, valid) -> str:
     return name
 
 
-def create_model(name: str, scale: int, **options) -> "keras.Model":
+def create_model(name: str, /, scale: int, **options) -> "keras.Model":
     """A new, untrained model.
 
     Args:

@@ -1,0 +1,92 @@
+"""The shipped presets: their files are the card's, their figures are true, their pages are what the cards say."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+
+import zoo
+from export import preset_pages
+from zoo import registry
+from zoo.data import benchmark
+from zoo.errors import UsageError
+from zoo.evaluate import evaluate, mean
+
+NAMES = zoo.list_presets()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_tflite_file_equals_the_weights(name):
+    model = zoo.load(name)
+    card = zoo.card(name)
+    images = np.random.default_rng(0).random((1, 19, 26, card["channels"]), dtype=np.float32)
+    interpreter = Interpreter(str(registry.preset_file(name, ".tflite")))
+    index = interpreter.get_input_details()[0]["index"]
+    interpreter.resize_tensor_input(index, images.shape)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(index, images)
+    interpreter.invoke()
+    received = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    assert np.abs(received - model(images)).max() <= 1e-5
+    assert card["parameters"] == model.count_params()
+    # Control: the weights of a new network are others.
+    fresh = zoo.create_model(card["model"], card["scale"], **card["options"])
+    assert np.abs(received - fresh(images)).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_forms_of_a_preset_agree(name):
+    if zoo.card(name)["options"].get("upsampler") is None:
+        with pytest.raises(UsageError, match="Expected upsampler"):
+            zoo.load(name, upsampler="transposed")
+        return
+    images = np.random.default_rng(1).random((2, 13, 10, zoo.card(name)["channels"]), dtype=np.float32)
+    forms = [np.array(zoo.load(name, upsampler=form)(images)) for form in ("transposed", "zero_interleaved", None)]
+    for other in forms[1:]:
+        assert np.abs(other - forms[0]).max() <= 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_the_cards_figures_on_set5(name, reference_data):
+    card = zoo.card(name)
+    pictures = benchmark(reference_data / "eval" / "Set5")
+    received = mean(evaluate(zoo.load(name), pictures, card["scale"]))
+    assert abs(received.psnr - card["results"]["Set5"]["psnr"]) <= 0.005
+    assert abs(received.ssim - card["results"]["Set5"]["ssim"]) <= 0.0005
+    assert received.psnr > mean(evaluate("bicubic", pictures, card["scale"])).psnr + 0.5
+
+
+def test_a_file_that_is_not_the_cards_is_refused(tmp_path, monkeypatch):
+    name = NAMES[0]
+    for path in registry.PRESETS.glob(f"{name}.*"):
+        shutil.copy(path, tmp_path)
+    monkeypatch.setattr(registry, "PRESETS", tmp_path)
+    assert zoo.load(name).count_params() == zoo.card(name)["parameters"]
+    weights = tmp_path / f"{name}.weights.h5"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(UsageError, match="Expected SHA-256"):
+        zoo.load(name)
+    weights.unlink()
+    with pytest.raises(UsageError, match="Expected the preset's file"):
+        zoo.load(name)
+
+
+def test_the_pages_are_what_the_cards_say(tmp_path, monkeypatch, capsys):
+    assert preset_pages.main(["--check"]) == 0
+    # Control: another figure in one card is noticed.
+    for path in registry.PRESETS.glob("*.json"):
+        shutil.copy(path, tmp_path)
+    card = json.loads((tmp_path / f"{NAMES[0]}.json").read_text(encoding="utf-8"))
+    card["results"]["Set5"]["psnr"] += 0.01
+    (tmp_path / f"{NAMES[0]}.json").write_text(json.dumps(card), encoding="utf-8")
+    monkeypatch.setattr(registry, "PRESETS", tmp_path)
+    assert preset_pages.main(["--check"]) == 2
+    assert "Expected presets.md" in capsys.readouterr().err
+
+
+def test_a_preset_is_small():
+    for path in registry.PRESETS.iterdir():
+        assert path.stat().st_size < 2**20, path.name
