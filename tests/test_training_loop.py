@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import resource
 import shutil
 
 import keras
@@ -9,14 +10,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import zoo
 from zoo.errors import UsageError
 from zoo.training import TrainConfig, loop
-from zoo.training.checkpoint import claim_workdir
+from zoo.training.checkpoint import Checkpoints, claim_workdir
+from zoo.training.optimizers import make_optimizer
 
 TINY = TrainConfig(
     model="fsrcnn_s", scale=2, steps=12, batch=2, lr_size=12, warmup=2, seed=3,
     checkpoint_every=4, validate_every=6, log_every=2, jit=False,
 )  # fmt: skip
+
+
+class Killed(Exception):
+    """Stands for a SIGKILL."""
 
 
 class Noise:
@@ -58,7 +65,7 @@ def stop_after(monkeypatch, count):
 
         def dying(batch):
             if next(calls, None) is None:
-                raise InterruptedError("killed")
+                raise Killed
             return step(batch)
 
         return dying
@@ -90,7 +97,7 @@ def killed(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("killed")
     with pytest.MonkeyPatch.context() as monkeypatch:
         stop_after(monkeypatch, 10)
-        with pytest.raises(InterruptedError):
+        with pytest.raises(Killed):
             run(TINY, workdir)
     return workdir
 
@@ -183,6 +190,27 @@ def test_an_unreadable_checkpoint_gives_way_to_the_one_before(whole, killed, tmp
     assert equal(state(whole), state(tmp_path))
 
 
+def test_a_full_disk_leaves_the_checkpoint_before(tmp_path):
+    model = zoo.create_model("fsrcnn_s", 2)
+    optimizer = make_optimizer(TINY, model.trainable_variables)
+    checkpoints = Checkpoints(tmp_path, model, keras.models.clone_model(model), optimizer)
+    checkpoints.save()
+    model.layers[-1].kernel.assign_add(model.layers[-1].kernel + 1)
+    optimizer.iterations.assign(5)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))  # what is left on the disk
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            checkpoints.save()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "step 0" in checkpoints.kept() or "no checkpoint" in checkpoints.kept()
+    again = Checkpoints(tmp_path, model, keras.models.clone_model(model), optimizer)
+    assert again.restore() == 0
+    checkpoints.save()
+    assert Checkpoints(tmp_path, model, keras.models.clone_model(model), optimizer).restore() == 0
+
+
 def test_a_patch_that_the_border_fills_is_refused(tmp_path):
     with pytest.raises(UsageError, match="Expected lr_size above 10.*Received: lr_size=10"):
-        run(dataclasses.replace(TINY, lr_size=10), tmp_path)
+        run(dataclasses.replace(TINY, lr_size=10, loss_shave=-1), tmp_path)

@@ -1,9 +1,11 @@
 """What a workdir keeps so that a killed run goes on as if nothing had happened: weights, optimizer, average, step."""
 
+import errno
 import json
 import logging
 import os
 import platform
+import re
 from pathlib import Path
 
 import keras
@@ -37,22 +39,23 @@ class Checkpoints:
         )
         self.manager = tf.train.CheckpointManager(checkpoint, str(workdir / "checkpoints"), max_to_keep=KEPT)
 
+    def kept(self) -> str:
+        """Says what a run that fails now can go on from."""
+        return f"The checkpoint of step {self.step} is kept" if self.step else "There is no checkpoint yet"
+
     def save(self) -> None:
         """Writes a checkpoint of the present step; the earlier ones stay readable until it is complete.
 
         Raises:
-            UsageError: if it cannot be written, as on a full disk.
+            OSError: if it cannot be written, as on a full disk.
         """
         step = int(self.optimizer.iterations)
         if self.step == step:
             return
         try:
             self.manager.save(checkpoint_number=step)
-        except (tf.errors.OpError, OSError) as error:
-            raise UsageError(
-                f"Expected to write checkpoint {step} into {self.manager.directory}. Received: {_reason(error)}. "
-                f"The checkpoint of step {self.step or 0} stays; make room and run the same command again"
-            ) from error
+        except tf.errors.OpError as error:
+            raise write_error(error, self.manager.directory) from error
         self.step = step
 
     def restore(self) -> int | None:
@@ -121,6 +124,11 @@ def environment(config: TrainConfig) -> dict:
     }
 
 
+def write_error(error: tf.errors.OpError, path) -> OSError:
+    """Returns what Python would have raised where TensorFlow could not write a file."""
+    return OSError(errno.EIO, _reason(error), str(path))
+
+
 def write_whole(path: Path, write) -> None:
     """Calls write(temporary path), then renames: `path` is never there half-written."""
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
@@ -140,6 +148,5 @@ def _processor() -> str:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(getattr(error, "message", error)).splitlines()[0][:200]
+    first = str(getattr(error, "message", error)).splitlines()[0]
+    return re.sub(r"{{.*?}}|\[Op:.*", "", first).strip()[:200]

@@ -42,8 +42,11 @@ class TrainConfig:
     seed: int = _option(0, "Seed of the weights and of the batches.", minimum=0)
 
     loss: str = _option("l1", "What is minimised.", choices=("l1", "charbonnier", "mse"))
+    # Measured on ESPCN ×3, 1,000 steps, pictures of 256 px: 29.16 dB with the whole patch in the loss, 29.15 dB without
+    # 3 px, 28.88 dB without all that zero padding reaches (12 px). Inside the picture the three are alike (0.67, 0.67
+    # and 0.65 dB above bicubic); its frame is what a network that never sees padding in training gets wrong.
     loss_shave: int = _option(
-        -1, "HR pixels left out of the loss at each side; -1: all that the border can reach.", minimum=-1
+        0, "HR pixels left out of the loss at each side; -1: all that the border of a patch can reach.", minimum=-1
     )
     optimizer: str = _option("adam", "How the weights are updated.", choices=("adam", "adamw", "soap", "sgd"))
     learning_rate: float = _option(1e-3, "Learning rate after the warm-up.", minimum=0.0)

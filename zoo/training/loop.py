@@ -76,10 +76,16 @@ def train(config: TrainConfig, workdir, source=None, valid=None) -> dict:
 
     run = set_up(config, workdir, source, valid)
     done = int(run.optimizer.iterations)
-    with Recorder(workdir, done, config.steps) as recorder, Interruption() as interruption:
-        batches = open_batches(tf.distribute.get_strategy(), source, config, done)
-        take_steps(run, batches, recorder, interruption)
-    return write_results(config, workdir, run.average, valid, run.comparison, int(run.optimizer.iterations))
+    try:
+        with Recorder(workdir, done, config.steps) as recorder, Interruption() as interruption:
+            batches = open_batches(tf.distribute.get_strategy(), source, config, done)
+            take_steps(run, batches, recorder, interruption)
+        return write_results(config, workdir, run.average, valid, run.comparison, int(run.optimizer.iterations))
+    except OSError as error:
+        raise UsageError(
+            f"Expected to write into {workdir}. Received: {error.strerror or error}. "
+            f"{run.checkpoints.kept()}; make room and run the same command again"
+        ) from error
 
 
 def prepare_engine(config: TrainConfig) -> None:
@@ -155,8 +161,7 @@ def take_steps(run: Run, batches, recorder: Recorder, interruption: Interruption
             if not (np.isfinite(loss) and np.isfinite(norm)):
                 raise UsageError(
                     f"Expected a finite loss; at step {step} it is {loss} and the gradient's norm {norm}. "
-                    f"The checkpoint of step {run.checkpoints.step or 0} is kept; "
-                    "try a smaller learning_rate, or clip_norm"
+                    f"{run.checkpoints.kept()}; try a smaller learning_rate, or clip_norm"
                 )
             recorder.record(step, loss=loss, gradient_norm=norm, learning_rate=float(rate(step - 1)), **watch.read())
         if validates:

@@ -1,5 +1,6 @@
 """What a run shows and writes while it goes: a bar, lines of JSON, TensorBoard events."""
 
+import contextlib
 import io
 import json
 import logging
@@ -13,7 +14,7 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from zoo.training.checkpoint import write_whole
+from zoo.training.checkpoint import write_error, write_whole
 
 LOGGER = logging.getLogger("zoo.training")
 
@@ -29,7 +30,7 @@ class Recorder:
     """
 
     def __init__(self, workdir: Path, step: int, steps: int, enabled: bool = True):
-        self.enabled = enabled
+        self.workdir, self.enabled = workdir, enabled
         self.records = read_log(workdir)
         self.columns = {"loss": "", "psnr": ""}
         if not enabled:
@@ -63,6 +64,15 @@ class Recorder:
             self.log.close()
             self.events.close()
 
+    @contextlib.contextmanager
+    def _event_file(self):
+        try:
+            with self.events.as_default():
+                yield
+        except tf.errors.OpError as error:
+            self.events = tf.summary.create_noop_writer()  # closing the other one would raise again
+            raise write_error(error, self.workdir / "tensorboard") from error
+
     def advance(self, step: int) -> None:
         """Moves the bar."""
         if self.enabled:
@@ -77,7 +87,7 @@ class Recorder:
         self.records.append(line)
         self.log.write(json.dumps(line) + "\n")
         self.log.flush()
-        with self.events.as_default():
+        with self._event_file():
             for name, value in values.items():
                 _summary(name, tf.constant(value, tf.float32), "scalars", step)
         if "loss" in values:
@@ -96,7 +106,7 @@ class Recorder:
         file = io.BytesIO()
         Image.fromarray(image).save(file, "png")
         height, width = image.shape[:2]
-        with self.events.as_default():
+        with self._event_file():
             _summary(name, tf.constant([str(width), str(height), file.getvalue()]), "images", step)
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import tempfile
 from pathlib import Path
 
 import keras
@@ -21,9 +22,7 @@ def keep_best(workdir: Path, average: keras.Model, step: int, psnr: float) -> No
     """Writes the averaged weights, and `best.json`, if no earlier validation was better."""
     if best(workdir).get("psnr", float("-inf")) >= psnr:
         return
-    temporary = workdir / ".best.weights.h5"
-    average.save_weights(temporary)
-    temporary.replace(workdir / "best.weights.h5")
+    write_network(workdir / "best.weights.h5", average.save_weights)
     write_json(workdir / "best.json", {"step": step, "psnr": psnr})
 
 
@@ -48,9 +47,7 @@ def write_results(
     """
     if best(workdir):
         average.load_weights(workdir / "best.weights.h5")
-    temporary = workdir / ".model.keras"
-    average.save(temporary)
-    temporary.replace(workdir / "model.keras")
+    write_network(workdir / "model.keras", average.save)
 
     pictures = [(name, hr[..., 0] if hr.shape[-1] == 1 else hr) for name, _, hr in valid.pictures()]
     rows = {
@@ -109,6 +106,17 @@ def training_seconds(records: list[dict]) -> float:
             seconds += (record["step"] - before) / record["steps_per_second"]
             before = record["step"]
     return seconds
+
+
+def write_network(path: Path, save) -> None:
+    """Calls save(path of the same suffix elsewhere) and writes what it wrote, whole or not at all.
+
+    HDF5 takes the whole process down when the disk is full; a plain write gives a plain error.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        save(Path(folder) / path.name)
+        content = (Path(folder) / path.name).read_bytes()
+    write_whole(path, lambda temporary: temporary.write_bytes(content))
 
 
 def write_json(path: Path, values: dict) -> None:
