@@ -98,14 +98,19 @@ def load(name: str, upsampler: str | None = None) -> "keras.Model":
     description = card(name)
     path = preset_file(name, ".weights.h5")
     options = dict(description["options"])
-    trained = options.get("upsampler", "subpixel")
+    trained = options.get("upsampler")
     exact = ("transposed", "zero_interleaved", "subpixel")
-    if trained in exact:
-        options["upsampler"] = _choice("upsampler", upsampler or "subpixel", exact)
-    elif upsampler is not None:
-        _choice("upsampler", upsampler, [trained])
+    if upsampler is not None:
+        _choice("upsampler", upsampler, exact if trained in exact else ["None: this preset's upsampling is fixed"])
     model = create_model(description["model"], description["scale"], name=name, **options)
     model.load_weights(path)
+    if trained in exact and (upsampler or "subpixel") != trained:
+        # The forms hold the same variables; the file names the layer's class, so it is read in the form it was saved in.
+        other = create_model(
+            description["model"], description["scale"], name=name, **{**options, "upsampler": upsampler or "subpixel"}
+        )
+        other.set_weights(model.get_weights())
+        return other
     return model
 
 
