@@ -12,16 +12,20 @@ import keras
 from zoo.errors import UsageError
 from zoo.rewrite.explanation import Explanation, Row
 from zoo.rewrite.forms import convert
+from zoo.rewrite.gain import worth
 from zoo.rewrite.graph import graphs_of
 from zoo.rewrite.plan import plan
-from zoo.rewrite.rebuild import rebuild
+from zoo.rewrite.rebuild import Rebuild
+from zoo.rewrite.whole import Whole
 
 __all__ = ["Explanation", "Row", "convert", "explain", "to_lr_space"]
 
 BORDERS = ("exact", "interior")
 
 
-def to_lr_space(model: keras.Model, border: str = "exact") -> keras.Model:
+def to_lr_space(
+    model: keras.Model, border: str = "exact", whole: bool = False, only_if_cheaper: bool = False
+) -> keras.Model:
     """The same function with every upsampling that can move computed in LR space, then shuffled.
 
     Moves transposed convolutions (any kernel, padding and output padding), nearest-neighbour enlargement followed by a
@@ -39,22 +43,39 @@ def to_lr_space(model: keras.Model, border: str = "exact") -> keras.Model:
             are followed. channels_last.
         border: `"exact"`: equal at every pixel. `"interior"`: bilinear or bicubic enlargement followed by a convolution
             becomes one LR convolution too, which differs in a border that `explain` states.
+        whole: also moves the HR convolutions after an upsampling into LR space, with everything pointwise between them:
+            the paper's containment argument, constructed. More multiplications, not fewer; for proof, not for speed.
+            Batch normalisation is then computed phase by phase, the same at inference and not in training, and a layer
+            that is called more than once stays in HR space. Bicubic that mirrors needs LR sides of 2 px at least.
+        only_if_cheaper: leaves what is not expected to be faster in TFLite on a CPU (`zoo.rewrite.gain`). A transposed
+            convolution that stays is still computed wrongly by the LiteRT GPU delegate at many sizes.
     Returns:
         A new model of the same inputs, outputs and names.
     Raises:
         UsageError: a subclassed or unbuilt model, or a layer that cannot be made anew.
     """
-    return _rewrite(model, border)[0]
+    return _rewrite(model, border, whole, only_if_cheaper)[0]
 
 
-def explain(model: keras.Model, border: str = "exact") -> Explanation:
-    """What `to_lr_space` with the same arguments does to each upsampling, and why; prints as a table."""
-    return Explanation(model.name, _rewrite(model, border)[1])
+def explain(
+    model: keras.Model, border: str = "exact", whole: bool = False, only_if_cheaper: bool = False
+) -> Explanation:
+    """What `to_lr_space` with the same arguments does to each upsampling, and why; prints as a table.
+
+    The rows hold kernel shapes, multiplications before and after by both countings, and structural zeros. With
+    `whole=True` there is one for each layer that moves, and `totals` sets the free weights of the HR network against
+    those of the LR network that contains it.
+    """
+    return Explanation(model.name, _rewrite(model, border, whole, only_if_cheaper)[1], whole)
 
 
-def _rewrite(model, border: str) -> tuple[keras.Model, list[Row]]:
+def _rewrite(model, border="exact", whole=False, only_if_cheaper=False) -> tuple[keras.Model, list[Row]]:
     if border not in BORDERS:
         raise UsageError(f"Expected border to be one of {BORDERS}. Received: {border!r}")
+    if whole and only_if_cheaper:
+        raise UsageError("Expected whole or only_if_cheaper. Received: both; the whole is never cheaper by design")
     graphs = graphs_of(model)
-    found = plan(graphs, border == "interior", lambda row: None)
-    return rebuild(graphs, found), found.rows
+    found = plan(graphs, border == "interior", worth if only_if_cheaper else lambda row: None)
+    maker = (Whole if whole else Rebuild)(graphs, found)
+    result = maker.model(graphs[0])
+    return result, maker.rows if whole else found.rows

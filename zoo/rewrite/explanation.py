@@ -3,11 +3,6 @@
 import io
 from dataclasses import dataclass
 
-import keras
-
-from zoo import identities
-from zoo import layers as zoo_layers
-
 
 @dataclass(frozen=True)
 class Row:
@@ -21,6 +16,8 @@ class Row:
         note: why it stays, or what there is to know about the replacement.
         kernel: shape of its kernel, None for a layer without one.
         lr_kernel: shape of the kernel in LR space.
+        kind: `"transposed"`, `"zero_interleaved"`, `"resized"` (an enlargement and its convolution), or the method of
+            an enlargement alone.
         scale, inputs, outputs: enlargement, input maps that are enlarged, output maps.
         macs, macs_quoted: multiplications per LR pixel of the layer as it stands, and counted in HR space with the
             zeros between the LR pixels (arXiv 1609.07009, section 2), as the published FSRCNN figures are.
@@ -40,6 +37,7 @@ class Row:
     note: str = ""
     kernel: tuple[int, ...] | None = None
     lr_kernel: tuple[int, ...] | None = None
+    kind: str = ""
     scale: int = 0
     inputs: int = 0
     outputs: int = 0
@@ -63,9 +61,10 @@ class Explanation:
         rows: one `Row` for each upsampling of the model, and with `whole=True` for each layer that moves.
     """
 
-    def __init__(self, name: str, rows: list[Row]):
+    def __init__(self, name: str, rows: list[Row], whole: bool = False):
         self.name = name
         self.rows = rows
+        self._whole = whole
 
     def __str__(self) -> str:
         from rich.console import Console
@@ -83,10 +82,10 @@ class Explanation:
     def _table(self):
         from rich.table import Table
 
-        table = Table(
-            title=self.name,
-            caption=r"multiplications per LR pixel of the layer, \[in HR space with the zeros between the pixels]",
-        )
+        caption = r"multiplications per LR pixel of the layer, \[in HR space with the zeros between the pixels]"
+        if self._whole:
+            caption = "multiplications per pixel of the LR map; the HR weights are the free ones of the LR weights"
+        table = Table(title=self.name, caption=caption)
         for heading in ("layer", "found", "becomes"):
             table.add_column(heading, overflow="fold")
         for heading in ("multiplications", "after", "zero taps", "weights", "after"):
@@ -105,150 +104,22 @@ class Explanation:
                 f"{row.weights_after:,}" if moved and row.weights_after else "",
                 row.note,
             )
+        if self._whole:
+            total = self.totals
+            numbers = [f"{total[key]:,}" for key in ("macs", "macs_after", "weights", "weights_after")]
+            table.add_section()
+            table.add_row("all that moved", "", "", *numbers[:2], "", *numbers[2:], "")
         return table
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """Sums over what moved: `macs`, `macs_after`, `weights`, `weights_after`."""
+        moved = [row for row in self.rows if row.action == "moved"]
+        keys = ("macs", "macs_after", "weights", "weights_after")
+        return {key: sum(getattr(row, key) for row in moved) for key in keys}
 
 
 def _multiplications(row: Row) -> str:
     if row.macs_quoted == row.macs:
         return f"{row.macs:,}" if row.macs else ""
     return rf"{row.macs:,} \[{row.macs_quoted:,}]"
-
-
-def by(sides) -> str:
-    """(9, 9) → "9×9"."""
-    return "×".join(str(side) for side in sides)
-
-
-def described(layer) -> str:
-    """A layer in a few words."""
-    kind = type(layer).__name__
-    if isinstance(layer, keras.layers.Conv2DTranspose):
-        strides = by(layer.strides) if len(set(layer.strides)) > 1 else str(layer.strides[0])
-        output_padding = f", output padding {by(layer.output_padding)}" if layer.output_padding else ""
-        return f"{kind} {by(layer.kernel_size)}, stride {strides}, {layer.padding}{output_padding}"
-    if isinstance(layer, keras.layers.UpSampling2D):
-        return f"{kind} {layer.interpolation} {by(layer.size)}"
-    if isinstance(layer, zoo_layers.Upsampler):
-        return f"{kind} {layer.kernel_size}×{layer.kernel_size}, scale {layer.scale}"
-    if isinstance(layer, zoo_layers.FixedUpsampler):
-        return f"{kind} {layer.method}, scale {layer.scale}"
-    if isinstance(layer, keras.layers.Conv2D):
-        return f"{kind} {by(layer.kernel_size)}, {layer.padding}"
-    return kind
-
-
-def row_that_stays(path: str, layer, reason: str) -> Row:
-    return Row(path + layer.name, described(layer), note=reason)
-
-
-def row_of_moved(path: str, moved) -> Row:
-    """The row of a `zoo.rewrite.find.Moved`."""
-    layer, lr, scale = moved.layer, moved.terms[0].lr, moved.scale
-    transposed = type(layer) is keras.layers.Conv2DTranspose
-    kernel = tuple(layer.kernel.shape)
-    outputs = kernel[2] if transposed else kernel[3]
-    inputs = sum(term.tensor.shape[-1] for term in moved.terms)
-    taps = kernel[0] * kernel[1]
-    window = by(lr.kernel.shape[:2])
-    parts = [f"Conv2D {window}", f"DepthToSpace {scale}"]
-    if any(any(pad) for pad in lr.pads) and not lr.same:
-        parts.insert(0, "pad")
-    cropped = any(any(crop) for crop in lr.crops)
-    if cropped:
-        parts.append("crop")
-    if moved.rest:
-        parts.append(f"Conv2D {by(kernel[:2])} of the {sum(t.shape[-1] for t in moved.rest)} HR maps + Add")
-    rest = scale**2 * moved.rest_kernel.size if moved.rest else 0
-    notes = []
-    between = [call.operation.name for term in moved.terms for call in term.between]
-    if between:
-        notes.append(f"{', '.join(between)} computed in LR space")
-    if moved.inexact:
-        notes.append(f"differs in a border of {moved.inexact} HR px")
-    biases = (outputs if moved.rest else outputs * scale**2) if layer.use_bias else 0
-    lr_weights = sum(term.lr.kernel.size for term in moved.terms)
-    return Row(
-        path + layer.name,
-        described(layer) if not _follows_resize(moved) else f"{_resize(moved)}, then {described(layer)}",
-        "moved",
-        ", ".join(parts),
-        "; ".join(notes),
-        kernel,
-        tuple(lr.kernel.shape[:2]) + (inputs, lr.kernel.shape[3]),
-        scale,
-        inputs,
-        outputs,
-        taps * inputs * outputs * (1 if transposed else scale**2),
-        taps * inputs * outputs * scale**2,
-        lr_weights,
-        rest,
-        lr.zeros,
-        lr.kernel.shape[0] * lr.kernel.shape[1] * scale**2,
-        layer.count_params(),
-        lr_weights + (moved.rest_kernel.size if moved.rest else 0) + biases,
-        moved.inexact,
-        cropped,
-    )
-
-
-def _follows_resize(moved) -> bool:
-    return type(moved.layer) is keras.layers.Conv2D
-
-
-def _resize(moved) -> str:
-    methods = dict.fromkeys(term.method for term in moved.terms)
-    return f"{' and '.join(methods)} ×{moved.scale}"
-
-
-def row_of_enlargement(path: str, layer, method: str, scale: int, channels: int, follows: str) -> Row:
-    """The row of an enlargement that becomes the zoo's `FixedUpsampler`."""
-    window = identities.interpolation_window(method, scale).taps
-    reads = {"nearest": 0, "bilinear": 4, "bicubic": 16}[method]
-    macs = reads * scale**2 * channels
-    return Row(
-        path + layer.name,
-        described(layer),
-        "moved",
-        f"FixedUpsampler {method}",
-        follows,
-        None,
-        None if method == "nearest" else (window, window, channels, scale**2 * channels),
-        scale,
-        channels,
-        channels,
-        macs,
-        macs,
-        0 if method == "nearest" else window**2 * scale**2 * channels**2,
-    )
-
-
-def row_of_zoo_layer(path: str, layer, moved: bool) -> Row:
-    """The row of the zoo's own layers, which need no new weights."""
-    if isinstance(layer, zoo_layers.FixedUpsampler):
-        return Row(path + layer.name, described(layer), "already in LR space", scale=layer.scale)
-    side, scale, inputs = layer.kernel_size, layer.scale, layer.kernel.shape[3]
-    taps = side**2 * inputs * layer.filters
-    window = identities.lr_window(side, scale).taps
-    dense = window**2 * scale**2
-    interleaved = isinstance(layer, zoo_layers.ZeroInterleavedUpsampler)
-    return Row(
-        path + layer.name,
-        described(layer),
-        "moved" if moved else "already in LR space",
-        "SubpixelUpsampler" if moved else "",
-        "the same weights, gathered in the LR layout",
-        tuple(layer.kernel.shape),
-        (window, window, inputs, scale**2 * layer.filters),
-        scale,
-        inputs,
-        layer.filters,
-        (taps * scale**2 if interleaved else taps) if moved else dense * inputs * layer.filters,
-        taps * scale**2 if moved else dense * inputs * layer.filters,
-        dense * inputs * layer.filters,
-        0,
-        dense - side**2,
-        dense,
-        layer.count_params(),
-        layer.count_params(),
-        cropped=identities.lr_window(side, scale).crop > 0,
-    )

@@ -8,7 +8,7 @@ from zoo.errors import UsageError
 from zoo.rewrite.graph import array, graphs_of
 from zoo.rewrite.lr_convolution import resized_convolution
 from zoo.rewrite.plan import Plan, Swapped
-from zoo.rewrite.rebuild import rebuild
+from zoo.rewrite.rebuild import Rebuild
 
 # One kernel, three ways to compute it: weights move between these as they are.
 EXACT = ("transposed", "zero_interleaved", "subpixel")
@@ -40,7 +40,7 @@ def convert(model: keras.Model, upsampler: str) -> keras.Model:
             f"Received: {model.name!r}, which has none; to_lr_space rewrites other layers"
         )
     swaps = {id(node): Swapped(node, *_target(node.operation, upsampler)) for node in nodes}
-    return rebuild(graphs, Plan(swaps))
+    return Rebuild(graphs, Plan(swaps)).model(graphs[0])
 
 
 def _target(layer: zoo_layers.Upsampler, form: str):

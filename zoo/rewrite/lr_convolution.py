@@ -39,25 +39,24 @@ class LrConvolution(NamedTuple):
         scale: the shuffle's block.
         pads: LR rows and columns of zeros (before, after) per axis; negative: cropped.
         crops: HR rows and columns cut (before, after) per axis after the shuffle.
-        zeros: structural zeros among the ky·kx·scale² weights between one input and one output map.
+        used: (ky, kx, 1, scale²), 0 where the weights between an input and an output map are structural zeros.
     """
 
     kernel: np.ndarray
     scale: int
     pads: tuple[Pair, Pair]
     crops: tuple[Pair, Pair]
-    zeros: int
+    used: np.ndarray
 
     @property
-    def same(self) -> bool:
-        """Whether the padding is what a convolution's padding 'same' adds."""
-        sides = self.kernel.shape[:2]
-        return all((before, after) == ((side - 1) // 2, side // 2) for side, (before, after) in zip(sides, self.pads))
+    def zeros(self) -> int:
+        """Structural zeros among the ky·kx·scale² weights between one input and one output map."""
+        return self.used.size - np.count_nonzero(self.used)
 
-    @property
-    def macs(self) -> int:
-        """Multiplications per LR pixel."""
-        return self.kernel.size
+
+def is_same_padding(sides: tuple[int, ...], pads: tuple[Pair, Pair]) -> bool:
+    """Whether zeros before and after per axis are what a convolution's padding 'same' adds."""
+    return all((before, after) == ((side - 1) // 2, side // 2) for side, (before, after) in zip(sides, pads))
 
 
 def keras_transposed(kernel: np.ndarray, scale: int, padding: str, output_padding: Pair | None) -> Transposed:
@@ -139,4 +138,4 @@ def lr_convolution(transposed: Transposed, crop: bool = True) -> LrConvolution:
         crops.append((window.crop, scale * positions - extra - window.crop))
     lr_kernel = identities.transposed_to_subpixel(kernel, scale, offsets=offsets)
     used = identities.transposed_to_subpixel(taps[:, :, None, None], scale, offsets=offsets)
-    return LrConvolution(lr_kernel, scale, tuple(pads), tuple(crops), int(used.size - used.sum()))
+    return LrConvolution(lr_kernel, scale, tuple(pads), tuple(crops), used)

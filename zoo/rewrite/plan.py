@@ -9,9 +9,10 @@ import numpy as np
 
 from zoo import layers as zoo_layers
 from zoo.rewrite import find
-from zoo.rewrite.explanation import Row, row_of_enlargement, row_of_moved, row_of_zoo_layer, row_that_stays
+from zoo.rewrite.explanation import Row
 from zoo.rewrite.find import Moved, Stays
 from zoo.rewrite.graph import Graph, Node, has_graph
+from zoo.rewrite.rows import row_of_enlargement, row_of_moved, row_of_zoo_layer, row_that_stays
 
 # Upsamplings that no rule covers, so that they are named and not passed over.
 OTHERS = {
@@ -141,8 +142,12 @@ def needed(graph: Graph, replaced: dict[int, Moved | Swapped]) -> list[Node]:
 def _swap_or_stay(graph: Graph, node: Node, refused: dict, worth, result: Plan) -> Row | None:
     layer, path = node.operation, graph.path
     if isinstance(layer, TRANSPOSED_FORMS):
+        row = row_of_zoo_layer(path, layer, moved=True)
+        against = worth(row)
+        if against is not None:
+            return row_that_stays(path, layer, against)
         result.replaced[id(node)] = Swapped(node, lambda name: _subpixel(layer, name))
-        return row_of_zoo_layer(path, layer, moved=True)
+        return row
     if type(layer) in (zoo_layers.SubpixelUpsampler, zoo_layers.FixedUpsampler):
         return row_of_zoo_layer(path, layer, moved=False)
     try:

@@ -44,8 +44,12 @@ class Rebuild:
             outputs = self.call(node, known)
             for old, new in zip(node.outputs, keras.tree.flatten(outputs)):
                 known[id(old)] = new
-        outputs = keras.tree.map_structure(lambda tensor: known[id(tensor)], graph.functional._outputs_struct)
+        outputs = keras.tree.map_structure(lambda tensor: self.output(tensor, known), graph.functional._outputs_struct)
         return _model_like(graph.model, inputs, outputs)
+
+    def output(self, tensor, known: dict):
+        """The new tensor that becomes an output of the model."""
+        return known[id(tensor)]
 
     def call(self, node: Node, known: dict):
         """The outputs of a call, from the new tensors of what it reads."""
@@ -107,8 +111,3 @@ def _model_like(model: keras.Model, inputs, outputs) -> keras.Model:
     if not model.trainable:
         new.trainable = False
     return new
-
-
-def rebuild(graphs: list[Graph], plan: Plan) -> keras.Model:
-    """A new model of the first graph with the replacements of a plan."""
-    return Rebuild(graphs, plan).model(graphs[0])

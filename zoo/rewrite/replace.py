@@ -6,7 +6,7 @@ import numpy as np
 from zoo.layers import DepthToSpace
 from zoo.rewrite.find import Moved
 from zoo.rewrite.graph import array
-from zoo.rewrite.lr_convolution import LrConvolution
+from zoo.rewrite.lr_convolution import LrConvolution, is_same_padding
 from zoo.rewrite.pointwise import is_function_of_one_value
 
 
@@ -49,27 +49,37 @@ def _both(pairs, sign: int) -> tuple | None:
     return sides if any(map(any, sides)) else None
 
 
-def add_lr_convolution(chain: Chain, lr: LrConvolution, bias, activation, trainable: bool, role: str = "lr") -> None:
-    """Pad, convolution with its activation, shuffle, crop."""
-    padding = "same" if lr.same else "valid"
-    if padding == "valid":
-        if zeros := _both(lr.pads, 1):
+def add_convolution(chain: Chain, role: str, kernel, pads, bias=None, **options) -> None:
+    """Pad (or crop, where a pad is negative) and a stride-1 convolution.
+
+    Args:
+        kernel: (ky, kx, I / groups, O).
+        pads: zeros (before, after) per axis.
+        bias: (O,) or None.
+        **options: of `keras.layers.Conv2D`: `activation`, `trainable`, `groups`.
+    """
+    same = is_same_padding(kernel.shape[:2], pads)
+    if not same:
+        if zeros := _both(pads, 1):
             chain.add(f"{role}_pad", keras.layers.ZeroPadding2D, padding=zeros, data_format="channels_last")
-        if surplus := _both(lr.pads, -1):
+        if surplus := _both(pads, -1):
             chain.add(f"{role}_inside", keras.layers.Cropping2D, cropping=surplus, data_format="channels_last")
-    weights = [lr.kernel] if bias is None else [lr.kernel, np.tile(bias, lr.scale**2)]
     chain.add(
         role,
         keras.layers.Conv2D,
-        *weights,
-        filters=lr.kernel.shape[3],
-        kernel_size=lr.kernel.shape[:2],
-        padding=padding,
+        *([kernel] if bias is None else [kernel, bias]),
+        filters=kernel.shape[3],
+        kernel_size=kernel.shape[:2],
+        padding="same" if same else "valid",
         data_format="channels_last",
-        activation=activation,
         use_bias=bias is not None,
-        trainable=trainable,
+        **options,
     )
+
+
+def _add_lr_convolution(chain: Chain, role: str, lr: LrConvolution, bias, **options) -> None:
+    """Pad, convolution with its activation, shuffle, crop."""
+    add_convolution(chain, role, lr.kernel, lr.pads, None if bias is None else np.tile(bias, lr.scale**2), **options)
     chain.add(f"{role}_shuffle", DepthToSpace, scale=lr.scale)
     if crops := _both(lr.crops, 1):
         chain.add(f"{role}_crop", keras.layers.Cropping2D, cropping=crops, data_format="channels_last")
@@ -88,14 +98,9 @@ def chains_of(moved: Moved, names) -> list[Chain]:
         chain = Chain(layer, names)
         # The bias is added once: by the HR convolution where there is one, else by the first LR convolution.
         of_term = bias if number == 0 and not moved.rest else None
-        add_lr_convolution(
-            chain,
-            term.lr,
-            of_term,
-            activation if inside else None,
-            layer.trainable,
-            "lr" if len(moved.terms) == 1 else f"lr_{number + 1}",
-        )
+        role = "lr" if len(moved.terms) == 1 else f"lr_{number + 1}"
+        options = {"activation": activation if inside else None, "trainable": layer.trainable}
+        _add_lr_convolution(chain, role, term.lr, of_term, **options)
         chains.append(chain)
     if moved.rest:
         chain = Chain(layer, names)

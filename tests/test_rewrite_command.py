@@ -1,0 +1,83 @@
+"""`python -m zoo.rewrite`: the table, the measured difference, and one sentence where it cannot go on."""
+
+import keras
+import numpy as np
+import oracle
+import pytest
+from keras import layers
+
+from benchmarks.networks import NETWORKS, randomise
+from zoo.rewrite.__main__ import main
+from zoo.rewrite.difference import largest_differences
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "in.keras"
+    model = randomise(NETWORKS["unet_upsampling"].build(0.1))
+    model.save(path)
+    return path, model
+
+
+def test_rewrites_explains_and_measures(saved, tmp_path, capsys):
+    source, model = saved
+    assert main([str(source), str(tmp_path / "out.keras")]) == 0
+    printed = capsys.readouterr().out
+    assert "nearest ×2" in printed and "DepthToSpace 2" in printed
+    # The network pools twice: 28×20 and 12×44 are odd multiples of what it takes.
+    assert "28×20" in printed and "12×44" in printed and "of the largest output" in printed
+    rewritten = keras.models.load_model(tmp_path / "out.keras")
+    images = np.random.default_rng(0).uniform(size=(2, 12, 20, 3)).astype("float32")
+    assert oracle.relative(rewritten(images), model(images)) <= 1e-5
+    assert not any(isinstance(layer, layers.UpSampling2D) for layer in rewritten.layers)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.keras"]
+
+
+def test_flags(saved, tmp_path, capsys):
+    source, _ = saved
+    assert main([str(source), str(tmp_path / "whole.keras"), "--whole"]) == 0
+    assert "all that moved" in capsys.readouterr().out
+    assert main([str(source), str(tmp_path / "both.keras"), "--whole", "--only_if_cheaper"]) == 2
+    assert not (tmp_path / "both.keras").exists()
+
+
+def test_the_difference_is_seen():
+    model = randomise(NETWORKS["autoencoder"].build(0.1))
+    other = randomise(NETWORKS["autoencoder"].build(0.1), seed=1)
+    assert max(largest_differences(model, model).values()) == 0
+    assert min(largest_differences(model, other).values()) > 1e-2
+    spoilt = keras.models.clone_model(model)
+    spoilt.set_weights([np.full_like(w, np.nan) for w in model.get_weights()])
+    assert largest_differences(model, spoilt).popitem()[1] == float("inf")
+
+
+def test_inputs_of_other_kinds():
+    """A fixed size, a vector beside the picture, and two pictures that fit at no common size."""
+    fixed = keras.Input((6, 9, 2))
+    assert list(largest_differences(*[keras.Model(fixed, layers.ReLU()(fixed))] * 2)) == [(6, 9)]
+    vector, picture = keras.Input((4,)), keras.Input((None, None, 4))
+    scaled = layers.Multiply()([picture, layers.Reshape((1, 1, 4))(vector)])
+    assert list(largest_differences(*[keras.Model([vector, picture], scaled)] * 2)) == [(7, 5), (3, 11)]
+    other = keras.Input((None, None, 4))
+    unlike = keras.Model([other, picture], layers.Concatenate()([layers.UpSampling2D(2)(other), picture]))
+    assert largest_differences(unlike, unlike) == {}
+
+
+@pytest.mark.parametrize(
+    "names, words",
+    [
+        (("in.keras", "out.h5"), "Expected two .keras files"),
+        (("in.keras", "in.keras"), "Expected another file"),
+        (("in.keras", "none/out.keras"), "Expected a folder"),
+        (("gone.keras", "out.keras"), "which is not there"),
+        (("broken.keras", "out.keras"), "Expected a .keras file"),
+    ],
+)
+def test_one_sentence(saved, tmp_path, capsys, names, words):
+    (tmp_path / "in.keras").write_bytes(saved[0].read_bytes())
+    (tmp_path / "broken.keras").write_bytes(saved[0].read_bytes()[:1000])
+    before = sorted(tmp_path.iterdir())
+    assert main([str(tmp_path / name) for name in names]) == 2
+    error = capsys.readouterr().err
+    assert words in error and error.count("\n") == 1 and "Traceback" not in error
+    assert sorted(tmp_path.iterdir()) == before

@@ -1,0 +1,176 @@
+"""The rows of an explanation: one function for each way in which a layer can move or stay."""
+
+import keras
+import numpy as np
+
+from zoo import identities
+from zoo import layers as zoo_layers
+from zoo.rewrite.explanation import Row
+from zoo.rewrite.lr_convolution import is_same_padding
+
+
+def by(sides) -> str:
+    """(9, 9) → "9×9"."""
+    return "×".join(str(side) for side in sides)
+
+
+def described(layer) -> str:
+    """A layer in a few words."""
+    kind = type(layer).__name__
+    if isinstance(layer, keras.layers.Conv2DTranspose):
+        strides = by(layer.strides) if len(set(layer.strides)) > 1 else str(layer.strides[0])
+        output_padding = f", output padding {by(layer.output_padding)}" if layer.output_padding else ""
+        return f"{kind} {by(layer.kernel_size)}, stride {strides}, {layer.padding}{output_padding}"
+    if isinstance(layer, keras.layers.UpSampling2D):
+        return f"{kind} {layer.interpolation} {by(layer.size)}"
+    if isinstance(layer, zoo_layers.Upsampler):
+        return f"{kind} {layer.kernel_size}×{layer.kernel_size}, scale {layer.scale}"
+    if isinstance(layer, zoo_layers.FixedUpsampler):
+        return f"{kind} {layer.method}, scale {layer.scale}"
+    if isinstance(layer, keras.layers.Conv2D):
+        return f"{kind} {by(layer.kernel_size)}, {layer.padding}"
+    return kind
+
+
+def row_that_stays(path: str, layer, reason: str) -> Row:
+    """A layer that is left as it is."""
+    return Row(path + layer.name, described(layer), note=reason)
+
+
+def row_of_moved(path: str, moved) -> Row:
+    """The row of a `zoo.rewrite.find.Moved`."""
+    layer, lr, scale = moved.layer, moved.terms[0].lr, moved.scale
+    transposed = type(layer) is keras.layers.Conv2DTranspose
+    kernel = tuple(layer.kernel.shape)
+    outputs = kernel[2] if transposed else kernel[3]
+    inputs = sum(term.tensor.shape[-1] for term in moved.terms)
+    multiplications = kernel[0] * kernel[1] * inputs * outputs
+    lr_weights = sum(term.lr.kernel.size for term in moved.terms)
+    rest = moved.rest_kernel.size if moved.rest else 0
+    biases = (outputs if moved.rest else outputs * scale**2) if layer.use_bias else 0
+    between = [call.operation.name for term in moved.terms for call in term.between]
+    notes = [f"{', '.join(between)} computed in LR space"] if between else []
+    if moved.inexact:
+        notes.append(f"differs in a border of {moved.inexact} HR px")
+    methods = dict.fromkeys(term.method for term in moved.terms if term.method)
+    enlargement = [f"{' and '.join(methods)} ×{scale}"] if methods else []
+    return Row(
+        path + layer.name,
+        ", then ".join([*enlargement, described(layer)]),
+        action="moved",
+        becomes=_becomes(moved),
+        note="; ".join(notes),
+        kernel=kernel,
+        lr_kernel=(*lr.kernel.shape[:2], inputs, lr.kernel.shape[3]),
+        kind="transposed" if transposed else "resized",
+        scale=scale,
+        inputs=inputs,
+        outputs=outputs,
+        macs=multiplications * (1 if transposed else scale**2),
+        macs_quoted=multiplications * scale**2,
+        macs_after=lr_weights,
+        macs_rest=scale**2 * rest,
+        zeros=lr.zeros,
+        taps=lr.used.size,
+        weights=layer.count_params(),
+        weights_after=lr_weights + rest + biases,
+        inexact=moved.inexact,
+        cropped=any(map(any, lr.crops)),
+    )
+
+
+def _becomes(moved) -> str:
+    lr = moved.terms[0].lr
+    parts = [f"Conv2D {by(lr.kernel.shape[:2])}", f"DepthToSpace {lr.scale}"]
+    if any(map(any, lr.pads)) and not is_same_padding(lr.kernel.shape[:2], lr.pads):
+        parts.insert(0, "pad")
+    if any(map(any, lr.crops)):
+        parts.append("crop")
+    if moved.rest:
+        parts.append(f"Conv2D {by(moved.rest_kernel.shape[:2])} of the {moved.rest_kernel.shape[2]} HR maps + Add")
+    return ", ".join(parts)
+
+
+def row_of_enlargement(path: str, layer, method: str, scale: int, channels: int, follows: str) -> Row:
+    """The row of an enlargement that becomes the zoo's `FixedUpsampler`."""
+    window = identities.interpolation_window(method, scale).taps
+    macs = {"nearest": 0, "bilinear": 4, "bicubic": 16}[method] * scale**2 * channels
+    nearest = method == "nearest"
+    return Row(
+        path + layer.name,
+        described(layer),
+        action="moved",
+        becomes=f"FixedUpsampler {method}",
+        note=follows,
+        lr_kernel=None if nearest else (window, window, channels, scale**2 * channels),
+        kind=method,
+        scale=scale,
+        inputs=channels,
+        outputs=channels,
+        macs=macs,
+        macs_quoted=macs,
+        macs_after=0 if nearest else window**2 * scale**2 * channels**2,
+    )
+
+
+def row_of_zoo_layer(path: str, layer, moved: bool) -> Row:
+    """The row of the zoo's own layers, which need no new weights."""
+    if isinstance(layer, zoo_layers.FixedUpsampler):
+        return Row(path + layer.name, described(layer), action="already in LR space", scale=layer.scale)
+    side, scale, inputs, outputs = layer.kernel_size, layer.scale, layer.kernel.shape[3], layer.filters
+    window = identities.lr_window(side, scale)
+    hr, lr = side**2 * inputs * outputs, window.taps**2 * scale**2 * inputs * outputs
+    interleaved = isinstance(layer, zoo_layers.ZeroInterleavedUpsampler)
+    return Row(
+        path + layer.name,
+        described(layer),
+        action="moved" if moved else "already in LR space",
+        becomes="SubpixelUpsampler" if moved else "",
+        note="the same weights, gathered in the LR layout",
+        kernel=tuple(layer.kernel.shape),
+        lr_kernel=(window.taps, window.taps, inputs, scale**2 * outputs),
+        kind="zero_interleaved" if interleaved else "transposed",
+        scale=scale,
+        inputs=inputs,
+        outputs=outputs,
+        macs=(hr * scale**2 if interleaved else hr) if moved else lr,
+        macs_quoted=hr * scale**2 if moved else lr,
+        macs_after=lr,
+        zeros=window.taps**2 * scale**2 - side**2,
+        taps=window.taps**2 * scale**2,
+        weights=layer.count_params(),
+        weights_after=layer.count_params(),
+        cropped=window.crop > 0,
+    )
+
+
+def row_of_contained(path: str, layer, sums: list, scale: int, enlarges: int) -> Row:
+    """The row of a layer that `zoo.rewrite.whole` moved: sums of (value, `zoo.rewrite.containment.Contained`)."""
+    contained = [each for _, each in sums]
+    first, size = contained[0], sum(each.kernel.size for each in contained)
+    kernel = getattr(layer, "kernel", None)
+    # Per pixel of the LR map: a transposed convolution runs on the map it enlarges, any other on what comes out.
+    scattered = isinstance(layer, (keras.layers.Conv2DTranspose, zoo_layers.Upsampler))
+    grid = scale // enlarges if scattered and not isinstance(layer, zoo_layers.ResizeUpsampler) else scale
+    if kernel is None:
+        macs = size if first.taps > scale**2 else 0
+    else:
+        macs = int(np.prod(kernel.shape)) * grid**2
+    groups = f", {first.groups} groups" if first.groups > 1 else ""
+    return Row(
+        path + layer.name,
+        described(layer),
+        action="moved",
+        becomes=" + ".join(f"Conv2D {by(each.kernel.shape[:2])}{groups}" for each in contained),
+        note="fixed weights" if kernel is None else "",
+        kernel=None if kernel is None else tuple(kernel.shape),
+        lr_kernel=tuple(first.kernel.shape),
+        scale=scale,
+        macs=macs,
+        macs_quoted=macs,
+        macs_after=size,
+        zeros=first.zeros,
+        taps=first.taps,
+        weights=layer.count_params(),
+        weights_after=0 if kernel is None else size + (layer.bias.shape[0] * scale**2 if layer.use_bias else 0),
+    )
