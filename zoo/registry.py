@@ -105,7 +105,7 @@ def load(name: str, upsampler: str | None = None) -> "keras.Model":
     model = create_model(description["model"], description["scale"], name=name, **options)
     model.load_weights(path)
     if trained in exact and (upsampler or "subpixel") != trained:
-        # The forms hold the same variables; the file names the layer's class, so it is read in the form it was saved in.
+        # The forms hold the same variables, but the file names the layer by its class: it is read as it was saved.
         other = create_model(
             description["model"], description["scale"], name=name, **{**options, "upsampler": upsampler or "subpixel"}
         )
