@@ -24,14 +24,15 @@ def candidates(model, form: str, folder: Path, threads: int) -> tuple[dict[str, 
     """The engines that can run this model: name → function of the LR image; and name → why another one cannot."""
     from benchmarks import peers
     from export import export_model, tflite_dynamic
-    from zoo.upscale import TFLiteEngine
+    from zoo.upscale import open_engine
 
     folder.mkdir()
     tflite, onnx = folder / "model.tflite", folder / f"{model.name}.onnx"
     tflite_dynamic(model, tflite, keep_form=form == "deconvolution")
     makers = {
-        "zoo": lambda: TFLiteEngine(tflite, threads=threads, radius=0).run,
+        "zoo": lambda: open_engine(str(tflite), threads=threads).run,
         "onnxruntime": lambda: peers.onnxruntime(onnx, threads),
+        "OpenVINO": lambda: peers.openvino(tflite, threads),
         "OpenCV dnn": lambda: peers.opencv(onnx, threads),
         "PyTorch": lambda: peers.torch(model, threads, channels_last=False),
         "PyTorch channels_last": lambda: peers.torch(model, threads, channels_last=True),
@@ -43,11 +44,12 @@ def candidates(model, form: str, folder: Path, threads: int) -> tuple[dict[str, 
     try:
         export_model(model, folder, formats=["onnx"], keep_form=True)
     except (ImportError, KeyError) as error:
-        missing["onnx"] = str(error)
+        missing[f"ONNX, {form}"] = str(error)
+        del makers["onnxruntime"], makers["OpenCV dnn"]
     for name, make in makers.items():
         try:
             runs[f"{name}, {form}"] = make()
-        except (ImportError, FileNotFoundError) as error:
+        except ImportError as error:
             missing[f"{name}, {form}"] = str(error)
     return runs, missing
 

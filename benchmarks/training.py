@@ -1,0 +1,189 @@
+"""Training steps per second: the project's step, stock Keras `fit`, a hand-written PyTorch loop. ×3, LR 32, batch 16.
+
+The same network, loss (L1), optimizer (Adam) and random crops of the same photographs, flipped and turned. A round
+takes so many steps with each of them in turn; the processor's seconds per step are counted beside the clock's.
+"""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import record
+from benchmarks.timing import paired, summarise
+
+SCALE, LR_SIZE, BATCH = 3, 32, 16
+OURS = "zoo.training"
+
+
+def ours(network: str, source, folder: Path) -> Callable[[int], None]:
+    """The project's own step and batches, as `train.py` sets them up."""
+    import tensorflow as tf
+
+    from zoo.training import TrainConfig
+    from zoo.training.input import open_batches
+    from zoo.training.loop import set_up
+
+    config = TrainConfig(model=network, scale=SCALE, batch=BATCH, lr_size=LR_SIZE, start="random")
+    run = set_up(config, folder, source, source)
+    batches = open_batches(tf.distribute.get_strategy(), source, config, 0)
+
+    def steps(count: int) -> None:
+        for _ in range(count):
+            loss, _ = run.step(next(batches))
+        float(loss)
+
+    return steps
+
+
+def keras_fit(network: str, source, jit: bool | str) -> Callable[[int], None]:
+    """`model.compile` and `model.fit` on the same batches."""
+    import keras
+
+    from zoo.registry import create_model
+
+    model = create_model(network, scale=SCALE, upsampler="subpixel")
+    model.compile(keras.optimizers.Adam(1e-3), "mean_absolute_error", jit_compile=jit)
+    batches = source.patches(BATCH, LR_SIZE, seed=0)
+    return lambda count: model.fit(batches, steps_per_epoch=count, epochs=1, verbose=0)
+
+
+def pytorch(network: str, source, channels_last: bool) -> Callable[[int], None]:
+    """The loop that a PyTorch user writes, pictures in memory as bytes."""
+    import torch
+
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    torch.manual_seed(0)
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    model = {"espcn": _torch_espcn, "fsrcnn": _torch_fsrcnn}[network]().to(memory_format=layout)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+    pictures = [
+        (torch.from_numpy(lr.transpose(2, 0, 1).copy()), torch.from_numpy(hr.transpose(2, 0, 1).copy()))
+        for _, lr, hr in source.pictures()
+    ]
+    random = np.random.default_rng(0)
+
+    def batch():
+        lr_patches, hr_patches = [], []
+        for _ in range(BATCH):
+            lr, hr = pictures[random.integers(len(pictures))]
+            y, x = (int(random.integers(side - LR_SIZE + 1)) for side in lr.shape[1:])
+            turns, flip = int(random.integers(4)), bool(random.integers(2))
+            for image, patches, times in ((lr, lr_patches, 1), (hr, hr_patches, SCALE)):
+                rows, columns = (slice(times * start, times * (start + LR_SIZE)) for start in (y, x))
+                patch = torch.rot90(image[:, rows, columns], turns, (1, 2))
+                patches.append(patch.flip(2) if flip else patch)
+        return (
+            torch.stack(patches).to(torch.float32).div_(255).contiguous(memory_format=layout)
+            for patches in (lr_patches, hr_patches)
+        )
+
+    def steps(count: int) -> None:
+        for _ in range(count):
+            lr_images, hr_images = batch()
+            optimizer.zero_grad(set_to_none=True)
+            loss = torch.nn.functional.l1_loss(model(lr_images), hr_images)
+            loss.backward()
+            optimizer.step()
+        loss.item()
+
+    return steps
+
+
+def _torch_espcn():
+    from torch import nn
+
+    return nn.Sequential(
+        nn.Conv2d(1, 64, 5, padding=2), nn.Tanh(), nn.Conv2d(64, 32, 3, padding=1), nn.Tanh(),
+        nn.Conv2d(32, SCALE**2, 3, padding=1), nn.PixelShuffle(SCALE),
+    )  # fmt: skip
+
+
+def _torch_fsrcnn():
+    from torch import nn
+
+    layers = [nn.Conv2d(1, 56, 5, padding=2), nn.PReLU(56), nn.Conv2d(56, 12, 1), nn.PReLU(12)]
+    for _ in range(4):
+        layers += [nn.Conv2d(12, 12, 3, padding=1), nn.PReLU(12)]
+    layers += [nn.Conv2d(12, 56, 1), nn.PReLU(56), nn.ConvTranspose2d(56, 1, 9, SCALE, 3)]
+    return nn.Sequential(*layers)
+
+
+def contest(network: str, source, folder: Path, steps: int, rounds: int) -> dict:
+    """All loops on one network: steps per second, the processor's seconds per step, ratios to PyTorch's better one."""
+    loops: dict[str, Callable[[int], None]] = {
+        OURS: ours(network, source, folder),
+        "Keras fit": keras_fit(network, source, jit="auto"),
+        "Keras fit, jit": keras_fit(network, source, jit=True),
+    }
+    missing = {}
+    try:
+        loops["PyTorch"] = pytorch(network, source, channels_last=False)
+        loops["PyTorch channels_last"] = pytorch(network, source, channels_last=True)
+    except ImportError as error:
+        missing["PyTorch"] = str(error)
+    for loop in loops.values():
+        # Compiles; the warm-up round comes on top.
+        loop(2)
+    processor: dict[str, list[float]] = {name: [] for name in loops}
+
+    def job(name: str) -> Callable[[], None]:
+        def run() -> None:
+            start = time.process_time()
+            loops[name](steps)
+            processor[name].append((time.process_time() - start) / steps)
+
+        return run
+
+    times = paired({name: job(name) for name in loops}, rounds=rounds, warmup=1)
+    torch_ways = [name for name in loops if name.startswith("PyTorch")]
+    baseline = min(torch_ways or [OURS], key=lambda name: float(np.median(times[name])))
+    rows = {
+        name: {
+            **row,
+            "steps_per_second": steps / row["median"],
+            "times_as_fast": 1 / row["ratio"],
+            "processor_seconds_per_step": float(np.median(processor[name][1:])),
+        }
+        for name, row in summarise(times, baseline).items()
+    }
+    return {"network": network, "baseline": baseline, "loops": rows, "missing": missing}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command `python -m benchmarks.training`."""
+    flags = record.parser("training", __doc__).parse_args(arguments)
+    written = record.start("training")
+    import zoo.data
+
+    source = zoo.data.sample(SCALE)
+    steps, rounds = (5, 2) if flags.quick else (40, 9)
+    written["results"] = []
+    for network in ("espcn", "fsrcnn"):
+        with tempfile.TemporaryDirectory() as folder:
+            written["results"].append(contest(network, source, Path(folder) / "run", steps, rounds))
+    record.table(
+        f"Training ×{SCALE}, LR {LR_SIZE}, batch {BATCH}",
+        ["network and loop", "steps/s", "× PyTorch", "processor s/step"],
+        [
+            [f"{each['network']}, {name}", f"{row['steps_per_second']:.1f}", f"{row['times_as_fast']:.2f}",
+             f"{row['processor_seconds_per_step']:.3f}"]
+            for each in written["results"]
+            for name, row in each["loops"].items()
+        ],
+    )  # fmt: skip
+    values = [
+        (f"{each['network']}, {name}", row["steps_per_second"])
+        for each in written["results"]
+        for name, row in each["loops"].items()
+    ]
+    mine = [label for label, _ in values if label.endswith(OURS)]
+    written["chart"] = record.chart(f"Training steps per second, ×{SCALE}", values, "/s", mine)
+    record.finish(written, flags.json)
+
+
+if __name__ == "__main__":
+    main()
