@@ -41,6 +41,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         if value is not None and (value < low or (high is not None and value > high)):
             between = f"from {low} to {high}" if high else f"of at least {low}"
             raise UsageError(f"Expected --{name} {between}. Received: {value}")
+    if not flags.max_megapixels > 0:
+        raise UsageError(f"Expected --max-megapixels above 0. Received: {flags.max_megapixels:g}")
     return flags
 
 
@@ -57,29 +59,19 @@ def main(arguments: list[str] | None = None) -> int:
     there = existing(planned)
     if there and not (flags.overwrite or flags.skip):
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
-        raise UsageError(
-            f"Expected new files, or --overwrite or --skip. Received: {there[0].target}{more}, there already"
-        )
+        raise UsageError(f"Expected new files, --overwrite or --skip. Received: {there[0].target}{more}, there already")
     with _quiet():
         engine = open_scaled(flags.model, flags.scale, flags.threads, flags.radius)
     options = Options(flags.tile, flags.ensemble, flags.quality, flags.max_megapixels)
     rows: list[Row] = []
-    started, stopped = time.perf_counter(), 0
-    with _bar(len(planned)) as progress, _signals():
-        try:
-            for row in upscale_files(planned, engine, options, flags.skip, progress):
-                rows.append(row)
-        except Interrupted as signalled:
-            stopped = 128 + signalled.number
-    _close(rows, len(planned), time.perf_counter() - started)
-    return stopped or (2 if any(row.state in ("failed", "not tried") for row in rows) else 0)
-
-
-class Interrupted(Exception):
-    """Ctrl-C or SIGTERM: pictures that are being written get finished, the table is printed."""
-
-    def __init__(self, number: int):
-        self.number = number
+    started = time.perf_counter()
+    with _bar(len(planned)) as progress, _signals() as received:
+        for row in upscale_files(planned, engine, options, flags.skip, progress, lambda: bool(received)):
+            rows.append(row)
+    _close(rows, time.perf_counter() - started)
+    if received:
+        return 128 + received[0]
+    return 2 if any(row.state in ("failed", "not tried") for row in rows) else 0
 
 
 @contextlib.contextmanager
@@ -97,13 +89,17 @@ def _quiet() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _signals() -> Iterator[None]:
-    def interrupt(number: int, _frame) -> None:
-        raise Interrupted(number)
+def _signals() -> Iterator[list[int]]:
+    """Collects Ctrl-C and SIGTERM: the first ends the work in order, the second at once."""
+    received: list[int] = []
 
-    previous = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    def note(number: int, _frame) -> None:
+        received.append(number)
+        signal.signal(number, previous[number])
+
+    previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield received
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
@@ -124,11 +120,11 @@ def _bar(total: int) -> Iterator[Callable[[float], None]]:
         yield lambda fraction: bar.advance(task, fraction)
 
 
-def _close(rows: list[Row], total: int, seconds: float) -> None:
+def _close(rows: list[Row], seconds: float) -> None:
     """Names what is not as it should be, and counts the rest."""
-    if total == 1 and rows and rows[0].state == "failed":
+    if len(rows) == 1 and rows[0].state == "failed":
         raise UsageError(rows[0].note)
-    remarks = [row for row in rows if row.note and row.state != "skipped"]
+    remarks = [row for row in rows if row.note and row.state in ("written", "failed")]
     if remarks:
         from rich.console import Console
         from rich.table import Table
@@ -141,8 +137,9 @@ def _close(rows: list[Row], total: int, seconds: float) -> None:
         # In a log a line should not be broken.
         Console(width=None if sys.stdout.isatty() else 240).print(table, markup=False)
     counts = {state: sum(row.state == state for row in rows) for state in ("written", "skipped", "failed", "not tried")}
-    counts["not tried"] += total - len(rows)
     words = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    reasons = {row.note for row in rows if row.state == "not tried"}
+    words += "".join(f" ({reason})" for reason in reasons)
     if counts["written"]:
         megapixels = sum(row.size[0] * row.size[1] for row in rows if row.size) / 1e6
         share = sum(row.network for row in rows) / seconds

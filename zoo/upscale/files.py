@@ -69,41 +69,58 @@ def upscale_file(job: Job, engine: Engine, options: Options) -> Row:
 
 
 def upscale_files(
-    planned: list[Job], engine: Engine, options: Options, skip: bool = False, progress: Progress = lambda fraction: None
+    planned: list[Job],
+    engine: Engine,
+    options: Options,
+    skip: bool = False,
+    progress: Progress = lambda fraction: None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[Row]:
     """Enlarges many picture files: while one is in the network, the next is decoded and the last encoded.
 
     Args:
         skip: leave a picture alone whose result is there.
         progress: is told of every bit of work done, in pictures.
+        stopped: is asked after every tile whether to end: what is being written is finished, the rest not tried.
 
     Yields:
         A row for each job, in the order they end; the files are the same as `upscale_file` writes. A full disk ends
-        the work: what was not begun is "not tried".
+        the work too.
     """
     memory = _Budget(_MEMORY)
     waiting, reading, writing = deque(planned), deque(), deque()
-    full = False
+    ended = ""
+
+    def go_on(fraction: float) -> None:
+        progress(fraction)
+        if stopped():
+            raise _Stopped
+
     with ThreadPoolExecutor(1, "decode") as decoder, ThreadPoolExecutor(1, "encode") as encoder:
         try:
             while waiting or reading or writing:
+                ended = ended or ("stopped" if stopped() else "")
                 # One picture ahead of the network, one behind it, as far as memory allows.
-                while waiting and len(reading) < 2 and not full:
+                while waiting and len(reading) < 2 and not ended:
                     job = waiting.popleft()
                     if skip and job.target.exists():
                         progress(1)
                         yield Row(job, "skipped", "is there already")
                         continue
-                    reserved = memory.reservation()
+                    reserved = _Reservation(memory)
                     reading.append((job, reserved, decoder.submit(_read, job, engine, options, reserved.take)))
-                if full and not reading:
-                    while waiting:
-                        yield Row(waiting.popleft(), "not tried", "the disk is full")
+                if ended:
+                    memory.close()
+                    yield from (Row(job, "not tried", ended) for job in [*(each[0] for each in reading), *waiting])
+                    reading.clear()
+                    waiting.clear()
                 if reading:
                     job, reserved, future = reading.popleft()
                     try:
                         picture = future.result()
-                        result, network = _enlarge(picture, engine, options, progress)
+                        result, network = _enlarge(picture, engine, options, go_on)
+                    except _Stopped:
+                        waiting.appendleft(job)
                     except Exception as error:
                         reserved.free()
                         progress(1)
@@ -116,11 +133,16 @@ def upscale_files(
                 while writing and (len(writing) > 2 or not reading or writing[0][1].done()):
                     row, future = writing.popleft()
                     error = future.exception()
-                    full = full or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT))
+                    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                        ended = "the disk is full"
                     yield row if error is None else row._replace(state="failed", note=sentence(error), size=None)
         finally:
             memory.close()
             decoder.shutdown(wait=False, cancel_futures=True)
+
+
+class _Stopped(Exception):
+    """Whoever asked for the work wants it to end."""
 
 
 def _read(job: Job, engine: Engine, options: Options, take: Callable[[int], None]) -> Picture:
@@ -170,9 +192,6 @@ class _Budget:
     def __init__(self, limit: int):
         self.limit, self.used, self.closed = limit, 0, False
         self.changed = threading.Condition()
-
-    def reservation(self) -> "_Reservation":
-        return _Reservation(self)
 
     def close(self) -> None:
         with self.changed:
