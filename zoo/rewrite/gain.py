@@ -55,9 +55,9 @@ def speedup(row: "Row", costs: dict[str, float] = COSTS) -> float:
     return estimate(before, costs) / estimate(after, costs)
 
 
-def worth(row: "Row") -> str | None:
+def worth(row: "Row", costs: dict[str, float] = COSTS) -> str | None:
     """None where the replacement pays, or why it does not. Bicubic always moves: TFLite has no operation for it."""
     if row.kind == "bicubic":
         return None
-    gain = speedup(row)
+    gain = speedup(row, costs)
     return None if gain >= 1 else f"expected to be {1 / gain:.1f} times slower in LR space (TFLite on a CPU)"

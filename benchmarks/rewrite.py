@@ -1,0 +1,129 @@
+"""Networks as others write them, before and after `zoo.rewrite.to_lr_space`, in TFLite (XNNPACK, 2 threads).
+
+Also measures single layers, fits the costs behind `only_if_cheaper=True` to them, and counts on how many networks, none
+of which the fit has seen, these costs pick the faster form.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+# The larger of two times that differ by less than this is no wrong pick.
+TIE = 0.05
+TOLERANCE = 1e-4
+
+
+def forms(model, costs: dict[str, float]) -> tuple[dict, list[bool]]:
+    """The network as it is, rewritten, and rewritten where that is expected to pay; and which of its rows pay."""
+    from zoo import rewrite
+    from zoo.rewrite import gain
+    from zoo.rewrite.graph import graphs_of
+    from zoo.rewrite.plan import plan
+    from zoo.rewrite.rebuild import Rebuild
+
+    graphs = graphs_of(model)
+    found = plan(graphs, False, lambda row: gain.worth(row, costs))
+    moved = [row for row in rewrite.explain(model).rows if row.action == "moved"]
+    pays = [gain.worth(row, costs) is None for row in moved]
+    result = {"before": model, "after": rewrite.to_lr_space(model)}
+    if any(pays) and not all(pays):
+        result["chosen"] = Rebuild(graphs, found).model(graphs[0])
+    return result, pays
+
+
+def measure(name: str, folder: Path, costs: dict[str, float], quick: bool) -> dict:
+    """One network: times of its forms, sizes of the files, operations, the largest difference, and the pick."""
+    import numpy as np
+
+    from benchmarks.networks import NETWORKS, randomise
+    from benchmarks.rewrite_layers import runner
+    from benchmarks.timing import paired, summarise
+
+    network = NETWORKS[name]
+    size = tuple(max(network.multiple * 8, side // 4) for side in network.size) if quick else network.size
+    made, pays = forms(randomise(network.build(0.25 if quick else 1.0)), costs)
+    runs = {form: runner(model, folder, size) for form, model in made.items()}
+    for run in runs.values():
+        run()
+    difference = max(
+        float(np.abs(one - other).max() / np.abs(other).max())
+        for form in runs
+        for one, other in zip(runs[form].outputs(), runs["before"].outputs(), strict=True)
+    )
+    if difference > TOLERANCE:
+        raise AssertionError(f"Expected the same function. Received: {name}, {difference:.1e} apart")
+    summary = summarise(paired(runs, rounds=2 if quick else 15), "before")
+    chosen = "chosen" if "chosen" in runs else "after" if all(pays) else "before"
+    fastest = min(entry["ratio"] for entry in summary.values())
+    return {
+        "network": name,
+        "size": list(size),
+        "times": summary,
+        "faster": 1 / summary["after"]["ratio"],
+        "kilobytes": {form: run.bytes / 1024 for form, run in runs.items()},
+        "operations": {form: _counted(run.operations) for form, run in runs.items()},
+        "largest_difference": difference,
+        "chosen": chosen,
+        "picked_the_faster": summary[chosen]["ratio"] <= (1 + TIE) * fastest,
+    }
+
+
+def _counted(names: list[str]) -> dict[str, int]:
+    return {name: names.count(name) for name in sorted(set(names))}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command `python -m benchmarks.rewrite`."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from benchmarks import record, rewrite_layers
+    from benchmarks.networks import NETWORKS
+    from zoo.rewrite import gain
+
+    flags = record.parser("rewrite", __doc__).parse_args(arguments)
+    written = record.start("rewrite")
+    with tempfile.TemporaryDirectory() as folder:
+        (layers := Path(folder) / "layers").mkdir()
+        measured = rewrite_layers.measure(layers, flags.quick)
+        costs = rewrite_layers.fit(measured)
+        written["costs"] = {kind: round(cost, 2) for kind, cost in costs.items()}
+        written["layers"] = [
+            {
+                "found": each.row.found,
+                "scale": each.row.scale,
+                "maps": [each.row.inputs, each.row.outputs],
+                "ns_per_lr_pixel": [each.before * 1e9, each.after * 1e9],
+                "faster": each.before / each.after,
+                "expected_faster": gain.speedup(each.row, costs),
+            }
+            for each in measured
+        ]
+        names = list(NETWORKS)[::6] if flags.quick else list(NETWORKS)
+        results = []
+        for name in names:
+            (inside := Path(folder) / name).mkdir()
+            results.append(measure(name, inside, costs, flags.quick))
+    written["networks"] = results
+    right = sum(each["picked_the_faster"] for each in results)
+    written["picked_the_faster"] = [right, len(results)]
+    record.table(
+        "Before and after to_lr_space, TFLite, 2 threads",
+        ["network", "before, ms", "after, ms", "times faster", "kB before", "after", "only_if_cheaper"],
+        [_cells(each) for each in results],
+    )
+    print("costs fitted to single layers:", ", ".join(f"{kind} {cost}" for kind, cost in written["costs"].items()))
+    print(f"only_if_cheaper picks the faster form of {right} of {len(results)} networks, none of them in the fit")
+    values = [(each["network"], each["faster"]) for each in results]
+    ours = [each["network"] for each in results if each["faster"] >= 1]
+    written["chart"] = record.chart("to_lr_space: how many times faster (TFLite, 2 threads)", values, "×", ours)
+    record.finish(written, flags.json)
+
+
+def _cells(each: dict) -> list[str]:
+    times = [f"{1e3 * each['times'][form]['median']:.2f}" for form in ("before", "after")]
+    size = [f"{each['kilobytes'][form]:.0f}" for form in ("before", "after")]
+    pick = f"{each['chosen']}{'' if each['picked_the_faster'] else ' (wrong)'}"
+    return [each["network"], *times, f"{each['faster']:.2f}", *size, pick]
+
+
+if __name__ == "__main__":
+    main()

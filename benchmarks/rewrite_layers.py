@@ -1,0 +1,142 @@
+"""Single layers before and after the rewrite, and the costs of `zoo.rewrite.gain` fitted to their times."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+# (transposed or resized, kernel side, scale, input maps, output maps, LR side in px)
+CONVOLUTIONS = [
+    ("transposed", 9, 2, 48, 1, 96),
+    ("transposed", 9, 3, 48, 3, 96),
+    ("transposed", 9, 4, 24, 1, 96),
+    ("transposed", 5, 2, 24, 12, 64),
+    ("transposed", 4, 2, 96, 48, 48),
+    ("transposed", 4, 2, 40, 24, 64),
+    ("transposed", 4, 2, 24, 3, 96),
+    ("transposed", 4, 2, 192, 96, 24),
+    ("transposed", 3, 2, 96, 48, 48),
+    ("transposed", 3, 2, 24, 16, 64),
+    ("transposed", 3, 2, 48, 2, 96),
+    ("transposed", 3, 2, 192, 96, 32),
+    ("transposed", 2, 2, 96, 48, 48),
+    ("transposed", 2, 2, 192, 96, 24),
+    ("transposed", 2, 2, 16, 1, 96),
+    ("transposed", 8, 4, 24, 24, 32),
+    ("transposed", 16, 8, 12, 12, 24),
+    ("resized", 3, 2, 48, 24, 64),
+    ("resized", 3, 2, 96, 48, 32),
+    ("resized", 3, 2, 24, 1, 96),
+    ("resized", 3, 2, 192, 96, 16),
+    ("resized", 5, 3, 24, 24, 48),
+    ("resized", 3, 4, 24, 16, 32),
+    ("resized", 2, 2, 96, 48, 32),
+    ("resized", 1, 2, 48, 48, 64),
+    ("resized", 7, 2, 16, 8, 64),
+]
+# (method, scale, maps, LR side)
+ENLARGEMENTS = [
+    ("nearest", 2, 24, 64),
+    ("nearest", 2, 96, 48),
+    ("nearest", 4, 12, 48),
+    ("bilinear", 2, 3, 128),
+    ("bilinear", 2, 24, 64),
+    ("bilinear", 2, 48, 48),
+    ("bilinear", 4, 8, 48),
+]
+
+
+class Runner:
+    """A TFLite file on two threads of XNNPACK, with its input in place."""
+
+    def __init__(self, path: Path, seed: int = 0):
+        from ai_edge_litert.interpreter import Interpreter
+
+        self._interpreter = Interpreter(str(path), num_threads=2)
+        self._interpreter.allocate_tensors()
+        (given,) = self._interpreter.get_input_details()
+        image = np.random.default_rng(seed).uniform(size=given["shape"]).astype(np.float32)
+        self._interpreter.set_tensor(given["index"], image)
+        self.bytes = path.stat().st_size
+        names = [each["op_name"] for each in self._interpreter._get_ops_details()]
+        self.operations = [name for name in names if name != "DELEGATE"]
+
+    def __call__(self) -> None:
+        self._interpreter.invoke()
+
+    def outputs(self) -> list[np.ndarray]:
+        """Of the last call, in the order of their shapes."""
+        outputs = [self._interpreter.get_tensor(each["index"]) for each in self._interpreter.get_output_details()]
+        return sorted(outputs, key=lambda output: output.shape)
+
+
+def runner(model, folder: Path, size: tuple[int, int]) -> Runner:
+    """The model as a TFLite file of this input size."""
+    from export.tflite import write_tflite
+
+    path = folder / f"{len(list(folder.iterdir()))}.tflite"
+    write_tflite(model, path, size)
+    return Runner(path)
+
+
+class Measured(NamedTuple):
+    """A layer's row and its times in s per LR pixel."""
+
+    row: object
+    before: float
+    after: float
+
+
+def models(quick: bool):
+    """(model of one layer, LR side) for every entry of the two lists."""
+    import keras
+    from keras import layers
+
+    for kind, side, scale, inputs, outputs, size in CONVOLUTIONS[::6] if quick else CONVOLUTIONS:
+        image = keras.Input((None, None, inputs))
+        if kind == "transposed":
+            x = layers.Conv2DTranspose(outputs, side, strides=scale, padding="same")(image)
+        else:
+            x = layers.Conv2D(outputs, side, padding="same")(layers.UpSampling2D(scale)(image))
+        yield keras.Model(image, x), size
+    for method, scale, maps, size in ENLARGEMENTS[::4] if quick else ENLARGEMENTS:
+        image = keras.Input((None, None, maps))
+        yield keras.Model(image, layers.UpSampling2D(scale, interpolation=method)(image)), size
+
+
+def measure(folder: Path, quick: bool) -> list[Measured]:
+    """Times of all single layers in both forms, alternating."""
+    from benchmarks.networks import randomise
+    from benchmarks.timing import paired, summarise
+    from zoo import rewrite
+
+    results = []
+    for model, size in models(quick):
+        randomise(model)
+        (row,) = rewrite.explain(model).rows
+        both = {"before": model, "after": rewrite.to_lr_space(model)}
+        runs = {name: runner(each, folder, (size, size)) for name, each in both.items()}
+        summary = summarise(paired(runs, rounds=2 if quick else 12, pause=0.005), "before")
+        # The time of one and the ratio of the two, which other work on the machine disturbs less than two times.
+        before = summary["before"]["best"] / size**2
+        results.append(Measured(row, before, before * summary["after"]["ratio"]))
+    return results
+
+
+def fit(measured: list[Measured]) -> dict[str, float]:
+    """The costs of `zoo.rewrite.gain`, in multiplications of a full convolution, by relative least squares.
+
+    Non-negative, every time counted alike however long: minimises Σ (estimate / time - 1)².
+    """
+    from scipy.optimize import nnls
+
+    from zoo.rewrite.gain import COSTS, work
+
+    kinds = list(COSTS)
+    rows, times = [], []
+    for each in measured:
+        for work_of, time in zip(work(each.row), (each.before, each.after)):
+            rows.append([work_of.get(kind, 0) for kind in kinds])
+            times.append(time)
+    costs, _ = nnls(np.asarray(rows, float) / np.asarray(times)[:, None], np.ones(len(times)))
+    return {kind: float(cost / costs[kinds.index("convolution")]) for kind, cost in zip(kinds, costs)}
