@@ -12,7 +12,7 @@ train: .venv/installed
 test: .venv/installed-test
 	$(BIN)/python -m pytest -m "not slow" $(PYTEST_FLAGS)
 
-test-all: .venv/installed-test
+test-all: .venv/installed-test .venv-jax/installed
 	$(BIN)/python -m pytest -m slow $(PYTEST_FLAGS)
 
 lint: .venv/installed-test
@@ -31,5 +31,12 @@ lint: .venv/installed-test
 	$(INSTALL) -e ".[test,onnx,video,plots,notebook]"
 	touch $@
 
+# The layers and models without TensorFlow.
+.venv-jax/installed: setup.py constraints.txt
+	$(PYTHON) -m venv .venv-jax
+	.venv-jax/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt keras "jax[cpu]" numpy
+	.venv-jax/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
+
 clean:
-	rm -rf .venv build dist *.egg-info web/node_modules
+	rm -rf .venv .venv-jax build dist *.egg-info web/node_modules
