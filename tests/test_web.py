@@ -196,6 +196,17 @@ def test_wasm_gives_pythons_pixels(own_server, files, tmp_path):
     assert difference(report["steps"][0]["pixels"], shifted) > 20
 
 
+def test_page_starts_with_a_preset(plain_server, files, tmp_path):
+    folder, pictures = files
+    presets = zoo.list_presets()
+    if not presets:
+        pytest.skip("no presets yet")
+    report = run_browser({"address": plain_server, "steps": [{"picture": str(folder / "photo.png")}]}, tmp_path)
+    (result,) = report["steps"]
+    assert (result["problem"], result["with"]) == ("", "WebAssembly")
+    assert difference(result["pixels"], upscale(pictures["photo.png"], presets[0])) <= 1
+
+
 def test_tiles_equal_the_whole_picture(own_server, tmp_path):
     """The same network as a file of any size and as one of 40 × 48 pixels: equal to the last level on WASM."""
     Image.fromarray(photo(113, 97)).save(tmp_path / "photo.png")

@@ -162,8 +162,9 @@ async function begin() {
   }
   const response = await fetch("models/index.json");
   const names = response.ok ? await response.json() : [];
-  for (const name of names.reverse()) listNetwork(name, `models/${name}`);
-  if (names.length) await chooseNetwork(names.at(-1));
+  for (const name of names) listNetwork(name, `models/${name}`);
+  element("network").value = names[0];
+  if (names.length) await chooseNetwork(names[0]);
   else element("about").textContent = "none yet: drop a .tflite file";
 }
 
