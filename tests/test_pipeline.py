@@ -1,5 +1,7 @@
 """The batches: aligned, turned, reproducible, and shared out among workers without change."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -188,3 +190,48 @@ def test_keras_trains_on_it():
     model.compile("sgd", "mae")
     history = model.fit(dataset, steps_per_epoch=3, verbose=0)
     assert np.isfinite(history.history["loss"][0])
+
+
+def most_memory():
+    """Bytes that the process has held at once so far."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def test_more_than_four_gigabytes():
+    """All of DIV2K in RGB is 8 GB: the pictures must be no constant of the graph, and no index may be 32 bits wide."""
+    from zoo.data.sources import Place, _aligned
+
+    class Large(Source):
+        records = _aligned(500_000_000, 10, "large")  # pages that nobody writes are zero and take no memory
+        places = [Place("first", "first", 0, 40, 40), Place("last", "last", 500_000_000 - 1600, 40, 40)]
+
+    source = Large("large", 3, 1, [], pixels=0)
+    source.records[-1600:] = np.arange(16000).reshape(1600, 10) % 251
+    before = most_memory()
+    patches = [eight_bits(lr) for lr, _ in batches(source.patches(8, 16, seed=0, augment=False), 4)]
+    assert most_memory() - before < 1e9, "the pictures were copied"
+    corners = [patch[0, 0, 0] for batch in patches for patch in batch if patch.any()]
+    assert 5 < len(corners) < 27
+    for patch in (patch for batch in patches for patch in batch if patch.any()):
+        row_step, column_step = (int(patch[1, 0, 0]) - int(patch[0, 0, 0])) % 251, 10
+        assert row_step == 400 % 251 and (int(patch[0, 1, 0]) - int(patch[0, 0, 0])) % 251 == column_step
+
+
+@pytest.mark.slow
+def test_the_benchmark_compares_like_with_like(tmp_path):
+    """Every way of `benchmarks.pipeline` makes aligned batches of the same pictures."""
+    from benchmarks.input_ways import Ways
+    from benchmarks.pipeline import write_pictures
+
+    pairs = write_pictures(tmp_path, 2)
+    source = data.from_folder(tmp_path, 3)
+    pictures = list(source.pictures())
+    ways = {"zoo.data": lambda: source.patches(2, 12, seed=0), **Ways(pairs, 3, 2, 12, tmp_path).all()}
+    assert len(ways) == 12
+    for name, make in ways.items():
+        ((lr, hr),) = batches(make(), 1)
+        assert lr.shape == (2, 12, 12, 1) and hr.shape == (2, 36, 36, 1), name
+        found = [origins(pictures, eight_bits(one_lr), eight_bits(one_hr), 3) for one_lr, one_hr in zip(lr, hr)]
+        assert all(found), name

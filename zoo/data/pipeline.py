@@ -48,7 +48,10 @@ def patches(source, batch, lr_size, seed, start_step=0, shard=(0, 1), augment=Tr
 
     steps = tf.data.Dataset.range(start_step, np.iinfo(np.int64).max)
     steps = steps.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
-    return steps.map(make).prefetch(8)
+    options = tf.data.Options()
+    # Its rewriting of the graph would copy what `make` captures: all pictures.
+    options.experimental_optimization.apply_default_optimizations = False
+    return steps.map(make).prefetch(8).with_options(options)
 
 
 def _cutter(lr_size: int, scale: int, channels: int, augment: bool):
