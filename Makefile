@@ -1,6 +1,7 @@
 # Each target makes its own environment in .venv; only Python >= 3.10 (and npm for `make web`) is needed.
 PYTHON ?= python3
 BIN := .venv/bin
+BENCHMARKS ?= inference rewrite large_pictures files training pipeline start delegate_gpu
 WORKDIR ?= runs/fsrcnn_x3
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
@@ -19,6 +20,12 @@ lint: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+bench: .venv/installed-bench
+	for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name --json=runs/bench/$$name.json || exit 1; done
+
+web: .venv/installed
+	cd web && npm ci --no-audit --no-fund && npm run serve
+
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Expected Python >= 3.10. Received: " + sys.version)'
 	$(PYTHON) -m venv .venv
@@ -28,7 +35,7 @@ lint: .venv/installed-test
 	touch $@
 
 .venv/installed-test: .venv/installed
-	$(INSTALL) -e ".[test,onnx,video,plots,notebook]"
+	$(INSTALL) -e ".[test,video,notebook]"
 	touch $@
 
 # The layers and models without TensorFlow.
@@ -36,6 +43,10 @@ lint: .venv/installed-test
 	$(PYTHON) -m venv .venv-jax
 	.venv-jax/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt keras "jax[cpu]" numpy
 	.venv-jax/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
+
+.venv/installed-bench: .venv/installed-test
+	$(INSTALL) -e ".[bench]"
 	touch $@
 
 clean:

@@ -9,9 +9,11 @@ HERE = Path(__file__).parent
 README = HERE / "README.md"
 
 TEST = ["pytest>=8", "ruff>=0.12"]
-ONNX = ["onnx>=1.19", "onnxruntime>=1.22"]
+ONNX = ["onnx>=1.19"]
 VIDEO = ["av>=15"]
-PLOTS = ["matplotlib>=3.9"]
+NOTEBOOK = ["nbformat>=5.10", "nbclient>=0.10", "ipykernel>=6.29"]
+PEERS = ["onnxruntime>=1.22", "opencv-python-headless>=4.12"]
+BENCH = [*ONNX, *PEERS, "torch>=2.8", "openvino>=2025.2"]
 
 setup(
     name="subpixel-zoo",
@@ -36,5 +38,12 @@ setup(
         "scikit-image>=0.24",
         "rich>=13.9",
     ],
-    extras_require={"test": TEST, "onnx": ONNX, "video": VIDEO, "plots": PLOTS},
+    extras_require={
+        # The peers too: an ONNX file is checked in the engines that people run it in.
+        "test": [*TEST, *ONNX, *PEERS],
+        "onnx": ONNX,
+        "video": VIDEO,
+        "notebook": NOTEBOOK,
+        "bench": BENCH,
+    },
 )
