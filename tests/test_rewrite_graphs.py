@@ -262,6 +262,13 @@ def test_refused():
         rewrite.to_lr_space(chain(NoConfig(lambda x: x)))
 
 
+def test_a_lambda_layer_is_carried_over():
+    """Old networks have them; its function is at hand, though Keras would not load it from a file."""
+    double = layers.Lambda(lambda x, by: x * by, arguments={"by": 2.0}, name="double", **F64)
+    model = chain(layers.Conv2DTranspose(2, 3, **UP), double)
+    assert compare(model, values()).get_layer("double") is not double
+
+
 def test_a_model_without_upsampling_is_copied():
     model = chain(layers.Conv2D(2, 3, **F64), layers.ReLU(**F64))
     rewritten = compare(model, values(), tolerance=0)

@@ -79,7 +79,7 @@ def test_windows_have_no_zero_taps_where_a_crop_avoids_them():
 
 def test_multiplications_at_5_taps_and_scale_3():
     lr = lr_convolution(resized_convolution(np.ones((5, 5, 1, 1)), "nearest", 3))
-    assert round(9 * 25 / lr.macs, 1) == 2.8
+    assert round(9 * 25 / lr.kernel.size, 1) == 2.8
 
 
 @pytest.mark.parametrize(
@@ -134,13 +134,13 @@ def test_activations(activation):
 
 
 @pytest.mark.parametrize("position", (0, 1))
-@pytest.mark.parametrize("activation", (None, "relu", "softmax"))
+@pytest.mark.parametrize("activation, padding", ((None, "same"), ("relu", "valid"), ("softmax", "same")))
 @pytest.mark.parametrize("use_bias", (True, False))
-def test_concatenation_with_hr_maps(position, activation, use_bias):
+def test_concatenation_with_hr_maps(position, activation, padding, use_bias):
     low, high = keras.Input((None, None, 3), dtype="float64"), keras.Input((None, None, 2), dtype="float64")
     parts = [layers.UpSampling2D(2, **F64)(low), high]
     x = layers.Concatenate(**F64)(parts if position == 0 else parts[::-1])
-    options = {"padding": "same", "activation": activation, "use_bias": use_bias}
+    options = {"padding": padding, "activation": activation, "use_bias": use_bias}
     x = layers.Conv2D(4, 3, name="joined", **options, **F64)(x)
     model = keras.Model([low, high], x)
     model.set_weights([np.random.default_rng(0).normal(size=w.shape) for w in model.get_weights()])
@@ -154,6 +154,17 @@ def test_concatenation_with_hr_maps(position, activation, use_bias):
     low_first = rewritten.get_layer("joined_lr")
     low_first.set_weights([w[..., ::-1, :] if w.ndim == 4 else w for w in low_first.get_weights()])
     assert oracle.relative(rewritten(pair), model(pair)) > 1e-3
+
+
+def test_an_activation_with_weights_is_copied():
+    """A PReLU given as `activation=` belongs to the layer; the rewritten model has slopes of its own."""
+    activation = layers.PReLU(shared_axes=[1, 2], **F64)
+    model = model_of(layers.Conv2DTranspose(4, 4, 2, padding="same", activation=activation, name="up", **F64))
+    _, rewritten = check(model, images())
+    assert type(rewritten.get_layer("up")) is layers.PReLU and rewritten.get_layer("up") is not activation
+    before = np.asarray(model(images()))
+    rewritten.get_layer("up").set_weights([np.full((1, 1, 4), 0.9)])
+    assert np.array_equal(model(images()), before) and oracle.relative(rewritten(images()), before) > 1e-3
 
 
 def test_two_enlargements_in_one_concatenation():

@@ -153,6 +153,10 @@ def enlarged(graph: Graph, tensor) -> Enlarged | None:
     return None
 
 
+def _is_zero_padding(operation) -> bool:
+    return type(operation) is keras.layers.ZeroPadding2D and operation.data_format == "channels_last"
+
+
 def convolution(graph: Graph, node: Node, interior: bool) -> Moved | None:
     """A `Conv2D` that reads an enlargement, alone or concatenated with HR maps; None where it reads none.
 
@@ -162,7 +166,7 @@ def convolution(graph: Graph, node: Node, interior: bool) -> Moved | None:
     layer, tensor = node.operation, node.input_tensors[0]
     padding = layer.padding
     before = graph.producer(tensor)
-    if before is not None and type(before.operation) is keras.layers.ZeroPadding2D and padding == "valid":
+    if before is not None and padding == "valid" and _is_zero_padding(before.operation):
         padding, tensor = before.operation.padding, before.input_tensors[0]
         before = graph.producer(tensor)
     parts = [tensor]

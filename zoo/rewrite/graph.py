@@ -85,17 +85,32 @@ def graphs_of(model: keras.Model) -> list[Graph]:
     return list(found.values())
 
 
-def clone(operation):
-    """The same layer or operation made from its configuration, with weights of its own (copied by `copy_weights`)."""
+def clone(operation, name: str | None = None):
+    """The same layer or operation made from its configuration, with weights of its own (copied by `copy_weights`).
+
+    Args:
+        name: of the copy; default the same.
+    """
+    if type(operation) is keras.layers.Lambda:
+        # Its configuration holds code, which Keras loads in unsafe mode only; the function itself is at hand.
+        return type(operation)(
+            operation.function,
+            output_shape=operation._output_shape,
+            mask=operation.mask,
+            arguments=operation.arguments,
+            name=name or operation.name,
+            dtype=operation.dtype_policy,
+        )
     try:
         config = operation.get_config()
-        return type(operation).from_config(config)
-    except NotImplementedError as error:
+        return type(operation).from_config(config if name is None else {**config, "name": name})
+    except (NotImplementedError, TypeError, ValueError) as error:
         if not isinstance(operation, keras.layers.Layer):
             return operation  # An operation without a configuration has no state either.
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UsageError(
             f"Expected layers that can be made anew from get_config(). Received: {operation.name!r}, "
-            f"{type(operation).__name__}, which does not implement it"
+            f"{type(operation).__name__}: {reason}"
         ) from error
 
 

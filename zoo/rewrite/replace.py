@@ -5,7 +5,7 @@ import numpy as np
 
 from zoo.layers import DepthToSpace
 from zoo.rewrite.find import Moved
-from zoo.rewrite.graph import array
+from zoo.rewrite.graph import array, clone
 from zoo.rewrite.lr_convolution import LrConvolution, is_same_padding
 from zoo.rewrite.pointwise import is_function_of_one_value
 
@@ -85,6 +85,14 @@ def _add_lr_convolution(chain: Chain, role: str, lr: LrConvolution, bias, **opti
         chain.add(f"{role}_crop", keras.layers.Cropping2D, cropping=crops, data_format="channels_last")
 
 
+def add_activation(chain: Chain, activation) -> None:
+    """An activation as a layer of its own; one that is a layer itself (PReLU …) with weights of its own."""
+    if isinstance(activation, keras.layers.Layer):
+        chain.add("activation", lambda name, dtype: clone(activation, name), *activation.get_weights())
+    else:
+        chain.add("activation", keras.layers.Activation, activation=activation)
+
+
 def chains_of(moved: Moved, names) -> list[Chain]:
     """The chains that replace a layer: one per LR term; with several parts also the HR rest and what joins them."""
     layer = moved.layer
@@ -125,7 +133,7 @@ def chains_of(moved: Moved, names) -> list[Chain]:
         end.add("sum", keras.layers.Add)
         chains.append(end)
     if activation is not None and not inside:
-        end.add("activation", keras.layers.Activation, activation=activation)
+        add_activation(end, activation)
     return chains
 
 

@@ -203,12 +203,12 @@ class Whole(Rebuild):
             result = results
             end.add("sum", keras.layers.Add)
             if pointwise and activation is not keras.activations.linear:
-                end.add("activation", keras.layers.Activation, activation=activation)
+                replace.add_activation(end, activation)
         if pointwise:
             return Phases([end(result, last=False)], scale)
         # The activation looks at the maps of a pixel together, and they lie apart in LR space.
         end.add("shuffle", zoo_layers.DepthToSpace, scale=scale)
-        end.add("activation", keras.layers.Activation, activation=activation)
+        replace.add_activation(end, activation)
         return end(result)
 
     def _merge(self, node: Node, values: list) -> Phases | None:
@@ -241,12 +241,9 @@ class Whole(Rebuild):
         return Phases([result], value.scale)
 
     def _in_lr(self, operation):
-        """A copy of an operation under another name: its own name stands for an HR tensor."""
-        new = clone(operation)
-        if isinstance(new, keras.layers.Layer):
-            config = {**new.get_config(), "name": self.names.fresh(f"{operation.name}_lr")}
-            new = type(new).from_config(config)
-        return new
+        """A copy of an operation; a layer's under another name, since its own stands for an HR tensor."""
+        named = isinstance(operation, keras.layers.Layer)
+        return clone(operation, self.names.fresh(f"{operation.name}_lr") if named else None)
 
     def _held(self, value, scale: int, layer) -> Phases | None:
         """An HR tensor as phases; None where it is held at another scale or is broadcast along a picture's axis."""

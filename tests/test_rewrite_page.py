@@ -1,0 +1,55 @@
+"""docs/identity.md: its pictures are what the code draws, its example runs, its table is what was measured."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "identity.md"
+
+
+def figures():
+    spec = importlib.util.spec_from_file_location("figures", ROOT / "docs" / "figures.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_pictures_are_what_the_code_draws(tmp_path, monkeypatch):
+    module = figures()
+    monkeypatch.setattr(module, "FOLDER", tmp_path)
+    module.main()
+    drawn = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()}
+    kept = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "figures").iterdir()}
+    assert drawn == kept, "run `python docs/figures.py`"
+    shown = set(re.findall(r"\(figures/(\w+\.svg)\)", PAGE.read_text(encoding="utf-8")))
+    assert shown == set(drawn)
+
+
+def test_pictures_follow_the_identities(tmp_path, monkeypatch):
+    """The control: kernels whose taps lie elsewhere give other pictures."""
+    module = figures()
+    monkeypatch.setattr(module, "FOLDER", tmp_path)
+    honest = module.identities.transposed_to_subpixel
+    monkeypatch.setattr(module.identities, "transposed_to_subpixel", lambda *a, **k: honest(*a, **k)[::-1])
+    module.split(4, 2, "split_4x4")
+    assert (tmp_path / "split_4x4.svg").read_text() != (ROOT / "docs" / "figures" / "split_4x4.svg").read_text()
+
+
+def test_the_example_runs():
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
+    exec(compile(code, str(PAGE), "exec"), {})
+    with pytest.raises(AssertionError):
+        exec(compile(code.replace("scale=3)", "scale=3)[::-1]", 1), str(PAGE), "exec"), {})
+
+
+def test_the_numbers_in_the_text():
+    import zoo
+    from zoo import rewrite
+
+    text = PAGE.read_text(encoding="utf-8")
+    totals = rewrite.explain(zoo.create_model("srcnn", scale=3), whole=True).totals
+    assert f"{totals['weights']:,} weights" in text and f"contains it {totals['weights_after']:,}" in text
+    assert f"{totals['macs_after'] / totals['macs']:.1f} times the multiplications" in " ".join(text.split())
