@@ -38,6 +38,7 @@ setup(
         "scikit-image>=0.24",
         "rich>=13.9",
     ],
+    entry_points={"console_scripts": ["zoo = zoo.command:main"]},
     extras_require={
         # The peers too: an ONNX file is checked in the engines that people run it in.
         "test": [*TEST, *ONNX, *PEERS],

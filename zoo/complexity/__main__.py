@@ -1,6 +1,17 @@
 """`python -m zoo.complexity`: every model of the registry in one table."""
 
+import argparse
+import sys
+
 from zoo.complexity import summary
 
-if __name__ == "__main__":
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command, which takes no flags but --help."""
+    argparse.ArgumentParser(prog="python -m zoo.complexity", description=__doc__).parse_args(arguments)
     summary()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
