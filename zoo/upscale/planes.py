@@ -21,6 +21,8 @@ from zoo.color import rgb_to_y
 
 # Bicubic reads two pixels on either side.
 REACH = 2
+# LR rows that are enlarged at a time.
+_ROWS = 32
 # Y of red, green and blue alone, of black, and what one level of Y is worth in R, G and B.
 _BLACK = float(rgb_to_y(np.zeros(3)))
 _WEIGHTS = (rgb_to_y(np.eye(3)) - _BLACK).astype(np.float32)
@@ -61,34 +63,42 @@ class Planes:
             around: for rows and columns, how many px of `samples` lie before the tile, and how many are the tile's.
             sr_image: the network's result for the tile.
         """
-        height, width, _ = sr_image.shape
-        finished = np.empty((height, width, self.colours + self.alpha), self.dtype)
-        if self.colours == 3 and self.network_channels == 1:
-            planes = self._colour(samples)
-            planes -= _GAIN * _luma(planes)
-            planes *= self.maximum
-            bright = sr_image[..., 0] * (_GAIN * self.maximum)
-            # Half a level, for the rounding, and Y's black.
-            bright += np.float32(0.5) - _GAIN * np.float32(_BLACK) * self.maximum
-            for channel, plane in enumerate(planes):
-                enlarged = bicubic(_bordered(plane, around), self.scale)
-                enlarged += bright
-                self._store(enlarged, finished[..., channel])
-        elif self.colours == 1 and self.network_channels == 3:
-            self._store(sr_image.mean(axis=2) * self.maximum + np.float32(0.5), finished[..., 0])
-        else:
-            for channel in range(self.colours):
-                self._store(sr_image[..., channel] * self.maximum + np.float32(0.5), finished[..., channel])
-        if self.alpha:
-            alpha = bicubic(_bordered(samples[..., -1].astype(np.float32), around), self.scale)
-            self._store(alpha + np.float32(0.5), finished[..., -1])
+        finished = np.empty((*sr_image.shape[:2], self.colours + self.alpha), self.dtype)
+        interpolated = self._interpolated(samples, around)
+        # A few rows at a time stay in the cache.
+        step = _ROWS * self.scale
+        for row in range(0, len(sr_image), step):
+            lr_rows = slice(row // self.scale, row // self.scale + _ROWS + 2 * REACH)
+            self._finish_rows(interpolated[:, lr_rows], sr_image[row : row + step], finished[row : row + step])
         return finished
 
-    def _store(self, plane: np.ndarray, target: np.ndarray) -> None:
-        """Clips and cuts to integers; half a level is in `plane` already, which is used up."""
-        np.clip(plane, 0, self.maximum, out=plane)
-        # Contiguous first: a cast into every third byte is slower than a cast and a copy.
-        target[...] = plane.astype(self.dtype)
+    def _interpolated(self, samples: np.ndarray, around: tuple) -> np.ndarray:
+        """What bicubic interpolation enlarges, with `REACH` px around: three planes of chroma, alpha, both or none."""
+        chroma = 3 if self.colours == 3 and self.network_channels == 1 else 0
+        planes = np.empty((chroma + self.alpha, *samples.shape[:2]), np.float32)
+        if chroma:
+            colours = self._colour(samples)
+            colours -= _GAIN * _luma(colours)
+            np.multiply(colours, self.maximum, out=planes[:3])
+        if self.alpha:
+            planes[-1] = samples[..., -1]
+        return _bordered(planes, around)
+
+    def _finish_rows(self, interpolated: np.ndarray, sr_image: np.ndarray, finished: np.ndarray) -> None:
+        planes = bicubic(interpolated, self.scale)
+        if len(planes) >= 3:
+            bright = sr_image[..., 0] * (_GAIN * self.maximum)
+            bright -= _GAIN * np.float32(_BLACK) * self.maximum
+            planes[:3] += bright
+        else:
+            colour = sr_image.transpose(2, 0, 1) * self.maximum
+            if self.colours < len(colour):
+                colour = colour.mean(axis=0, keepdims=True)
+            planes = np.concatenate([colour, planes]) if self.alpha else colour
+        # Rounded half up.
+        planes += np.float32(0.5)
+        np.clip(planes, 0, self.maximum, out=planes)
+        finished[...] = planes.astype(self.dtype).transpose(1, 2, 0)
 
     def _colour(self, samples: np.ndarray) -> np.ndarray:
         """The picture's colours in [0, 1], plane by plane: (1 or 3, h, w) float32."""
@@ -109,41 +119,44 @@ def _luma(planes: np.ndarray) -> np.ndarray:
     return luma
 
 
-def bicubic(plane: np.ndarray, scale: int) -> np.ndarray:
-    """Enlarges (h + 4, w + 4) float32, two px of border on each side, to (scale·h, scale·w).
+def bicubic(planes: np.ndarray, scale: int) -> np.ndarray:
+    """Enlarges (n, h + 4, w + 4) float32, two px of border on each side, to (n, scale·h, scale·w).
 
-    Tap by tap, so that a pixel's value depends on its neighbours alone and not on the tile it lies in.
+    Tap by tap, so that a pixel's value depends on its neighbours alone and not on the tile it lies in; columns first,
+    so that most of the work runs along rows.
     """
-    height, width = (side - 2 * REACH for side in plane.shape)
+    count, height, width = planes.shape[0], planes.shape[1] - 2 * REACH, planes.shape[2] - 2 * REACH
     weights = identities.interpolation_weights("bicubic", scale).astype(np.float32)
-    rows = np.empty((height, scale, width + 2 * REACH), np.float32)
+    taps = range(len(weights))
+    wide = np.empty((count, height + 2 * REACH, width, scale), np.float32)
+    column = np.empty(wide.shape[:3], np.float32)
     for phase in range(scale):
-        rows[:, phase] = _weighted(weights[:, phase], [plane[tap : tap + height] for tap in range(len(weights))])
-    rows = rows.reshape(height * scale, -1)
-    enlarged = np.empty((height * scale, width, scale), np.float32)
+        _weighted(weights[:, phase], [planes[..., tap : tap + width] for tap in taps], column)
+        wide[..., phase] = column
+    wide = wide.reshape(count, height + 2 * REACH, width * scale)
+    enlarged = np.empty((count, height, scale, width * scale), np.float32)
     for phase in range(scale):
-        columns = [rows[:, tap : tap + width] for tap in range(len(weights))]
-        enlarged[..., phase] = _weighted(weights[:, phase], columns)
-    return enlarged.reshape(height * scale, width * scale)
+        _weighted(weights[:, phase], [wide[:, tap : tap + height] for tap in taps], enlarged[:, :, phase])
+    return enlarged.reshape(count, height * scale, width * scale)
 
 
-def _weighted(weights: np.ndarray, taps: list[np.ndarray]) -> np.ndarray:
-    used = [(weight, tap) for weight, tap in zip(weights, taps) if weight]
-    total = used[0][0] * used[0][1]
-    term = np.empty_like(total)
-    for weight, tap in used[1:]:
-        total += np.multiply(weight, tap, out=term)
-    return total
+def _weighted(weights: np.ndarray, taps: list[np.ndarray], total: np.ndarray) -> None:
+    """The weighted sum of the taps, into `total`."""
+    (weight, tap), *others = [(weight, tap) for weight, tap in zip(weights, taps) if weight]
+    np.multiply(tap, weight, out=total)
+    term = np.empty(total.shape, np.float32)
+    for weight, tap in others:
+        total += np.multiply(tap, weight, out=term)
 
 
-def _bordered(plane: np.ndarray, around: tuple) -> np.ndarray:
+def _bordered(planes: np.ndarray, around: tuple) -> np.ndarray:
     """The tile with exactly `REACH` px around it, mirrored where the picture ends."""
     inside, missing = [], []
-    for length, (before, kept) in zip(plane.shape, around):
+    for length, (before, kept) in zip(planes.shape[1:], around):
         first, last = max(before - REACH, 0), min(before + kept + REACH, length)
         inside.append(slice(first, last))
         missing.append((REACH - (before - first), REACH - (last - before - kept)))
-    return np.pad(plane[tuple(inside)], missing, mode="symmetric")
+    return np.pad(planes[(slice(None), *inside)], [(0, 0), *missing], mode="symmetric")
 
 
 def _spread(planes: np.ndarray, visible: np.ndarray, distance: int) -> None:
