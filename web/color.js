@@ -1,6 +1,6 @@
 // Colour as in zoo/color.py: luma and chroma of BT.601 in studio range, in 8-bit levels; chroma enlarged by Keys'
-// bicubic (a = -1/2, no antialias), the border mirrored with the edge pixel repeated: zoo/upscale/planes.py says it whole.
-// A picture is { width, height, data }, RGBA levels. A region is { top, bottom, left, right }, bottom and right excluded.
+// bicubic (a = -1/2, no antialias), the border mirrored with the edge pixel repeated, as zoo/upscale/planes.py has it.
+// A picture is { width, height, data }, RGBA levels. A region is { top, bottom, left, right }, the last two excluded.
 
 const YCBCR = [
   [65.481, 128.553, 24.966],

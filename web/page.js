@@ -78,7 +78,7 @@ async function chooseNetwork(name) {
   const source = networks.get(name);
   if (source instanceof File) return openNetwork(name, new Uint8Array(await source.arrayBuffer()));
   const response = await fetch(source);
-  if (!response.ok) throw new Error(`Expected the file ${source} beside this page. Received: status ${response.status}.`);
+  if (!response.ok) throw new Error(`Expected ${source} beside this page. Received: status ${response.status}.`);
   return openNetwork(name, new Uint8Array(await response.arrayBuffer()));
 }
 
@@ -127,7 +127,7 @@ function report({ picture: after, processor, why, tiles, exact }, times, before)
   element("network-time").textContent = `${milliseconds("network")} ms`;
   element("frame-time").textContent = `${milliseconds("frame")} ms`;
   element("frames").textContent = times.length > 1 ? `median of ${times.length}` : "first run";
-  const border = "The picture is smaller than this file's tile, so its right and lower edge are computed as if it went on.";
+  const border = "The picture is smaller than this file's tile: its right and lower edge are computed as if it went on.";
   element("note").textContent = [why, exact ? null : border].filter(Boolean).join(" ");
 }
 

@@ -31,8 +31,8 @@ export function checkSize({ width, height }, scale) {
   const [outWidth, outHeight] = [width * scale, height * scale];
   if (Math.max(outWidth, outHeight) > MAX_SIDE || outWidth * outHeight > MAX_PIXELS) {
     throw new Error(
-      `Expected a result of at most ${MAX_PIXELS / 2 ** 20} megapixels (of 1024 × 1024) and ${MAX_SIDE} pixels a side, ` +
-        `the most that a browser shows. Received: ${width}×${height}, which becomes ${outWidth}×${outHeight}.`,
+      `Expected a result of at most ${MAX_PIXELS / 2 ** 20} megapixels (of 1024 × 1024) and ${MAX_SIDE} pixels a ` +
+        `side, the most that a browser shows. Received: ${width}×${height}, which becomes ${outWidth}×${outHeight}.`,
     );
   }
 }
@@ -65,7 +65,8 @@ export function paint(canvas, { width, height, data }) {
 /** Offers a canvas as a PNG file. */
 export async function save(canvas, name) {
   const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
-  if (!blob) throw new Error(`Expected a picture that this browser can encode. Received: ${canvas.width}×${canvas.height}.`);
+  const { width, height } = canvas;
+  if (!blob) throw new Error(`Expected a picture that this browser can encode. Received: ${width}×${height}.`);
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
   link.download = name;

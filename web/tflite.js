@@ -99,8 +99,8 @@ export function constantInts(graph, index) {
 }
 
 /**
- * The first subgraph of a .tflite file: its tensors, its operators in the order in which they run, the input, the output.
- * Throws an Error with one sentence if the bytes are no such file or the network does not map one picture to one picture.
+ * The first subgraph of a .tflite file: its tensors, its operators in the order in which they run, input and output.
+ * Throws an Error with one sentence if the bytes are no such file or the network does not map a picture to a picture.
  */
 export function readGraph(bytes) {
   if (!isTflite(bytes)) throw new Error("Expected a TFLite file. Received a file of another kind.");

@@ -9,7 +9,7 @@ const packages = join(web, "node_modules", "@litertjs");
 const presets = join(web, "..", "zoo", "presets");
 
 function copyRuntime(to) {
-  if (!existsSync(packages)) throw new Error("Expected web/node_modules/@litertjs. Received nothing: run `npm ci` first.");
+  if (!existsSync(packages)) throw new Error("Expected node_modules/@litertjs. Received nothing: run `npm ci` first.");
   mkdirSync(join(to, "wasm"), { recursive: true });
   for (const name of readdirSync(join(packages, "core", "wasm"))) {
     // The JSPI build serves WebNN and graphs split between processors; the page uses neither.

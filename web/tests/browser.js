@@ -1,6 +1,6 @@
 // Drives the page in a real Chromium: node tests/browser.js JOB.json   (tests/test_web.py writes the job)
-// The job: { address, chromium, gpu, viewport, steps: [{ network, picture, … }] }, each step dropping
-// files on the page, choosing a processor, moving the slider, pressing a button, saving or taking a screenshot, as named.
+// The job: { address, chromium, gpu, viewport, steps: [{ network, picture, … }] }, each step dropping files on the
+// page, choosing a processor, moving the slider, pressing a button, saving or taking a screenshot, as named.
 // Prints what the page then says, one object per step, and writes its pixels as RGBA bytes.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -31,7 +31,8 @@ async function drop(page, path) {
     const content = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
     const dataTransfer = new DataTransfer();
     dataTransfer.items.add(new File([content], name));
-    document.querySelector(".drop").dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+    const event = new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true });
+    document.querySelector(".drop").dispatchEvent(event);
   }, file);
   await idle(page);
 }

@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { cut, tileSize } from "../tiles.js";
 
 test("every pixel comes from one tile, with the network's reach around it", () => {
-  for (const [length, tile, radius] of [[100, 40, 6], [97, 40, 6], [41, 40, 19], [1000, 512, 9], [53, 13, 6], [60, 10, 0]]) {
+  const cases = [[100, 40, 6], [97, 40, 6], [41, 40, 19], [1000, 512, 9], [53, 13, 6], [60, 10, 0]];
+  for (const [length, tile, radius] of cases) {
     const tiles = cut(length, tile, radius);
     assert.equal(tiles[0].from, 0);
     assert.equal(tiles.at(-1).to, length);
