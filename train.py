@@ -7,6 +7,7 @@ import dataclasses
 import logging
 import os
 import sys
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow reads it when it is imported
 
@@ -24,6 +25,7 @@ STOPPED = 130  # what a shell reports for Ctrl-C
 
 flags.DEFINE_string("workdir", None, "Folder of the run: checkpoints, logs, results.")
 flags.DEFINE_string("recipe", None, f"Complete settings by name ({', '.join(RECIPES)}); flags given beside it win.")
+flags.DEFINE_boolean("export", True, "Write TFLite files too: LR 360x640 for a GPU, and one of any size for a CPU.")
 for field in FIELDS:
     DEFINE[field.type](field.name, field.default, field.metadata["help"])
 
@@ -46,17 +48,23 @@ def main(argv: list[str]) -> int:
     except KeyboardInterrupt:
         print("Stopped between two checkpoints. The same command goes on from the last one.", file=sys.stderr)
         return STOPPED
-    report(results)
+    from zoo.training.results import print_results  # not at the top: --help needs no TensorFlow
+
+    print_results(results)
+    print(f"In {FLAGS.workdir}: model.keras, results.json, curve.png, comparison.png")
+    if FLAGS.export:
+        export(Path(FLAGS.workdir))
     return 0
 
 
-def report(results: dict) -> None:
-    """Prints the table and where things are."""
-    from zoo.training.results import print_results
+def export(workdir: Path) -> None:
+    """Writes the TFLite files of the trained network; `python -m export` has other sizes and formats."""
+    from export import export_model
+    from zoo.registry import open_model
 
-    print_results(results)
-    names = "model.keras, results.json, curve.png, comparison.png"
-    print(f"In {FLAGS.workdir}: {names}")
+    model = open_model(str(workdir / "model.keras"))
+    report = export_model(model, workdir / "export", sizes=[(360, 640)], formats=["tflite_fp32", "tflite_dynamic"])
+    print(f"In {workdir / 'export'}: {', '.join(file['name'] for file in report['files'])}")
 
 
 @exit_on_usage_error

@@ -11,8 +11,8 @@ from zoo.training.config import TrainConfig
 __all__ = ["TrainConfig", "train"]
 
 
-def train(config: TrainConfig, workdir, source=None, valid=None) -> dict:
+def train(config: TrainConfig, workdir, source=None, valid=None, strategy=None) -> dict:
     """Trains the network that `config` describes and returns its results; see `zoo.training.loop.train`."""
     from zoo.training.loop import train as run  # TensorFlow starts here, not with `train.py --help`
 
-    return run(config, workdir, source=source, valid=valid)
+    return run(config, workdir, source, valid, strategy)

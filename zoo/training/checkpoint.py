@@ -49,7 +49,7 @@ class Checkpoints:
         Raises:
             OSError: if it cannot be written, as on a full disk.
         """
-        step = int(self.optimizer.iterations)
+        step = steps_done(self.optimizer)
         if self.step == step:
             return
         try:
@@ -74,11 +74,16 @@ class Checkpoints:
                 LOGGER.warning("Cannot read %s, going back to the one before it: %s", path, _reason(error))
                 unreadable = path
                 continue
-            self.step = int(self.optimizer.iterations)
+            self.step = steps_done(self.optimizer)
             return self.step
         if unreadable:
             raise UsageError(f"Expected a checkpoint that can be read. Received: {unreadable}")
         return None
+
+
+def steps_done(optimizer: keras.optimizers.Optimizer) -> int:
+    """Returns the number of steps that an optimizer has taken, under any strategy."""
+    return int(tf.convert_to_tensor(optimizer.iterations.value))
 
 
 def claim_workdir(config: TrainConfig, workdir: Path) -> None:

@@ -13,7 +13,7 @@ from zoo.complexity import receptive_field
 from zoo.data import check_disjoint
 from zoo.errors import UsageError
 from zoo.training import start
-from zoo.training.checkpoint import Checkpoints, claim_workdir
+from zoo.training.checkpoint import Checkpoints, claim_workdir, steps_done
 from zoo.training.comparison import Comparison
 from zoo.training.config import TrainConfig
 from zoo.training.input import open_batches, open_picture, open_source
@@ -48,7 +48,7 @@ class Run:
     comparison: Comparison
 
 
-def train(config: TrainConfig, workdir, source=None, valid=None) -> dict:
+def train(config: TrainConfig, workdir, source=None, valid=None, strategy=None) -> dict:
     """Trains the network that `config` describes, or goes on where a stopped run was.
 
     Start order: the checkpoint in `workdir`; else the preset or weights of `config`; else from scratch.
@@ -59,6 +59,8 @@ def train(config: TrainConfig, workdir, source=None, valid=None) -> dict:
             `curve.png` and `comparison.png`.
         source: a `zoo.data.Source` instead of the one that `config.data` names.
         valid: a `zoo.data.Source` instead of the one that `config.valid` names.
+        strategy: a synchronous `tf.distribute.Strategy`; default: TensorFlow's own, one device. The global batch and
+            its content are the same with any number of replicas.
 
     Returns:
         The results, as written to `results.json`.
@@ -74,13 +76,19 @@ def train(config: TrainConfig, workdir, source=None, valid=None) -> dict:
     if hasattr(source, "hashes") and hasattr(valid, "hashes"):
         check_disjoint(source, valid)
 
-    run = set_up(config, workdir, source, valid)
-    done = int(run.optimizer.iterations)
+    strategy = strategy or tf.distribute.get_strategy()
+    if config.batch % strategy.num_replicas_in_sync:
+        raise UsageError(
+            f"Expected batch to be a multiple of {strategy.num_replicas_in_sync}, the number of replicas. "
+            f"Received: {config.batch}"
+        )
+    run = set_up(config, workdir, source, valid, strategy)
+    done = steps_done(run.optimizer)
     try:
         with Recorder(workdir, done, config.steps) as recorder, Interruption() as interruption:
-            batches = open_batches(tf.distribute.get_strategy(), source, config, done)
+            batches = open_batches(strategy, source, config, done)
             take_steps(run, batches, recorder, interruption)
-        return write_results(config, workdir, run.average, valid, run.comparison, int(run.optimizer.iterations))
+        return write_results(config, workdir, run.average, valid, run.comparison, steps_done(run.optimizer))
     except OSError as error:
         raise UsageError(
             f"Expected to write into {workdir}. Received: {error.strerror or error}. "
@@ -99,9 +107,8 @@ def prepare_engine(config: TrainConfig) -> None:
     keras.utils.set_random_seed(config.seed)
 
 
-def set_up(config: TrainConfig, workdir: Path, source, valid) -> Run:
+def set_up(config: TrainConfig, workdir: Path, source, valid, strategy) -> Run:
     """Builds everything that the steps work on, with the weights they start from."""
-    strategy = tf.distribute.get_strategy()
     with strategy.scope():
         model = start.build_model(config)
         if config.freeze_body:
@@ -140,7 +147,7 @@ def set_up(config: TrainConfig, workdir: Path, source, valid) -> Run:
 def take_steps(run: Run, batches, recorder: Recorder, interruption: Interruption) -> None:
     """Takes the steps that are left, with the log, the validations and the checkpoints between them."""
     config, rate, watch, recent = run.config, LearningRate(run.config), Stopwatch(), []
-    done = int(run.optimizer.iterations)
+    done = steps_done(run.optimizer)
     if done == 0:
         validate(run, recorder, 0)
     for step in range(done + 1, config.steps + 1):
