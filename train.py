@@ -12,6 +12,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow reads it when it is imported
 
 from absl import app, flags
+from absl import logging as absl_logging
 
 from zoo.errors import UsageError, exit_on_usage_error
 from zoo.training import TrainConfig, train
@@ -39,7 +40,7 @@ def main(argv: list[str]) -> int:
     settings = recipe(FLAGS.recipe) if FLAGS.recipe else {}
     given = {field.name: FLAGS[field.name].value for field in FIELDS if FLAGS[field.name].present}
     config = TrainConfig(**{**settings, **given})
-    logging.getLogger("zoo").setLevel(logging.INFO)
+    show_log()
     try:
         results = train(config, FLAGS.workdir)
     except Interrupted as stopped:
@@ -55,6 +56,15 @@ def main(argv: list[str]) -> int:
     if FLAGS.export:
         export(Path(FLAGS.workdir))
     return 0
+
+
+def show_log() -> None:
+    """Shows what the zoo says as plain lines, and of TensorFlow the warnings."""
+    absl_logging.set_verbosity(absl_logging.WARNING)
+    ours = logging.getLogger("zoo")
+    ours.setLevel(logging.INFO)
+    ours.addHandler(logging.StreamHandler())
+    ours.propagate = False
 
 
 def export(workdir: Path) -> None:
