@@ -61,6 +61,11 @@ def training_card(workdir: Path, config: TrainConfig) -> dict:
     if flags.get("weights"):
         flags["weights"] = "/".join(Path(flags["weights"]).parts[-2:])
     command = " ".join(["python train.py", *(f"--{name}={value}" for name, value in flags.items()), "--workdir=DIR"])
+    # A run that started from another one's weights carries that one's card along.
+    before = Path(config.weights).parent
+    earlier = None
+    if config.weights and (before / "config.json").is_file():
+        earlier = training_card(before, TrainConfig.load(before / "config.json"))
     best = json.loads((workdir / "best.json").read_text(encoding="utf-8"))
     return {
         "command": command,
@@ -74,6 +79,7 @@ def training_card(workdir: Path, config: TrainConfig) -> dict:
         "seed": config.seed,
         "environment": json.loads((workdir / "environment.json").read_text(encoding="utf-8")),
         "valid_psnr": round(best["psnr"], 4),
+        **({"started_from": earlier} if earlier else {}),
     }
 
 

@@ -66,6 +66,11 @@ def page(cards: list[dict]) -> str:
             f"- {_steps(training)}, {training['hours']} hours, seed {training['seed']}, on "
             f"{environment['threads']} threads of {environment['processor']}, TensorFlow {environment['tensorflow']}, "
             f"Keras {environment['keras']}; {entry['date']}",
+            *(
+                f"- started from: `{earlier['command']}`, {_steps(earlier)}, {earlier['hours']} hours"
+                for earlier in [training.get("started_from")]
+                if earlier
+            ),
             f"- PSNR on the validation pictures: {training['valid_psnr']:.2f} dB",
             *(f"- {name}: {_figures(result)}" for name, result in entry["results"].items()),
             *([f"- {entry['note']}"] if entry.get("note") else []),
