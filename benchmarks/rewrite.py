@@ -1,7 +1,8 @@
 """Networks as others write them, before and after `zoo.rewrite.to_lr_space`, in TFLite (XNNPACK, 2 threads).
 
-Also measures single layers, fits the costs behind `only_if_cheaper=True` to them, and counts on how many networks, none
-of which the fit has seen, these costs pick the faster form.
+Also asks the real LiteRT GPU delegate for both forms at a small size, measures single layers, fits the costs behind
+`only_if_cheaper=True` to them, and counts on how many networks, none of which the fit has seen, these costs pick the
+faster form.
 """
 
 import os
@@ -68,6 +69,24 @@ def measure(name: str, folder: Path, costs: dict[str, float], quick: bool) -> di
     }
 
 
+def gate(name: str, folder: Path) -> dict[str, str]:
+    """The GPU delegate's verdict on a slim network at an odd size, as it is and rewritten."""
+    from benchmarks.networks import NETWORKS, randomise
+    from export import delegate
+    from export.tflite import write_tflite
+    from zoo import rewrite
+
+    network = NETWORKS[name]
+    model = randomise(network.build(0.25))
+    size = (5 * network.multiple, 7 * network.multiple)
+    verdicts = {}
+    for form, each in (("before", model), ("after", rewrite.to_lr_space(model))):
+        path = folder / f"gate_{form}.tflite"
+        write_tflite(each, path, size)
+        verdicts[form] = delegate.measure(path)["gpu"]["verdict"]
+    return verdicts
+
+
 def _counted(names: list[str]) -> dict[str, int]:
     return {name: names.count(name) for name in sorted(set(names))}
 
@@ -101,13 +120,13 @@ def main(arguments: list[str] | None = None) -> None:
         results = []
         for name in names:
             (inside := Path(folder) / name).mkdir()
-            results.append(measure(name, inside, costs, flags.quick))
+            results.append(measure(name, inside, costs, flags.quick) | {"delegate": gate(name, inside)})
     written["networks"] = results
     right = sum(each["picked_the_faster"] for each in results)
     written["picked_the_faster"] = [right, len(results)]
     record.table(
         "Before and after to_lr_space, TFLite, 2 threads",
-        ["network", "before, ms", "after, ms", "times faster", "kB before", "after", "only_if_cheaper"],
+        ["network", "before, ms", "after", "faster", "kB", "after", "picked", "GPU delegate"],
         [_cells(each) for each in results],
     )
     print("costs fitted to single layers:", ", ".join(f"{kind} {cost}" for kind, cost in written["costs"].items()))
@@ -122,7 +141,8 @@ def _cells(each: dict) -> list[str]:
     times = [f"{1e3 * each['times'][form]['median']:.2f}" for form in ("before", "after")]
     size = [f"{each['kilobytes'][form]:.0f}" for form in ("before", "after")]
     pick = f"{each['chosen']}{'' if each['picked_the_faster'] else ' (wrong)'}"
-    return [each["network"], *times, f"{each['faster']:.2f}", *size, pick]
+    verdicts = f"{each['delegate']['before']} → {each['delegate']['after']}"
+    return [each["network"], *times, f"{each['faster']:.2f}", *size, pick, verdicts]
 
 
 if __name__ == "__main__":
