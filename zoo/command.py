@@ -11,7 +11,7 @@ from zoo.errors import UsageError, exit_on_usage_error
 
 # Word → module whose `main(arguments)` does it, and a line of help. Resolved when used: `zoo upscale` starts at once.
 WORDS = {
-    "train": ("zoo.training.command", "train a network, or go on where a run was stopped"),
+    "train": ("zoo.train_command", "train a network, or go on where a run was stopped"),
     "evaluate": ("zoo.evaluate", "PSNR and SSIM by the published protocol"),
     "upscale": ("zoo.upscale.__main__", "make pictures larger"),
     "rewrite": ("zoo.rewrite.__main__", "move a Keras network's upsampling into LR space"),

@@ -1,0 +1,100 @@
+"""Trains a network of the zoo: `python train.py --model=espcn --scale=3 --data=FOLDER --workdir=runs/espcn_x3`.
+
+The same command goes on where a run was stopped. `--help` lists every choice.
+"""
+
+import dataclasses
+import logging
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow reads it when it is imported
+
+from absl import app, flags
+from absl import logging as absl_logging
+
+from zoo.errors import UsageError, exit_on_usage_error
+from zoo.training import TrainConfig, train
+from zoo.training.interruption import Interrupted
+from zoo.training.recipes import RECIPES, recipe
+
+FLAGS = flags.FLAGS
+DEFINE = {int: flags.DEFINE_integer, float: flags.DEFINE_float, bool: flags.DEFINE_boolean, str: flags.DEFINE_string}
+FIELDS = dataclasses.fields(TrainConfig)
+STOPPED = 130  # what a shell reports for Ctrl-C
+
+flags.DEFINE_string("workdir", None, "Folder of the run: checkpoints, logs, results.")
+flags.DEFINE_string("recipe", None, f"Complete settings by name ({', '.join(RECIPES)}); flags given beside it win.")
+flags.DEFINE_boolean("export", True, "Write TFLite files too: LR 360x640 for a GPU, and one of any size for a CPU.")
+for field in FIELDS:
+    DEFINE[field.type](field.name, field.default, field.metadata["help"])
+
+
+@exit_on_usage_error
+def run(argv: list[str]) -> int:
+    if len(argv) > 1:
+        raise UsageError(f"Expected flags only, as --name=value. Received: {argv[1]!r}")
+    if not FLAGS.workdir:
+        raise UsageError("Expected --workdir=DIR, the folder of the run. Received none.")
+    settings = recipe(FLAGS.recipe) if FLAGS.recipe else {}
+    given = {field.name: FLAGS[field.name].value for field in FIELDS if FLAGS[field.name].present}
+    config = TrainConfig(**{**settings, **given})
+    show_log()
+    try:
+        results = train(config, FLAGS.workdir)
+    except Interrupted as stopped:
+        print(stopped, file=sys.stderr)
+        return STOPPED
+    except KeyboardInterrupt:
+        print("Stopped between two checkpoints. The same command goes on from the last one.", file=sys.stderr)
+        return STOPPED
+    from zoo.training.results import print_results  # not at the top: --help needs no TensorFlow
+
+    print_results(results)
+    print(f"In {FLAGS.workdir}: model.keras, results.json, curve.png, comparison.png")
+    if FLAGS.export:
+        export(Path(FLAGS.workdir))
+    return 0
+
+
+def show_log() -> None:
+    """Shows what the zoo says as plain lines, and of TensorFlow the warnings."""
+    absl_logging.set_verbosity(absl_logging.WARNING)
+    ours = logging.getLogger("zoo")
+    ours.setLevel(logging.INFO)
+    ours.addHandler(logging.StreamHandler())
+    ours.propagate = False
+
+
+def export(workdir: Path) -> None:
+    """Writes the TFLite files of the trained network; `python -m export` has other sizes and formats."""
+    from export import export_model
+    from zoo.registry import open_model
+
+    model = open_model(str(workdir / "model.keras"))
+    report = export_model(model, workdir / "export", sizes=[(360, 640)], formats=["tflite_fp32", "tflite_dynamic"])
+    print(f"In {workdir / 'export'}: {', '.join(file['name'] for file in report['files'])}")
+
+
+@exit_on_usage_error
+def parse(argv: list[str]) -> list[str]:
+    """Reads the flags; a wrong one is a sentence like any other wrong input."""
+    try:
+        return FLAGS(argv)
+    except flags.Error as error:
+        raise UsageError(f"Expected flags that --help lists. Received: {error}") from None
+
+
+def flags_or_exit(argv: list[str]) -> list[str]:
+    rest = parse(argv)
+    return sys.exit(rest) if isinstance(rest, int) else rest
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command; exits with its code, as absl's programs do."""
+    argv = sys.argv if arguments is None else [sys.argv[0], *arguments]
+    for name in ("workdir", "recipe", "export", *(field.name for field in FIELDS)):
+        # --help shows the flags of the program that was started, which may be the `zoo` command.
+        FLAGS.register_key_flag_for_module(argv[0], FLAGS[name])
+    app.run(run, argv=argv, flags_parser=flags_or_exit)
