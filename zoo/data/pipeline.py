@@ -4,8 +4,9 @@ The way is short because the records (`zoo.data.sources`) keep each LR pixel bes
 LR and the HR patch at once, and one more, fused by XLA with the conversion to float, turns and flips them.
 """
 
+import logging
+
 import numpy as np
-from absl import logging
 
 from zoo.errors import UsageError
 
@@ -86,7 +87,9 @@ def _large_enough(source, lr_size: int) -> list:
         raise UsageError(f"Expected a picture of at least {side}x{side} pixels. Received: none in {source.name!r}")
     if len(places) < len(source.places):
         small = len(source.places) - len(places)
-        logging.warning("%s: %d of the pictures smaller than %dx%d pixels, not used", source.name, small, side, side)
+        logging.getLogger("zoo.data").warning(
+            "%s: %d of the pictures smaller than %dx%d pixels, not used", source.name, small, side, side
+        )
     return places
 
 

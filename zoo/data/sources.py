@@ -2,19 +2,22 @@
 
 import dataclasses
 import hashlib
+import logging
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from absl import logging
 
 from zoo.color import luma
 from zoo.data.decode import PictureError
 from zoo.data.degrade import crop_to_multiple, imresize
 from zoo.errors import UsageError
 
+LOGGER = logging.getLogger("zoo.data")
+_SECONDS_BETWEEN_NEWS = 10
 _ALIGNMENT = 64  # TensorFlow takes an array as it is, without a copy, where it starts at a multiple of 64 bytes.
 
 
@@ -136,14 +139,14 @@ class Source:
             return
         width = self.channels * (1 + self.scale**2)
         records = _aligned(self._pixels // self.scale**2, width, self.name)
-        start = 0
+        start, spoken = 0, time.monotonic()
         for path, reason in self.skipped:
-            logging.warning("Skipping %s: %s", path, reason)
+            LOGGER.warning("Skipping %s: %s", path, reason)
         for picture, done in _ahead(self._prepare, self._unread):
             try:
                 lr, hr, digest = done()
             except PictureError as error:
-                logging.warning("Skipping %s: %s", picture.path, error)
+                LOGGER.warning("Skipping %s: %s", picture.path, error)
                 self.skipped.append((picture.path, str(error)))
                 continue
             place = Place(picture.name, picture.path, start, *lr.shape[:2])
@@ -151,9 +154,12 @@ class Source:
             _pack(lr, hr, self.scale, records[place.start : start])
             self._places.append(place)
             self._hashes.setdefault(digest, picture.path)
+            if time.monotonic() - spoken > _SECONDS_BETWEEN_NEWS:
+                spoken = time.monotonic()
+                LOGGER.info("%s: %d pictures read", self.name, len(self._places))
         if self.skipped:
             total = len(self._places) + len(self.skipped)
-            logging.warning("%s: skipped %d of %d pictures, which cannot be read", self.name, len(self.skipped), total)
+            LOGGER.warning("%s: skipped %d of %d pictures, which cannot be read", self.name, len(self.skipped), total)
         if not self._places:
             why = "; ".join(f"{path}: {reason}" for path, reason in self.skipped[:3])
             raise UsageError(f"Expected at least one picture that can be read in {self.name!r}. Received: {why}")
