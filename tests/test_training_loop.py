@@ -114,7 +114,7 @@ def test_a_killed_run_ends_with_the_same_bits_and_the_same_log(whole, killed, tm
     assert first == second
 
 
-@pytest.mark.parametrize("dropped", ["optimizer", "average"])
+@pytest.mark.parametrize("dropped", ["optimizer", pytest.param("average", marks=pytest.mark.slow)])
 def test_a_run_that_loses_part_of_its_state_does_not_match(whole, killed, tmp_path, monkeypatch, dropped):
     shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
     restore = loop.Checkpoints.restore
@@ -131,6 +131,7 @@ def test_a_run_that_loses_part_of_its_state_does_not_match(whole, killed, tmp_pa
     assert not equal(state(whole), state(tmp_path))
 
 
+@pytest.mark.slow
 def test_another_seed_gives_other_weights(whole, tmp_path):
     run(dataclasses.replace(TINY, seed=4), tmp_path)
     assert not equal(state(whole), state(tmp_path))
