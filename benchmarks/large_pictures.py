@@ -20,7 +20,6 @@ from benchmarks.timing import linear_fit
 SCALE = 2
 # LR height and width: 0.25 to 133 megapixels of output; the largest is 7680×4320 ×2.
 SIZES = ((204, 306), (408, 612), (816, 1224), (1632, 2448), (2160, 3840), (3240, 5760), (4320, 7680))
-MEMORY_LIMIT = 1.2e9
 
 
 def enlarge_one(path: str, height: int, width: int) -> dict:
@@ -84,7 +83,6 @@ def main(arguments: list[str] | None = None) -> None:
         written["tiling"] = whole_against_tiled(path, flags.quick)
     pictures = written["pictures"]
     written["fit"] = linear_fit([row["megapixels"] for row in pictures], [row["seconds"] for row in pictures])
-    written["memory_limit"] = MEMORY_LIMIT
     record.table(
         f"ESPCN ×{SCALE}, RGB",
         ["output, Mpx", "s", "s/Mpx", "peak, MB", "without the pictures, MB"],

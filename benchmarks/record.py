@@ -53,4 +53,5 @@ def table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) ->
         made.add_column(heading, justify="right" if column else "left", no_wrap=True)
     for row in rows:
         made.add_row(*row)
-    Console().print(made)
+    # Wider than a pipe's 80 columns, so that no figure is cut off.
+    Console(width=120).print(made)

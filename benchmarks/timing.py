@@ -1,6 +1,7 @@
 """Times of several candidates for one job, measured fairly: paired, alternating, in one run."""
 
 import gc
+import math
 import os
 import platform
 import statistics
@@ -23,6 +24,7 @@ def paired(
     rounds: int = 10,
     warmup: int = 2,
     pause: float = 0.02,
+    seconds: float = math.inf,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, list[float]]:
     """Runs every candidate once a round, so that whatever disturbs the machine disturbs them alike.
@@ -34,6 +36,7 @@ def paired(
         rounds: measured rounds.
         warmup: rounds before those, not measured.
         pause: s between two calls, so that another engine's threads stop spinning.
+        seconds: no further round begins after that time, but for the third: slow candidates get fewer rounds.
         clock: returns seconds; another one makes the order testable.
 
     Returns:
@@ -42,15 +45,17 @@ def paired(
     times: dict[str, list[float]] = {name: [] for name in candidates}
     names = list(candidates)
     gc.collect()
+    begun = clock()
     for turn in range(warmup + rounds):
+        if turn >= warmup + 3 and clock() - begun > seconds:
+            break
         for name in names if turn % 2 == 0 else reversed(names):
             time.sleep(pause)
             start = clock()
             candidates[name]()
+            taken = clock() - start
             if turn >= warmup:
-                times[name].append(clock() - start)
-            else:
-                clock()
+                times[name].append(taken)
     return times
 
 

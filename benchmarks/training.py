@@ -160,7 +160,7 @@ def main(arguments: list[str] | None = None) -> None:
     import zoo.data
 
     source = zoo.data.sample(SCALE)
-    steps, rounds = (5, 2) if flags.quick else (40, 9)
+    steps, rounds = (5, 2) if flags.quick else (30, 7)
     written["results"] = []
     for network in ("espcn", "fsrcnn"):
         with tempfile.TemporaryDirectory() as folder:

@@ -26,6 +26,17 @@ def test_rounds_alternate_and_only_the_measured_ones_count():
     assert "".join(calls) == "abc" + "cba" + "abc" + "cba"
 
 
+def test_slow_candidates_get_fewer_rounds_but_three():
+    now = [0.0]
+
+    def job():
+        now[0] += 5.0
+
+    assert len(paired({"slow": job}, rounds=9, warmup=1, pause=0, seconds=27, clock=lambda: now[0])["slow"]) == 5
+    assert len(paired({"slow": job}, rounds=9, warmup=1, pause=0, seconds=1, clock=lambda: now[0])["slow"]) == 3
+    assert len(paired({"slow": job}, rounds=2, warmup=1, pause=0, seconds=1, clock=lambda: now[0])["slow"]) == 2
+
+
 def test_ratios_are_formed_round_by_round():
     # The second round was slowed down threefold by something else: ratios of medians would not see through it.
     times = {"ours": [1.0, 3.0, 1.1], "theirs": [2.0, 6.0, 2.2]}
