@@ -123,6 +123,8 @@ def test_what_has_no_form_in_lr_space_is_named():
     _, rows = compare(model, pictures(5, 7, 2))
     stay = {row.layer: row.note for row in rows if row.action == "stays"}
     assert "shares its weights" in stay["shared"]
+    # Without a size that is a multiple of the LR image's it moves as it does without `whole`.
+    assert [row.becomes for row in rows if row.layer == "odd_size"] == ["pad, Conv2D 2×2, DepthToSpace 2, crop"]
     assert isinstance(rewrite.to_lr_space(model, whole=True).get_layer("pool"), layers.MaxPooling2D)
 
 

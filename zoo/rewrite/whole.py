@@ -53,6 +53,8 @@ class Whole(Rebuild):
         self.rows = []
         self._paths = {id(node): graph.path for graph in graphs for node in graph.nodes}
         self._calls = Counter(id(node.operation) for graph in graphs for node in graph.nodes)
+        # What happens to a layer that this room leaves to the ordinary rewrite.
+        self._ordinary = {row.layer: row for row in plan.rows}
         self._shuffled = {}
 
     def call(self, node: Node, known: dict):
@@ -62,10 +64,13 @@ class Whole(Rebuild):
         result = self._in_phases(node, replaced, known, in_lr)
         if result is not None:
             return result
-        if in_lr and not isinstance(layer, keras.Model):
+        path = self._paths[id(node)]
+        if path + layer.name in self._ordinary:
+            self.rows.append(self._ordinary[path + layer.name])
+        elif in_lr and not isinstance(layer, keras.Model):
             shared = self._calls[id(layer)] > 1 and getattr(layer, "weights", [])
             reason = "shares its weights between calls" if shared else "has no form in LR space"
-            self.rows.append(row_that_stays(self._paths[id(node)], layer, f"{reason}: the shuffle comes before it"))
+            self.rows.append(row_that_stays(path, layer, f"{reason}: the shuffle comes before it"))
         return super().call(node, {**known, **{id(tensor): self.hr(tensor, known) for tensor in reads}})
 
     def _in_phases(self, node: Node, replaced, known: dict, in_lr: bool):
@@ -195,7 +200,7 @@ class Whole(Rebuild):
                 trainable=trainable and layer.trainable,
                 groups=contained.groups,
             )
-            results.append(chain(_joined(value, layer), last=False))
+            results.append(chain(self._joined(value, layer), last=False))
         self.rows.append(row_of_contained(self._paths[id(node)], layer, sums, scale, enlarges))
         end = replace.Chain(layer, self.names)
         result = results[0]
@@ -245,6 +250,14 @@ class Whole(Rebuild):
         named = isinstance(operation, keras.layers.Layer)
         return clone(operation, self.names.fresh(f"{operation.name}_lr") if named else None)
 
+    def _joined(self, value, layer):
+        """All maps of a tensor in one LR tensor."""
+        parts = value.parts if isinstance(value, Phases) else [value]
+        if len(parts) == 1:
+            return parts[0]
+        name = self.names.fresh(f"{layer.name}_maps")
+        return keras.layers.Concatenate(axis=-1, name=name, dtype=_policy(layer))(parts)
+
     def _held(self, value, scale: int, layer) -> Phases | None:
         """An HR tensor as phases; None where it is held at another scale or is broadcast along a picture's axis."""
         if isinstance(value, Phases):
@@ -261,14 +274,6 @@ def _policy(layer):
 
 def _scale(value) -> int:
     return value.scale if isinstance(value, Phases) else 1
-
-
-def _joined(value, layer):
-    if not isinstance(value, Phases):
-        return value
-    if len(value.parts) == 1:
-        return value.parts[0]
-    return keras.layers.Concatenate(axis=-1, dtype=_policy(layer))(value.parts)
 
 
 def _maps(value) -> list[int]:
