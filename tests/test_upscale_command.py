@@ -338,4 +338,4 @@ def test_a_bar_on_a_terminal(command, tmp_path, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     monkeypatch.setenv("FORCE_COLOR", "1")
     code, _, err = command("in", "--output=out")
-    assert code == 0 and "1.0/1 pictures" in err
+    assert code == 0 and "1.0/1 done" in err

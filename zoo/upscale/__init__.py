@@ -4,7 +4,7 @@ import numpy as np
 
 from zoo.errors import UsageError
 from zoo.upscale.engine import Engine, Model, open_engine
-from zoo.upscale.enlarge import enlarge
+from zoo.upscale.enlarge import Samples, enlarge
 from zoo.upscale.tiles import Chain
 
 __all__ = ["Chain", "Engine", "enlarge", "open_engine", "upscale"]
@@ -49,21 +49,6 @@ def upscale(
         raise UsageError(f"Expected uint8 or uint16. Received: dtype {image.dtype}")
     engine = open_engine(model, threads)
     height, width, channels = samples.shape
-    result = np.empty((height * engine.scale, width * engine.scale, channels), samples.dtype)
-
-    def write(row: int, column: int, part: np.ndarray) -> None:
-        result[row : row + part.shape[0], column : column + part.shape[1]] = part
-
-    enlarge(_Array(samples), write, engine, tile, ensemble)
-    return result.reshape(*result.shape[:2], *image.shape[2:])
-
-
-class _Array:
-    """An array as a source of samples."""
-
-    def __init__(self, samples: np.ndarray):
-        self.samples, self.dtype = samples, samples.dtype
-        self.height, self.width, self.channels = samples.shape
-
-    def read(self, rows: slice, columns: slice) -> np.ndarray:
-        return self.samples[rows, columns]
+    result = Samples(np.empty((height * engine.scale, width * engine.scale, channels), samples.dtype))
+    enlarge(Samples(samples), result.write, engine, tile, ensemble)
+    return result.samples.reshape(*result.samples.shape[:2], *image.shape[2:])

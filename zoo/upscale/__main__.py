@@ -1,4 +1,4 @@
-"""Enlarges pictures: files, folders and patterns, with the colours, profile, EXIF and resolution they came with."""
+"""Enlarges pictures (files, folders, patterns) with their colours, profile, EXIF and resolution, or a video."""
 
 import argparse
 import contextlib
@@ -10,15 +10,18 @@ import warnings
 from collections.abc import Callable, Iterator
 
 from zoo.errors import UsageError, exit_on_usage_error
+from zoo.upscale.engine import Engine
 from zoo.upscale.files import MAX_MEGAPIXELS, Options, Row, upscale_files
 from zoo.upscale.scales import open_scaled
-from zoo.upscale.targets import existing, jobs
+from zoo.upscale.targets import Job, existing, jobs, video_job
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """The command's flags."""
     parser = argparse.ArgumentParser(prog="python -m zoo.upscale", description=__doc__)
-    parser.add_argument("inputs", nargs="+", metavar="IN", help="pictures, folders or patterns ('photos/**/*.jpg')")
+    parser.add_argument(
+        "inputs", nargs="+", metavar="IN", help="pictures, folders or patterns ('photos/**/*.jpg'), or one video"
+    )
     parser.add_argument("--output", required=True, help="a folder, or the file to write for one picture")
     parser.add_argument("--model", required=True, help="a preset, a .tflite or .keras file; several with commas follow "
                         "one another; or a family of presets with --scale")  # fmt: skip
@@ -30,13 +33,20 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--quality", type=int, default=95, help="of JPEG and WebP, 1 to 100 (WebP: lossless); %(default)s"
     )
+    parser.add_argument("--crf", type=int, default=17, help="of a video, 0 (lossless) to 51 (smallest); %(default)s")
     parser.add_argument("--ensemble", action="store_true", help="average over 8 flips and turns: 8 times the work")
     parser.add_argument("--max-megapixels", type=float, default=MAX_MEGAPIXELS, help="of a result; %(default)s")
     parser.add_argument("--tile", type=int, help="side of the tiles, LR px; the result does not depend on it")
     parser.add_argument("--radius", type=int, help="how far a strange network looks, LR px, if its file does not tell")
     parser.add_argument("--threads", type=int, help="default: as many as the process may use")
     flags = parser.parse_args(arguments)
-    for name, low, high in (("quality", 1, 100), ("tile", 1, None), ("radius", 0, None), ("threads", 1, 1024)):
+    for name, low, high in (
+        ("quality", 1, 100),
+        ("crf", 0, 51),
+        ("tile", 1, None),
+        ("radius", 0, None),
+        ("threads", 1, 1024),
+    ):
         value = getattr(flags, name)
         if value is not None and (value < low or (high is not None and value > high)):
             between = f"from {low} to {high}" if high else f"of at least {low}"
@@ -55,23 +65,36 @@ def main(arguments: list[str] | None = None) -> int:
     # The command's own limit stands in for Pillow's, which no flag could raise; its remarks go into the table.
     Image.MAX_IMAGE_PIXELS = None
     warnings.filterwarnings("ignore", module="PIL")
-    planned = jobs(flags.inputs, flags.output, flags.format)
+    video = video_job(flags.inputs, flags.output)
+    planned = jobs(flags.inputs, flags.output, flags.format) if video is None else [video]
     there = existing(planned)
     if there and not (flags.overwrite or flags.skip):
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
         raise UsageError(f"Expected new files, --overwrite or --skip. Received: {there[0].target}{more}, there already")
     with _quiet():
         engine = open_scaled(flags.model, flags.scale, flags.threads, flags.radius)
-    options = Options(flags.tile, flags.ensemble, flags.quality, flags.max_megapixels)
-    rows: list[Row] = []
     started = time.perf_counter()
     with _bar(len(planned)) as progress, _signals() as received:
-        for row in upscale_files(planned, engine, options, flags.skip, progress, lambda: bool(received)):
-            rows.append(row)
+        rows = list(_run(planned, video is not None, engine, flags, progress, lambda: bool(received)))
     _close(rows, time.perf_counter() - started)
     if received:
         return 128 + received[0]
     return 2 if any(row.state in ("failed", "not tried") for row in rows) else 0
+
+
+def _run(
+    planned: list[Job], video: bool, engine: Engine, flags: argparse.Namespace, progress, stopped
+) -> Iterator[Row]:
+    if not video:
+        options = Options(flags.tile, flags.ensemble, flags.quality, flags.max_megapixels)
+        yield from upscale_files(planned, engine, options, flags.skip, progress, stopped)
+    elif flags.skip and planned[0].target.exists():
+        yield Row(planned[0], "skipped", "is there already")
+    else:
+        from zoo.upscale.video import VideoOptions, upscale_video
+
+        options = VideoOptions(flags.tile, flags.ensemble, flags.crf, max_megapixels=flags.max_megapixels)
+        yield upscale_video(planned[0], engine, options, progress, stopped)
 
 
 @contextlib.contextmanager
@@ -107,14 +130,14 @@ def _signals() -> Iterator[list[int]]:
 
 @contextlib.contextmanager
 def _bar(total: int) -> Iterator[Callable[[float], None]]:
-    """A bar of pictures with the time left, on a terminal only."""
+    """A bar with the time left, on a terminal only."""
     if not sys.stderr.isatty():
         yield lambda fraction: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.completed:.1f}/{task.total} pictures"), BarColumn())
+    columns = (TextColumn("{task.completed:.1f}/{task.total} done"), BarColumn())
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=total)
         yield lambda fraction: bar.advance(task, fraction)
@@ -141,9 +164,11 @@ def _close(rows: list[Row], seconds: float) -> None:
     reasons = {row.note for row in rows if row.state == "not tried"}
     words += "".join(f" ({reason})" for reason in reasons)
     if counts["written"]:
-        megapixels = sum(row.size[0] * row.size[1] for row in rows if row.size) / 1e6
+        megapixels = sum(row.size[0] * row.size[1] * row.frames for row in rows if row.size) / 1e6
         share = sum(row.network for row in rows) / seconds
         words += f": {megapixels:.1f} megapixels in {seconds:.1f} s, {share:.0%} of it in the network"
+        frames = max(row.frames for row in rows)
+        words += f", {frames / seconds:.1f} frames/s" if frames > 1 else ""
     print(words)
 
 

@@ -34,6 +34,10 @@ class Engine:
         """One picture or tile through the network."""
         raise NotImplementedError
 
+    def fingerprint(self) -> str:
+        """What tells one network from another, for work that goes on later."""
+        return self.name
+
 
 Model = Union[str, Path, "keras.Model", Engine]
 

@@ -26,6 +26,20 @@ class Source(Protocol):
         """A rectangle of samples, always with the axis of channels."""
 
 
+class Samples:
+    """An array (height, width, channels) as a source, and another one to write to."""
+
+    def __init__(self, samples: np.ndarray):
+        self.samples, self.dtype = samples, samples.dtype
+        self.height, self.width, self.channels = samples.shape
+
+    def read(self, rows: slice, columns: slice) -> np.ndarray:
+        return self.samples[rows, columns]
+
+    def write(self, row: int, column: int, part: np.ndarray) -> None:
+        self.samples[row : row + part.shape[0], column : column + part.shape[1]] = part
+
+
 Write = Callable[[int, int, np.ndarray], None]
 
 

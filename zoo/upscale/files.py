@@ -45,6 +45,7 @@ class Row(NamedTuple):
         note: why it failed, or what did not come through.
         size: (width, height) of the result, px.
         network: seconds in the network.
+        frames: how many pictures of that size were made: more than one for a video.
     """
 
     job: Job
@@ -52,6 +53,7 @@ class Row(NamedTuple):
     note: str = ""
     size: tuple[int, int] | None = None
     network: float = 0.0
+    frames: int = 1
 
 
 Progress = Callable[[float], None]

@@ -16,7 +16,6 @@ neighbours' first, so that what lies hidden (mostly black) does not darken the e
 
 import numpy as np
 
-from zoo import identities
 from zoo.color import rgb_to_y
 
 # Bicubic reads two pixels on either side.
@@ -82,7 +81,7 @@ class Planes:
             np.multiply(colours, self.maximum, out=planes[:3])
         if self.alpha:
             planes[-1] = samples[..., -1]
-        return _bordered(planes, around)
+        return bordered(planes, around)
 
     def _finish_rows(self, interpolated: np.ndarray, sr_image: np.ndarray, finished: np.ndarray) -> None:
         planes = bicubic(interpolated, self.scale)
@@ -119,25 +118,35 @@ def _luma(planes: np.ndarray) -> np.ndarray:
     return luma
 
 
-def bicubic(planes: np.ndarray, scale: int) -> np.ndarray:
+def bicubic(planes: np.ndarray, scale: int, shift: tuple[float, float] = (0, 0)) -> np.ndarray:
     """Enlarges (n, h + 4, w + 4) float32, two px of border on each side, to (n, scale·h, scale·w).
+
+    Keys' cubic with a = -0.5; output pixel i lies at (i + 0.5) / scale - 0.5 + shift in the input.
 
     Tap by tap, so that a pixel's value depends on its neighbours alone and not on the tile it lies in; columns first,
     so that most of the work runs along rows.
     """
     count, height, width = planes.shape[0], planes.shape[1] - 2 * REACH, planes.shape[2] - 2 * REACH
-    weights = identities.interpolation_weights("bicubic", scale).astype(np.float32)
-    taps = range(len(weights))
+    for_rows, for_columns = (_weights(scale, each) for each in shift)
+    taps = range(len(for_rows))
     wide = np.empty((count, height + 2 * REACH, width, scale), np.float32)
     column = np.empty(wide.shape[:3], np.float32)
     for phase in range(scale):
-        _weighted(weights[:, phase], [planes[..., tap : tap + width] for tap in taps], column)
+        _weighted(for_columns[:, phase], [planes[..., tap : tap + width] for tap in taps], column)
         wide[..., phase] = column
     wide = wide.reshape(count, height + 2 * REACH, width * scale)
     enlarged = np.empty((count, height, scale, width * scale), np.float32)
     for phase in range(scale):
-        _weighted(weights[:, phase], [wide[:, tap : tap + height] for tap in taps], enlarged[:, :, phase])
+        _weighted(for_rows[:, phase], [wide[:, tap : tap + height] for tap in taps], enlarged[:, :, phase])
     return enlarged.reshape(count, height * scale, width * scale)
+
+
+def _weights(scale: int, shift: float) -> np.ndarray:
+    """What the five nearest input pixels contribute to each phase of the output, (5, scale) float32."""
+    position = (np.arange(scale) + 0.5) / scale - 0.5 + shift
+    t = np.abs(position - np.arange(-REACH, REACH + 1)[:, None])
+    far = np.where(t < 2, -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2, 0)
+    return np.where(t <= 1, 1.5 * t**3 - 2.5 * t**2 + 1, far).astype(np.float32)
 
 
 def _weighted(weights: np.ndarray, taps: list[np.ndarray], total: np.ndarray) -> None:
@@ -149,7 +158,7 @@ def _weighted(weights: np.ndarray, taps: list[np.ndarray], total: np.ndarray) ->
         total += np.multiply(tap, weight, out=term)
 
 
-def _bordered(planes: np.ndarray, around: tuple) -> np.ndarray:
+def bordered(planes: np.ndarray, around: tuple) -> np.ndarray:
     """The tile with exactly `REACH` px around it, mirrored where the picture ends."""
     inside, missing = [], []
     for length, (before, kept) in zip(planes.shape[1:], around):

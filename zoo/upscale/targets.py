@@ -9,6 +9,10 @@ from pathlib import Path
 from zoo.errors import UsageError
 from zoo.upscale.pictures import FORMATS
 
+# The containers that a video is written to, by suffix, and what is taken for a video.
+CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+VIDEOS = (*CONTAINERS, ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ogv")
+
 
 @dataclass(frozen=True)
 class Job:
@@ -44,6 +48,29 @@ def jobs(inputs: list[str], output: str, form: str | None = None) -> list[Job]:
         planned = [Job(source, target / _renamed(place, form)) for source, place in found]
     _check(planned, target.parent if single else target)
     return planned
+
+
+def video_job(inputs: list[str], output: str) -> Job | None:
+    """The job of a video: its file, and a file or a folder for the result; None if no video is meant.
+
+    Raises:
+        UsageError: a video beside other inputs, or an output that is no place for it.
+    """
+    videos = [each for each in inputs if Path(each).suffix.lower() in VIDEOS and not Path(each).is_dir()]
+    if not videos:
+        return None
+    source, target = Path(videos[0]), Path(output)
+    if len(inputs) > 1:
+        raise UsageError(f"Expected one video at a time. Received: {source} and {len(inputs) - 1} more")
+    if not source.exists():
+        raise UsageError(f"Expected a video. Received: {videos[0]!r}, which is not there")
+    if target.is_dir() or not target.suffix:
+        target /= source.name if source.suffix.lower() in CONTAINERS else f"{source.stem}.mkv"
+    if target.suffix.lower() not in CONTAINERS:
+        raise UsageError(f"Expected an output that ends with {', '.join(CONTAINERS)}. Received: {output}")
+    job = Job(source, target)
+    _check([job], target.parent)
+    return job
 
 
 def existing(planned: list[Job]) -> list[Job]:

@@ -1,5 +1,6 @@
 """TFLite files as engines; needs neither Keras nor TensorFlow."""
 
+import hashlib
 import json
 import os
 import sys
@@ -56,6 +57,9 @@ class TFLiteEngine(Engine):
         interpreter.set_tensor(self._input["index"], _quantise(lr_image[None], self._input))
         interpreter.invoke()
         return _dequantise(interpreter.get_tensor(self._output["index"])[0], self._output)
+
+    def fingerprint(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
 
     def _interpreter(self):
         from ai_edge_litert.interpreter import Interpreter

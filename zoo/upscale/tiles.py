@@ -205,3 +205,6 @@ class Chain(Engine):
         for position, engine in enumerate(self.engines):
             image = run_whole(engine, np.clip(image, 0, 1) if position else image)
         return image
+
+    def fingerprint(self) -> str:
+        return " ".join(engine.fingerprint() for engine in self.engines)
