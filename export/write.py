@@ -6,10 +6,12 @@ from typing import Any
 
 import keras
 
+from export import report as reports
 from export.prepare import prepare
 from export.saved_model import write_saved_model
 from export.tflite import write_tflite
 from zoo.errors import UsageError
+from zoo.models import scale_of
 
 FORMATS = ("saved_model", "tflite_fp32", "tflite_fp16", "tflite_int8", "tflite_dynamic", "onnx")
 
@@ -22,8 +24,10 @@ def export_model(
     color: str | None = None,
     clip: bool = False,
     keep_form: bool = False,
+    check: bool = True,
+    data: str | None = None,
 ) -> dict[str, Any]:
-    """Writes a model to files.
+    """Writes a model to files and a report beside them.
 
     Args:
         model: a super-resolution model (N, H, W, C) in [0, 1] → (N, scale·H, scale·W, C), from the zoo or not.
@@ -33,8 +37,11 @@ def export_model(
         color: `"rgb"` wraps a luma model so that it takes and gives RGB; `"y"` insists on luma in and out.
         clip: the output is clipped to [0, 1]; always with `color="rgb"`.
         keep_form: leaves the upsampling as it is instead of moving it into LR space.
+        check: whether each TFLite file is run: compared with Keras, timed, given to the GPU delegate.
+        data: folder of a public test set on which the float TFLite files are measured.
     Returns:
-        The report: `files`, one entry a file with its `name`, `format` and `bytes`.
+        The report, also in `report.json` and `report.md`: `files`, one entry a file with its `name`, `format` and
+        `bytes`, and with `check` what `export.report` found; `remainders`; `claim`, one sentence.
     Raises:
         UsageError: a model, size, format or option that cannot be served.
     """
@@ -48,7 +55,16 @@ def export_model(
             path = output / file_name(ready.name, form, size)
             _WRITERS[form](ready, path, size)
             files.append({"name": path.name, "format": form, "size": size, "bytes": _bytes(path)})
-    return {"model": model.name, "files": files}
+    report = {"model": model.name, "files": files, "remainders": []}
+    if check:
+        scale = scale_of(model)
+        for file in files:
+            file.update(reports.describe(ready, scale, output / file["name"], file["size"], data))
+        if "tflite_fp32" in formats:
+            report["remainders"] = reports.remainders(ready, scale)
+        report["claim"] = reports.claim(report)
+        reports.write_report(report, output)
+    return report
 
 
 def tflite_dynamic(model: keras.Model, path: str | Path, keep_form: bool = False) -> None:
