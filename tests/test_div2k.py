@@ -96,7 +96,12 @@ def test_without_network_it_says_at_once_what_to_do(no_network, tmp_path):
 
 def test_a_name_server_that_never_answers(monkeypatch, tmp_path):
     monkeypatch.setattr("zoo.data.tfds_div2k._SECONDS", 0.2)
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: time.sleep(5))
+
+    def wait(*args, **kwargs):
+        time.sleep(5)
+        raise OSError("gave up")
+
+    monkeypatch.setattr(socket, "getaddrinfo", wait)
     began = time.perf_counter()
     with pytest.raises(UsageError, match="no answer"):
         data.div2k(2, data_dir=tmp_path)
