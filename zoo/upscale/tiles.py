@@ -49,13 +49,12 @@ def parts(length: int, window: int, radius: int) -> list[Part]:
     return [Part(start, start + window, *edge) for start, edge in zip(starts, zip(edges, edges[1:]))]
 
 
-def plan(height: int, width: int, engine: Engine, tile: int | tuple[int, int] | None, square: bool) -> list[Tile]:
+def plan(height: int, width: int, engine: Engine, tile: int | tuple[int, int] | None = None) -> list[Tile]:
     """The windows of a picture, row by row.
 
     Args:
         height, width: of the picture, LR px.
         tile: the side, or height and width, of the tiles without their overlap, LR px; None: chosen here.
-        square: the same window has to serve turned by 90 degrees.
 
     Raises:
         UsageError: a network without a bounded reach and a picture too large for it, a tile that is not positive, or
@@ -88,7 +87,7 @@ def plan(height: int, width: int, engine: Engine, tile: int | tuple[int, int] | 
             raise UsageError(f"Expected tile as a positive number of LR px, or two. Received: {tile!r}")
         window = tuple(side + 2 * radius for side in sides)
     else:
-        window = _default_window(height, width, radius, square)
+        window = _default_window(height, width, radius)
     return [
         Tile(rows, columns)
         for rows in parts(height, min(window[0], height), radius)
@@ -96,13 +95,11 @@ def plan(height: int, width: int, engine: Engine, tile: int | tuple[int, int] | 
     ]
 
 
-def _default_window(height: int, width: int, radius: int, square: bool) -> tuple[int, int]:
+def _default_window(height: int, width: int, radius: int) -> tuple[int, int]:
     """Near WINDOW px, near square, and dividing the picture evenly."""
     # At least half of every window should be kept.
     area = max(WINDOW, (8 * radius) ** 2)
     side = math.isqrt(area)
-    if square:
-        return side, side
     limits = (max(side, area // width), max(side, area // height))
     window = []
     for length, limit in zip((height, width), limits):
@@ -131,7 +128,7 @@ def run(engine: Engine, height: int, width: int, read: Read, tile=None, ensemble
             "Expected a network of free or square size for the 8 flips and turns. "
             f"Received: {engine.name}, fixed at {engine.size[1]}×{engine.size[0]}"
         )
-    for each in plan(height, width, engine, tile, ensemble):
+    for each in plan(height, width, engine, tile):
         lr_image = read(each)
         rows, columns = lr_image.shape[:2]
         if engine.size is not None and (rows, columns) != engine.size:
