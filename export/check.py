@@ -1,97 +1,80 @@
-"""What a TFLite file is and what the GPU delegate makes of it: `python -m export.check FILE.tflite`, anybody's file.
+"""`python -m export.check FILE.tflite`: what a GPU delegate makes of anybody's TFLite file, without TensorFlow.
 
-Exit code 0: nothing against it was found; 1: the delegate or a rule speaks against it; 2: no such file.
+Exit code 0: nothing speaks against the file; 1: a rule is broken that makes the delegate refuse it or compute something
+else, or the delegate did so when it was run; 2: no such file.
 """
 
 import argparse
-import collections
-import dataclasses
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
-from export import delegate, rules
-from export.graph import read
+from export import measure
+from export.files import whole
+from export.report import environment, summarized
 from zoo.errors import UsageError, exit_on_usage_error
 
-BAD = ("wrong", "refused", "crashed")
 
-
-def inspect(path: str | Path, images=None, run: bool = True) -> dict[str, Any]:
-    """Looks at one TFLite file, by the rules and by running it.
+def check(path: str | Path, gate: bool = True, seconds: float = 1.0) -> dict:
+    """A report on one TFLite file.
 
     Args:
         path: the file.
-        images: its inputs; None makes noise, free sizes at 32 px.
-        run: whether it is run too, on XNNPACK and on the GPU delegate, each in a child process.
+        gate: whether it is run on the GPU delegate, at its own size (free sizes at 32), on noise.
+        seconds: about how long its latency is measured.
     Returns:
-        `bytes`, `operations` ("NAME v2" → how many), `inputs` and `outputs` (types and shapes), `findings` of the
-        rules, and with `run` the entries `gpu`, `half` and `latency` of `export.delegate.measure`.
+        Bytes, inputs, outputs, operations, macs, findings, latency, half, and delegate; see `export.measure`.
     Raises:
-        UsageError: no such file, or no TFLite file.
+        UsageError: no TFLite file.
     """
     path = Path(path)
     if not path.is_file():
-        raise UsageError(f"Expected a TFLite file. Received: {path}, which is not there")
-    graph = read(path)
-    names = collections.Counter(f"{operation.name} v{operation.version}" for operation in graph.operations)
-    result = {
-        "bytes": path.stat().st_size,
-        "operations": dict(sorted(names.items())),
-        "inputs": [str(tensor) for tensor in graph.inputs],
-        "outputs": [str(tensor) for tensor in graph.outputs],
-        "findings": [dataclasses.asdict(finding) for finding in rules.check(graph)],
-    }
-    if run:
-        result.update(delegate.measure(path, images, tasks=("half", "latency", "gpu")))
-    return result
+        raise UsageError(f"Expected a .tflite file. Received: {str(path)!r}, which is not there")
+    entry = {"name": path.name, **measure.describe(path)}
+    entry |= measure.run(path, None, ("latency", "half"), seconds=seconds)
+    gpu = (
+        measure.run(path, None, ("gpu",))["gpu"] if gate else {"verdict": "not run", "sentence": "Not run: not asked."}
+    )
+    return {**entry, "delegate": gpu, "environment": environment()}
 
 
-def objections(result: dict[str, Any]) -> list[str]:
-    """Why the file is not fit for a GPU delegate, a sentence each; empty where nothing speaks against it."""
-    found = [f"{f['place']}: {f['sentence']}" for f in result["findings"] if f["severity"] in ("wrong", "refused")]
-    gpu = result.get("gpu", {})
-    return [gpu["sentence"], *found] if gpu.get("verdict") in BAD else found
-
-
-def lines_of(result: dict[str, Any]) -> list[str]:
-    """The result as lines of Markdown."""
-    operations = ", ".join(f"{count}× {name}" for name, count in result["operations"].items())
-    lines = [
-        f"- {result['bytes']:,} bytes; in {', '.join(result['inputs'])}; out {', '.join(result['outputs'])}",
-        f"- operations: {operations}",
-    ]
-    counts = collections.Counter(finding["rule"] for finding in result["findings"])
-    first = {finding["rule"]: finding for finding in reversed(result["findings"])}
-    for rule, finding in reversed(first.items()):
-        more = f", and {counts[rule] - 1} more" if counts[rule] > 1 else ""
-        lines.append(f"- {finding['severity']}: {finding['place']}{more}: {finding['sentence']} ({finding['source']})")
-    if "latency" in result:
-        latency, half = result["latency"], result["half"]
-        if "median_ms" in latency:
-            lines.append(f"- XNNPACK, {latency['threads']} threads: {latency['median_ms']:.2f} ms (median)")
-        if "max_difference" in half:
-            lines.append(f"- half precision (XNNPACK, FORCE_FP16): largest difference {half['max_difference']:.1e}")
-        lines.append(f"- GPU delegate: {result['gpu']['sentence']}")
-    return lines
+def _print(entry: dict) -> None:
+    macs = f"{entry['macs'] / 1e9:.3g} GMAC" if entry["macs"] is not None else "multiplications depend on the size"
+    print(f"{entry['name']}: {entry['bytes'] / 1000:.1f} kB, {macs}")
+    print(f"  {', '.join(entry['inputs'])} → {', '.join(entry['outputs'])}")
+    print(f"  {', '.join(f'{count} × {name}' for name, count in entry['operations'].items())}")
+    latency, half = entry["latency"], entry["half"]
+    if "median_ms" in latency:
+        print(f"  XNNPACK, {latency['threads']} threads: {latency['median_ms']:.1f} ms (best {latency['best_ms']:.1f})")
+    if "max_difference" in half:
+        print(f"  half precision on the CPU: {half['max_difference']:.1e} of a range of {half['range']:.2g}")
+    for part in (latency, half):
+        if "sentence" in part:
+            print(f"  {part['sentence']}")
+    for line in summarized(entry["findings"]):
+        print(f"  {line}")
+    if not entry["findings"]:
+        print("  rules: nothing found; only a run can tell whether a delegate takes the file")
+    print(f"  {entry['delegate']['sentence']}")
 
 
 @exit_on_usage_error
 def main(arguments: list[str] | None = None) -> int:
+    """The command."""
     parser = argparse.ArgumentParser(prog="python -m export.check", description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="+", metavar="FILE.tflite")
-    parser.add_argument("--rules_only", action="store_true", help="run nothing; the rules need no driver")
-    parser.add_argument("--json", type=Path, help="where to write everything that was found")
+    parser.add_argument("--json", type=Path, help="where to write all of it")
+    parser.add_argument("--no-gate", action="store_true", help="the rules only, no run on the delegate")
     flags = parser.parse_args(arguments)
-    results = {file: inspect(file, run=not flags.rules_only) for file in flags.files}
-    for file, result in results.items():
-        print("\n".join([file, *lines_of(result)]))
-        against = objections(result)
-        print("- verdict: " + (f"not fit for a GPU delegate: {against[0]}" if against else "nothing against it found"))
+    entries = [check(path, not flags.no_gate) for path in flags.files]
+    for entry in entries:
+        _print(entry)
     if flags.json:
-        flags.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    return int(any(objections(result) for result in results.values()))
+        with whole(flags.json) as unfinished:
+            unfinished.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
+    found = {finding["severity"] for entry in entries for finding in entry["findings"]}
+    ran = {entry["delegate"]["verdict"] for entry in entries}
+    return int(bool(found & {"refused", "wrong"} or ran & {"refused", "wrong", "crashed"}))
 
 
 if __name__ == "__main__":

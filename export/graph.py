@@ -1,6 +1,7 @@
 """A TFLite file as operations and tensors, read from the flatbuffer by LiteRT's own schema."""
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,21 @@ def read(path: str | Path) -> Graph:
     # The flatbuffer reader follows offsets wherever they point: a damaged file fails in any way.
     except Exception as error:
         raise UsageError(f"Expected a whole TFLite file. Received: {path}, which is damaged") from error
+
+
+def macs(graph: Graph) -> int | None:
+    """Multiplications with weights, batch of one; None if a size is free."""
+    total = 0
+    for operation in graph.operations:
+        if operation.name not in ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED"):
+            continue
+        # A transposed convolution multiplies once for each pixel it reads, the others for each they write.
+        pixels = (operation.inputs[2] if operation.name == "TRANSPOSE_CONV" else operation.outputs[0]).shape
+        weights = operation.inputs[1].shape
+        if None in (*weights, *pixels):
+            return None
+        total += math.prod(pixels[:-1]) * math.prod(weights)
+    return total
 
 
 def _graph(model) -> Graph:

@@ -5,6 +5,7 @@ import keras
 from export.color import clip_to_unit, wrap_rgb
 from zoo.errors import UsageError
 from zoo.models import scale_of
+from zoo.rewrite import to_lr_space
 
 COLORS = ("y", "rgb")
 
@@ -31,7 +32,7 @@ def prepare(model: keras.Model, color: str | None = None, clip: bool = False, ke
         raise UsageError(f"Expected a luma model (1 channel) for color={color}. Received: {model.name}, {channels}")
     model = in_float32(model)
     if not keep_form:
-        model = _in_lr_space(model)
+        model = to_lr_space(model)
     if color == "rgb" and channels == 1:
         return wrap_rgb(model, scale)
     return clip_to_unit(model) if clip or color == "rgb" else model
@@ -51,11 +52,3 @@ def in_float32(model: keras.Model) -> keras.Model:
     rebuilt = keras.models.clone_model(model, clone_function=rebuild, recursive=True)
     rebuilt.set_weights(model.get_weights())
     return rebuilt
-
-
-def _in_lr_space(model: keras.Model) -> keras.Model:
-    try:
-        from zoo.rewrite import to_lr_space
-    except ModuleNotFoundError:
-        return model
-    return to_lr_space(model)

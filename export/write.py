@@ -1,19 +1,28 @@
 """Every file that is asked for, written, checked and reported on."""
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
-from export import report as reports
+from export import int8, measure
+from export.onnx import write_onnx
 from export.prepare import prepare
+from export.report import environment, write_report
 from export.saved_model import write_saved_model
 from export.tflite import write_tflite
+from zoo.data import Source, benchmark, sample
 from zoo.errors import UsageError
 from zoo.models import scale_of
 
-FORMATS = ("saved_model", "tflite_fp32", "tflite_fp16", "tflite_int8", "tflite_dynamic", "onnx")
+STATIC = ("tflite_fp32", "tflite_fp16", "tflite_int8")
+FORMATS = ("saved_model", *STATIC, "tflite_dynamic", "onnx")
+GATES = ("full", "small", "off")
+# LR px: where a file has no size of its own, it is compared with Keras at this one.
+_ANY_SIZE = (120, 152)
 
 
 def export_model(
@@ -22,12 +31,15 @@ def export_model(
     sizes: Sequence[tuple[int, int]] = ((360, 640),),
     formats: Sequence[str] = ("saved_model", "tflite_fp32"),
     color: str | None = None,
+    io: str = "float",
     clip: bool = False,
     keep_form: bool = False,
-    check: bool = True,
-    data: str | None = None,
+    calibration: Source | None = None,
+    data: Sequence[str] = (),
+    gate: str = "full",
+    progress: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Writes a model to files and a report beside them.
+    """Writes a model to files, checks each, and writes `report.json` and `report.md` beside them.
 
     Args:
         model: a super-resolution model (N, H, W, C) in [0, 1] → (N, scale·H, scale·W, C), from the zoo or not.
@@ -35,42 +47,127 @@ def export_model(
         sizes: LR heights and widths in px, one TFLite file of each static format for each.
         formats: any of `FORMATS`.
         color: `"rgb"` wraps a luma model so that it takes and gives RGB; `"y"` insists on luma in and out.
+        io: what an int8 file takes and gives: `"float"` in [0, 1] or `"uint8"` levels. It clips its output either way.
         clip: the output is clipped to [0, 1]; always with `color="rgb"`.
         keep_form: leaves the upsampling as it is instead of moving it into LR space.
-        check: whether each TFLite file is run: compared with Keras, timed, given to the GPU delegate.
-        data: folder of a public test set on which the float TFLite files are measured.
+        calibration: whose LR pictures int8 is fitted to; by default the sample photographs.
+        data: folders of test sets to measure PSNR on.
+        gate: `"full"` runs each static TFLite file on the GPU delegate at its own size and re-exported at small ones,
+            `"small"` leaves out its own size (minutes, without a GPU), `"off"` runs nothing.
+        progress: called with a line for each file.
     Returns:
-        The report, also in `report.json` and `report.md`: `files`, one entry a file with its `name`, `format` and
-        `bytes`, and with `check` what `export.report` found; `remainders`; `claim`, one sentence.
+        The report.
     Raises:
         UsageError: a model, size, format or option that cannot be served.
     """
-    formats = check_formats(formats)
-    sizes = check_sizes(sizes)
+    formats, sizes = check_formats(formats), check_sizes(sizes)
+    for name, value, valid in (("io", io, int8.IO), ("gate", gate, GATES)):
+        if value not in valid:
+            raise UsageError(f"Expected {name} to be one of {', '.join(valid)}. Received: {value!r}")
+    sets = {_set_name(folder): benchmark(folder) for folder in data}
+    job = _Job(model, color, io, clip, keep_form, calibration, sets, gate)
     output = Path(output)
-    ready = prepare(model, color, clip, keep_form)
     files = []
     for form in formats:
         for size in sizes if form in STATIC else [None]:
-            path = output / file_name(ready.name, form, size)
-            _WRITERS[form](ready, path, size)
-            files.append({"name": path.name, "format": form, "size": size, "bytes": _bytes(path)})
-    report = {"model": model.name, "files": files, "remainders": []}
-    if check:
-        scale = scale_of(model)
-        for file in files:
-            file.update(reports.describe(ready, scale, output / file["name"], file["size"], data))
-        if "tflite_fp32" in formats:
-            report["remainders"] = reports.remainders(ready, scale)
-        report["claim"] = reports.claim(report)
-        reports.write_report(report, output)
+            path = output / file_name(job.ready.name, form, size)
+            job.write(path, form, size)
+            progress(f"{path}: written, being checked")
+            files.append(job.check(path, form, size))
+            progress(f"{path}: {_summary(files[-1])}")
+    report = {
+        "model": model.name,
+        "scale": job.scale,
+        "channels": job.channels,
+        "color": color,
+        "clip": clip or color == "rgb",
+        "keep_form": keep_form,
+        "pictures": 2,
+        "data": ", ".join(sets),
+        "files": files,
+        "environment": environment(),
+    }
+    write_report(report, output)
     return report
+
+
+class _Job:
+    """One model with all that its files have in common."""
+
+    def __init__(self, model, color, io, clip, keep_form, calibration, sets, gate):
+        self.scale = scale_of(model)
+        self.ready = prepare(model, color, clip, keep_form)
+        self.reference = _function(prepare(model, color, clip, keep_form=True))
+        self.channels = self.ready.input_shape[-1]
+        self.io, self.sets, self.gate, self.calibration = io, sets, gate, calibration
+        self.tuning: int8.Tuning | None = None
+        self.crops: np.ndarray | None = None
+        # What the sets lose is counted from here.
+        self.best = {name: self._psnr(self.reference, pictures) for name, pictures in sets.items()}
+
+    def write(self, path: Path, form: str, size: tuple[int, int] | None) -> None:
+        if form == "saved_model":
+            write_saved_model(self.ready, path)
+        elif form == "onnx":
+            write_onnx(self.ready, path)
+        elif form == "tflite_int8":
+            if self.crops is None:
+                source = self.calibration or sample(self.scale, self.channels)
+                self.crops = int8.crops(source.pictures())
+                self.tuning = int8.tune(self.ready, self.crops)
+            int8.write_int8(self.ready, path, size, self.tuning, self.crops, self.io)
+        else:
+            write_tflite(self.ready, path, size, half=form == "tflite_fp16")
+
+    def check(self, path: Path, form: str, size: tuple[int, int] | None) -> dict[str, Any]:
+        entry: dict[str, Any] = {"name": path.name, "format": form, "size": size, "bytes": total_bytes(path)}
+        if form == "tflite_int8":
+            entry["note"] = self.tuning.note if self.tuning else "calibrated by the converter alone"
+        images = measure.photographs(self.channels, size or _ANY_SIZE)
+        try:
+            function = measure.opened(path, form)
+        except ImportError as error:
+            return {**entry, "against_keras": {"sentence": f"Not run: {error.name} is not installed."}}
+        # An int8 file clips; that is no difference from the network.
+        reference = _clipped(self.reference) if form == "tflite_int8" else self.reference
+        entry["against_keras"] = measure.difference(function, reference, images)
+        entry["psnr"] = {name: self._loss(name, self._psnr(function, self.sets[name])) for name in self.sets}
+        if form.startswith("tflite"):
+            entry |= measure.describe(path)
+        if form in STATIC:
+            entry |= measure.run(path, [images[0][None]], ("latency", "half"))
+            entry["delegate"] = self._gate(path, form, size, images[0])
+        return entry
+
+    def _gate(self, path: Path, form: str, size: tuple[int, int], image: np.ndarray) -> dict[str, Any]:
+        if self.gate == "off":
+            return {"verdict": "not run", "sentence": "Not run: the gate is off."}
+        runs = []
+        with tempfile.TemporaryDirectory(prefix="export-") as folder:
+            for small in measure.small_sizes(self.scale):
+                smaller = Path(folder) / path.name
+                self.write(smaller, form, small)
+                cut = image[: small[0], : small[1]]
+                runs.append({"size": small, **measure.run(smaller, [_fill(cut, small)], ("gpu",))["gpu"]})
+                if runs[-1]["verdict"] == "not run":
+                    return {"verdict": "not run", "sentence": runs[-1]["sentence"]}
+        if self.gate == "full":
+            runs.append({"size": size, **measure.run(path, [image[None]], ("gpu",))["gpu"]})
+        return {"verdict": measure.worst([run["verdict"] for run in runs]), "runs": runs}
+
+    def _psnr(self, function, pictures) -> float | str:
+        return measure.psnr(function, self.channels, self.scale, pictures)
+
+    def _loss(self, name: str, value: float | str) -> dict[str, Any]:
+        if isinstance(value, str):
+            return {"sentence": value}
+        return {"psnr": value, "loss": self.best[name] - value}
 
 
 def tflite_dynamic(model: keras.Model, path: str | Path, keep_form: bool = False) -> None:
     """Writes one TFLite file for every size: float32, (1, H, W, C) with H and W free, upsampling in LR space.
 
-    For CPUs: `Interpreter.resize_tensor_input` sets H and W. GPU delegates take static shapes only.
+    For CPUs: `Interpreter.resize_tensor_input` sets H and W. GPU delegates want static shapes.
     """
     write_tflite(prepare(model, keep_form=keep_form), Path(path), None)
 
@@ -101,14 +198,38 @@ def check_sizes(sizes: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     return list(dict.fromkeys(tuple(size) for size in sizes))
 
 
-def _bytes(path: Path) -> int:
+def total_bytes(path: Path) -> int:
+    """Of a file, or of all files in a folder."""
     return sum(file.stat().st_size for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file())
 
 
-STATIC = ("tflite_fp32", "tflite_fp16", "tflite_int8")
-_WRITERS = {
-    "saved_model": lambda model, path, _: write_saved_model(model, path),
-    "tflite_fp32": write_tflite,
-    "tflite_fp16": lambda model, path, size: write_tflite(model, path, size, half=True),
-    "tflite_dynamic": write_tflite,
-}
+def _function(model: keras.Model):
+    from zoo.evaluate import from_keras
+
+    return from_keras(model).function
+
+
+def _clipped(function):
+    return lambda image: np.clip(function(image), 0, 1)
+
+
+def _fill(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A batch of one, mirrored up to a size."""
+    padding = [(0, wanted - given) for wanted, given in zip(size, image.shape[:2], strict=True)]
+    return np.pad(image, [*padding, (0, 0)], mode="symmetric")[None]
+
+
+def _set_name(folder: str) -> str:
+    path = Path(folder).resolve()
+    return path.parent.name if path.name == "HR" else path.name
+
+
+def _summary(entry: dict[str, Any]) -> str:
+    keras = entry["against_keras"]
+    words = [f"{entry['bytes'] / 1000:.1f} kB"]
+    if "max_difference" in keras:
+        words.append(f"at most {keras['max_difference']:.1e} from Keras")
+    words += [f"{name} {value['psnr']:.2f} dB" for name, value in entry.get("psnr", {}).items() if "psnr" in value]
+    if "delegate" in entry:
+        words.append(f"GPU delegate: {entry['delegate']['verdict']}")
+    return ", ".join(words)

@@ -1,0 +1,129 @@
+"""int8 TFLite files that lose little: PReLU folded away, channels equalized, ranges chosen, weights fitted.
+
+All of it is done after training, on real LR crops without their HR originals: the float network is what the int8 one is
+fitted to. The converter's quantizer then writes the file; `simulation` says what it will compute.
+"""
+
+import dataclasses
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow.lite.python.convert import mlir_quantize
+
+from export.files import whole
+from export.int8.fit import before_activation, fit
+from export.int8.prelu import fold, matters
+from export.int8.ranges import choose_ranges, equalize
+from export.int8.simulation import Ranges, Simulation, Unsupported
+from export.tflite import convert
+
+IO = {"float": tf.float32, "uint8": tf.uint8}
+_FITTED_ON = 40  # crops of 48×48 px: 92,000 pixels, many for the largest layer's 600 weights an output channel
+_CROP = 48
+
+
+@dataclasses.dataclass(frozen=True)
+class Tuning:
+    """What was found on the crops, for files of every size of one model.
+
+    `note` says in a sentence how the file was quantized.
+    """
+
+    mirrored: dict[int, np.ndarray]
+    constants: dict[int, np.ndarray]
+    ranges: Ranges
+    note: str
+
+
+def crops(pictures, count: int = 64, seed: int = 0) -> np.ndarray:
+    """(count, 48, 48, C) float32 crops in [0, 1] of LR pictures (name, LR uint8, HR), in turn, at random places.
+
+    One of each four is stretched to the whole of [0, 1]: pictures seldom reach pure black and white, but some do.
+    """
+    pictures = [lr_image for _, lr_image, _ in pictures if min(lr_image.shape[:2]) >= _CROP]
+    rng = np.random.default_rng(seed)
+    chosen = []
+    for number in range(count):
+        picture = pictures[number % len(pictures)]
+        top, left = (rng.integers(0, side - _CROP + 1) for side in picture.shape[:2])
+        crop = picture[top : top + _CROP, left : left + _CROP].astype(np.float32) / 255
+        if number % 4 == 3:
+            crop = (crop - crop.min()) / max(np.ptp(crop), 1 / 255)
+        chosen.append(crop)
+    return np.stack(chosen)
+
+
+def tune(model: keras.Model, images: np.ndarray) -> Tuning | None:
+    """Finds out how to quantize a model; None where its graph has an operation that `simulation` does not know.
+
+    Args:
+        model: as `export.prepare.prepare` returns it.
+        images: crops as `crops` gives them.
+    """
+    try:
+        original = Simulation(float_file(model, (_CROP, _CROP)))
+    except Unsupported:
+        return None
+    mirrored = matters(original, images)
+    simulation = Simulation(fold(original, mirrored))
+    original = Simulation(float_file(model, (_CROP, _CROP)))
+    divisors = equalize(simulation, images)
+    ranges = choose_ranges(simulation, images)
+    constants = fit(simulation, ranges, images[:_FITTED_ON], _teacher(original, simulation, mirrored, divisors, images))
+    changed = {index: constants[index] for _, *pair, _ in simulation.weighted() for index in pair if index >= 0}
+    return Tuning(mirrored, changed, ranges, "fitted layer by layer to the float network's output")
+
+
+def _teacher(original: Simulation, simulation: Simulation, mirrored: dict, divisors: dict, images: np.ndarray):
+    """What each layer of the folded, equalized graph should compute: the original's values, mirrored and divided."""
+    tensors = original.run(images[:_FITTED_ON])
+    places = list(original.weighted())
+    outputs = [simulation.operations[number][2][0] for number, *_ in simulation.weighted()]
+    behind = {original.operations[number][1][0]: channels for number, channels in mirrored.items()}
+
+    def wanted(place: int) -> np.ndarray:
+        number = places[place][0]
+        values = before_activation(original, tensors, number)
+        channels = behind.get(original.operations[number][2][0], [])
+        return np.concatenate([values, -values[..., channels]], axis=-1) / divisors.get(outputs[place], 1.0)
+
+    return wanted
+
+
+def float_file(model: keras.Model, size: tuple[int, int]) -> bytes:
+    """The bytes of a model's float TFLite file."""
+    with tempfile.TemporaryDirectory(prefix="export-") as folder:
+        path = Path(folder) / "float.tflite"
+        convert(model, path, size, target_spec={"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]})
+        return path.read_bytes()
+
+
+def quantized(content: bytes, tuning: Tuning, io: str) -> bytes:
+    """A float file of any size of the tuned model, quantized."""
+    simulation = Simulation(fold(Simulation(content), tuning.mirrored))
+    ready = simulation.content(tuning.ranges, tuning.constants)
+    return mlir_quantize(ready, input_data_type=IO[io], output_data_type=IO[io])
+
+
+def write_int8(model: keras.Model, path: Path, size: tuple[int, int], tuning: Tuning | None, images, io: str) -> None:
+    """Writes an int8 file with weights per channel; input and output float32 or uint8 (level 255 is 1.0).
+
+    Without a tuning the converter calibrates on the images by itself.
+    """
+    with whole(path) as unfinished:
+        if tuning is not None:
+            unfinished.write_bytes(quantized(float_file(model, size), tuning, io))
+        else:
+            convert(
+                model,
+                unfinished,
+                size,
+                optimizations=[tf.lite.Optimize.DEFAULT],
+                representative_dataset=lambda: ([image[None]] for image in images),
+                target_spec={"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]},
+                inference_input_type=IO[io],
+                inference_output_type=IO[io],
+            )

@@ -1,0 +1,75 @@
+"""PReLU between two convolutions, without PReLU: rounded once where int8 would round twice.
+
+relu(x) - slope·relu(-x) is PReLU, and a convolution has a ReLU of its own. So the channels whose slope matters are
+computed twice, once with their kernels negated, and the next convolution takes the difference. An int8 PReLU reads
+signed levels that the convolution rounded before and rounds again; a ReLU costs no rounding and no sign.
+"""
+
+import numpy as np
+import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
+
+from export.int8.simulation import Simulation
+
+# A negative side counts from here on: its root mean square in levels of its tensor, at the channels' reach of 255.
+_LEVELS = 0.5
+
+
+def matters(simulation: Simulation, images: np.ndarray) -> dict[int, np.ndarray]:
+    """For each PReLU between two convolutions (by its operation's number), the channels whose slope must be kept."""
+    tensors = simulation.run(images)
+    chosen = {}
+    for number, first, _ in _places(simulation):
+        slopes = simulation.constants[simulation.operations[number][1][1]].reshape(-1)
+        values = tensors[simulation.operations[first][2][0]]
+        reach = tf.reduce_max(tf.abs(values), (0, 1, 2)).numpy()
+        lost = np.abs(slopes) * tf.sqrt(tf.reduce_mean(tf.nn.relu(-values) ** 2, (0, 1, 2))).numpy()
+        chosen[number] = np.flatnonzero(lost > _LEVELS / 255 * reach)
+    return chosen
+
+
+def fold(simulation: Simulation, chosen: dict[int, np.ndarray]) -> bytes:
+    """The file with those PReLUs gone, the chosen channels mirrored; slopes of the others taken as 0."""
+    graph = simulation.model.subgraphs[0]
+    constants = dict(simulation.constants)
+    removed = []
+    for number, first, seconds in _places(simulation):
+        mirrored = chosen[number]
+        _, (before, slopes), (after,), _ = simulation.operations[number]
+        kept = simulation.constants[slopes].reshape(-1)[mirrored]
+        weights, bias = simulation.operations[first][1][1:3]
+        constants[weights] = np.concatenate([constants[weights], -constants[weights][mirrored]])
+        constants[bias] = np.concatenate([constants[bias], -constants[bias][mirrored]])
+        for second in seconds:
+            index = simulation.operations[second][1][1]
+            kernels = constants[index]
+            constants[index] = np.concatenate([kernels, -kernels[..., mirrored] * kept], axis=-1)
+            operator = graph.operators[second]
+            operator.inputs = [before if int(given) == after else int(given) for given in operator.inputs]
+            graph.tensors[index].shape = list(constants[index].shape)
+        for index in (weights, bias):
+            graph.tensors[index].shape = list(constants[index].shape)
+        tensor = graph.tensors[before]
+        tensor.shape = [*tensor.shape[:-1], len(constants[bias])]
+        if tensor.shapeSignature is not None:
+            tensor.shapeSignature = [*tensor.shapeSignature[:-1], len(constants[bias])]
+        graph.operators[first].builtinOptions.fusedActivationFunction = schema.ActivationFunctionType.RELU
+        removed.append(number)
+    graph.operators = [operator for number, operator in enumerate(graph.operators) if number not in removed]
+    changed = [index for _, weights, bias, _ in simulation.weighted() for index in (weights, bias) if index >= 0]
+    return simulation.content(constants={index: constants[index] for index in changed})
+
+
+def _places(simulation: Simulation):
+    """(PReLU, the convolution before it, those after it), by number, where nothing else reads what lies between."""
+    for number, (name, inputs, (after,), _) in enumerate(simulation.operations):
+        if name != "PRELU" or simulation.constants[inputs[1]].size != simulation.constants[inputs[1]].shape[-1]:
+            continue
+        before = inputs[0]
+        producers = [n for n, (_, _, outputs, _) in enumerate(simulation.operations) if before in outputs]
+        readers = [n for n, (_, given, _, _) in enumerate(simulation.operations) if before in given]
+        seconds = [n for n, (_, given, _, _) in enumerate(simulation.operations) if after in given]
+        kinds = [simulation.operations[n] for n in (*producers, *seconds)]
+        plain = all(kind == "CONV_2D" for kind, *_ in kinds) and len(producers) == 1 and len(readers) == 1 and seconds
+        if plain and kinds[0][3].fusedActivationFunction == 0 and len(kinds[0][1]) > 2 and after != simulation.output:
+            yield number, producers[0], seconds

@@ -1,0 +1,218 @@
+"""A float TFLite graph as TensorFlow code that can compute as its int8 file will: what tuning differentiates.
+
+Tensors go by their index in the file. Quantization is TFLite's: activations per tensor with 256 levels and zero among
+them, weights per output channel, symmetric, 127 levels to either side, biases as good as exact.
+"""
+
+from collections.abc import Iterable
+
+import flatbuffers
+import numpy as np
+import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
+
+_NAMES = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
+_PADDING = {0: "SAME", 1: "VALID"}
+# Weights and bias, the axis of the output channels, and the axes that a filter spans besides it.
+WEIGHTED = {"CONV_2D": (1, 2, 0), "DEPTHWISE_CONV_2D": (1, 2, 3), "TRANSPOSE_CONV": (1, 3, 0)}
+# Their output is made of the input's own values, so both have one range.
+_SAME_RANGE = {
+    *("CONCATENATION", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH", "STRIDED_SLICE", "SLICE", "PAD", "MIRROR_PAD", "RESHAPE"),
+    *("MINIMUM", "MAXIMUM", "RESIZE_NEAREST_NEIGHBOR", "TRANSPOSE"),
+}
+# TFLite fixes what these give: scale 1/128 around 0, scale 1/256 from 0 on.
+_FIXED = {"TANH": (-1.0, 127 / 128), "LOGISTIC": (0.0, 255 / 256)}
+Ranges = dict[int, tuple]
+
+
+class Unsupported(Exception):
+    """The graph has an operation that is not simulated; it can be quantized, but not tuned."""
+
+
+class Simulation:
+    """A graph with its constants, which tuning may replace.
+
+    Attributes:
+        operations: (name, inputs, outputs, options) in order; inputs that are left out are -1.
+        constants: tensor → float32 array.
+        groups: tensor → the tensor whose range it shares, often itself.
+        fixed: tensor → the range that it must have.
+        input, output: the graph's.
+    """
+
+    def __init__(self, content: bytes):
+        self.model = schema.ModelT.InitFromPackedBuf(content)
+        graph = self.model.subgraphs[0]
+        (self.input,), (self.output,) = (tuple(map(int, side)) for side in (graph.inputs, graph.outputs))
+        self.operations = []
+        for operator in graph.operators:
+            code = self.model.operatorCodes[operator.opcodeIndex]
+            name = _NAMES.get(max(code.builtinCode, code.deprecatedBuiltinCode), "")
+            if name not in _COMPUTE:
+                raise Unsupported(name or "custom operation")
+            indices = [[int(index) for index in side] for side in (operator.inputs, operator.outputs)]
+            self.operations.append((name, *indices, operator.builtinOptions))
+        self.constants = {}
+        for index, tensor in enumerate(graph.tensors):
+            data = self.model.buffers[tensor.buffer].data
+            if tensor.buffer and data is not None and len(data):
+                dtype = {0: np.float32, 2: np.int32, 4: np.int64}[tensor.type]
+                self.constants[index] = np.array(data).view(dtype).reshape(() if tensor.shape is None else tensor.shape)
+        self.groups, self.fixed = self._share()
+
+    def _share(self) -> tuple[dict[int, int], Ranges]:
+        groups: dict[int, int] = {self.input: self.input}
+        fixed: Ranges = {}
+        for name, inputs, outputs, _ in self.operations:
+            moving = [index for index in inputs if index in groups]
+            groups[outputs[0]] = outputs[0]
+            if name in _FIXED:
+                fixed[outputs[0]] = _FIXED[name]
+            if name in _SAME_RANGE:
+                first = groups[moving[0]]
+                for old in [groups[index] for index in (*moving[1:], outputs[0])]:
+                    groups = {index: first if group == old else group for index, group in groups.items()}
+        # Pixels in and out: a byte is a level of 255 exactly, and what leaves [0, 1] is clipped by the format itself.
+        for end in (self.output, self.input):
+            fixed[groups[end]] = (0.0, 1.0)
+        return groups, fixed
+
+    def weighted(self) -> Iterable[tuple[int, int, int, int]]:
+        """(operation, weights, bias or -1, axis of the output channels) of the layers with weights, in order."""
+        for number, (name, inputs, _, _) in enumerate(self.operations):
+            if name in WEIGHTED:
+                weights, bias, axis = WEIGHTED[name]
+                yield number, inputs[weights], inputs[bias] if len(inputs) > bias else -1, axis
+
+    def run(
+        self, images, ranges: Ranges | None = None, constants: dict | None = None, until: int | None = None
+    ) -> dict:
+        """All moving tensors by index, for a batch of images.
+
+        Args:
+            images: (N, h, w, C) in [0, 1].
+            ranges: of the groups; None computes in float.
+            constants: replace the graph's own.
+            until: the number of the operation to stop before.
+        """
+        constants = {**self.constants, **(constants or {})}
+
+        def round_to_levels(index, value):
+            return value if ranges is None else fake_quantize(value, *ranges[self.groups[index]])
+
+        tensors = {self.input: round_to_levels(self.input, images)}
+        for name, inputs, outputs, options in self.operations[:until]:
+            values = [tensors.get(index, constants.get(index)) for index in inputs]
+            if name in WEIGHTED and ranges is not None:
+                weights, _, axis = WEIGHTED[name]
+                values[weights] = fake_quantize_weights(values[weights], axis)
+            value = _activate(_COMPUTE[name](options, *values), options)
+            tensors[outputs[0]] = value if name in _SAME_RANGE else round_to_levels(outputs[0], value)
+        return tensors
+
+    def content(self, ranges: Ranges | None = None, constants: dict | None = None) -> bytes:
+        """The float file with other constants of the same shapes, and with its tensors' ranges for the quantizer."""
+        graph = self.model.subgraphs[0]
+        for index, value in (constants or {}).items():
+            data = np.ascontiguousarray(value, np.float32)
+            self.model.buffers[graph.tensors[index].buffer].data = np.frombuffer(data.tobytes(), np.uint8)
+        for index, group in self.groups.items() if ranges is not None else ():
+            quantization = schema.QuantizationParametersT()
+            quantization.min, quantization.max = ([float(side)] for side in ranges[group])
+            graph.tensors[index].quantization = quantization
+        builder = flatbuffers.Builder(1 << 16)
+        builder.Finish(self.model.Pack(builder), b"TFL3")
+        return bytes(builder.Output())
+
+
+def _straight_through(value, rounded):
+    """The rounded value, with the gradient of the unrounded one."""
+    return value + tf.stop_gradient(rounded - value)
+
+
+def fake_quantize(value, low, high):
+    """Rounds to 256 levels from low to high, zero among them; the gradient passes to value, low and high."""
+    step = (high - low) / 255.0
+    zero = tf.stop_gradient(tf.round(-low / step))
+    level = tf.clip_by_value(value / step + zero, 0.0, 255.0)
+    return (_straight_through(level, tf.round(level)) - zero) * step
+
+
+def fake_quantize_weights(weights, axis: int):
+    """Rounds to 255 levels, symmetric, a scale for each output channel."""
+    axes = [other for other in range(4) if other != axis]
+    step = tf.maximum(tf.reduce_max(tf.abs(weights), axes, keepdims=True), 1e-8) / 127.0
+    level = weights / tf.stop_gradient(step)
+    return _straight_through(level, tf.round(level)) * tf.stop_gradient(step)
+
+
+def _activate(value, options):
+    kind = getattr(options, "fusedActivationFunction", 0)
+    return {
+        0: lambda: value,
+        1: lambda: tf.nn.relu(value),
+        2: lambda: tf.clip_by_value(value, -1.0, 1.0),
+        3: lambda: tf.nn.relu6(value),
+        4: lambda: tf.tanh(value),
+    }[kind]()
+
+
+def _bias(value, bias):
+    return value if bias is None else value + bias
+
+
+def _conv(options, image, weights, bias=None):
+    strides, dilations = (options.strideH, options.strideW), (options.dilationHFactor, options.dilationWFactor)
+    kernel = tf.transpose(weights, (1, 2, 3, 0))
+    return _bias(tf.nn.conv2d(image, kernel, strides, _PADDING[options.padding], dilations=dilations), bias)
+
+
+def _depthwise(options, image, weights, bias=None):
+    kernel = tf.reshape(weights, (*weights.shape[1:3], image.shape[-1], options.depthMultiplier))
+    strides = (1, options.strideH, options.strideW, 1)
+    return _bias(tf.nn.depthwise_conv2d(image, kernel, strides, _PADDING[options.padding]), bias)
+
+
+def _transposed(options, shape, weights, image, bias=None):
+    kernel = tf.transpose(weights, (1, 2, 0, 3))
+    sides = (tf.shape(image)[1] * options.strideH, tf.shape(image)[2] * options.strideW)
+    if options.padding == 1:
+        sides = (
+            sides[0] + max(weights.shape[1] - options.strideH, 0),
+            sides[1] + max(weights.shape[2] - options.strideW, 0),
+        )
+    shape = (tf.shape(image)[0], *sides, weights.shape[0])
+    return _bias(
+        tf.nn.conv2d_transpose(image, kernel, shape, (options.strideH, options.strideW), _PADDING[options.padding]),
+        bias,
+    )
+
+
+def _strided_slice(options, image, begin, end, strides):
+    # The batch in the file is 1, in the simulation any.
+    masks = {"begin_mask": options.beginMask | 1, "end_mask": options.endMask | 1}
+    return tf.strided_slice(image, begin, end, strides, **masks)
+
+
+_COMPUTE = {
+    "CONV_2D": _conv,
+    "DEPTHWISE_CONV_2D": _depthwise,
+    "TRANSPOSE_CONV": _transposed,
+    "TANH": lambda _, x: tf.tanh(x),
+    "LOGISTIC": lambda _, x: tf.sigmoid(x),
+    "RELU": lambda _, x: tf.nn.relu(x),
+    "RELU6": lambda _, x: tf.nn.relu6(x),
+    "LEAKY_RELU": lambda options, x: tf.nn.leaky_relu(x, options.alpha),
+    "PRELU": lambda _, x, slopes: tf.nn.relu(x) - slopes * tf.nn.relu(-x),
+    "DEPTH_TO_SPACE": lambda options, x: tf.nn.depth_to_space(x, options.blockSize),
+    "SPACE_TO_DEPTH": lambda options, x: tf.nn.space_to_depth(x, options.blockSize),
+    "ADD": lambda _, x, y: x + y,
+    "SUB": lambda _, x, y: x - y,
+    "MUL": lambda _, x, y: x * y,
+    "MINIMUM": lambda _, x, y: tf.minimum(x, y),
+    "MAXIMUM": lambda _, x, y: tf.maximum(x, y),
+    "CONCATENATION": lambda options, *images: tf.concat(images, options.axis),
+    "STRIDED_SLICE": _strided_slice,
+    "PAD": lambda _, x, paddings: tf.pad(x, paddings),
+    "MIRROR_PAD": lambda options, x, paddings: tf.pad(x, paddings, ("REFLECT", "SYMMETRIC")[options.mode]),
+}

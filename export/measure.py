@@ -1,0 +1,99 @@
+"""What a written file does: its difference from Keras on real pictures, its PSNR, its graph, the delegate's verdict."""
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from export import delegate, graph, rules
+from zoo.errors import UsageError
+
+Function = Callable[[np.ndarray], np.ndarray]
+# From the worst to the best, as a file is judged by its worst run.
+_VERDICTS = ("wrong", "crashed", "refused", "partly", "not run", "right")
+
+
+def small_sizes(scale: int) -> list[tuple[int, int]]:
+    """LR heights and widths that cover every remainder modulo the scale, where delegates differ by size."""
+    return [(12 + step, 15 + (step + 1) % scale) for step in range(scale)]
+
+
+def photographs(channels: int, size: tuple[int, int]) -> list[np.ndarray]:
+    """Two photographs (h, w, channels) float32 in [0, 1] of a given size, mirrored where they are too small."""
+    from zoo.data import sample
+
+    pictures = []
+    for split in ("heldout", "train"):
+        _, _, picture = next(iter(sample(2, channels, split).pictures()))
+        padding = [(0, max(0, wanted - given)) for wanted, given in zip(size, picture.shape[:2], strict=True)]
+        pictures.append(np.pad(picture, [*padding, (0, 0)], mode="symmetric")[: size[0], : size[1]])
+    return [picture.astype(np.float32) / 255 for picture in pictures]
+
+
+def opened(path: Path, form: str) -> Function:
+    """A written file as a function (h, w, C) float32 → (scale·h, scale·w, C)."""
+    if form == "saved_model":
+        import tensorflow as tf
+
+        loaded = tf.saved_model.load(str(path))
+        serve = loaded.signatures["serving_default"]
+        # The signature does not keep what it was loaded from.
+        serve.owner = loaded
+        return lambda image: serve(lr_image=tf.constant(image[None]))["sr_image"].numpy()[0]
+    if form == "onnx":
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        return lambda image: session.run(None, {"lr_image": image.transpose(2, 0, 1)[None]})[0][0].transpose(1, 2, 0)
+    from zoo.evaluate import from_tflite
+
+    return from_tflite(path).function
+
+
+def difference(function: Function, reference: Function, images: list[np.ndarray]) -> dict[str, float | int]:
+    """Largest and mean difference of two functions on images, in units of [0, 1]."""
+    differences = [np.abs(np.asarray(function(image), np.float64) - reference(image)) for image in images]
+    return {
+        "max_difference": max(float(one.max()) for one in differences),
+        "mean_difference": float(np.mean([one.mean() for one in differences])),
+        "pictures": len(images),
+    }
+
+
+def psnr(function: Function, channels: int, scale: int, pictures: list) -> float | str:
+    """Mean PSNR on Y, dB, by the published protocol; a sentence where the file holds to its own size."""
+    from zoo.evaluate import Upscaler, evaluate, mean
+
+    try:
+        return mean(evaluate(Upscaler(function, channels, scale), pictures, scale)).psnr
+    except UsageError as error:
+        return f"Not measured: {error}"
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """A TFLite file's inputs, outputs, operations with versions, multiplications and breaches of the rules."""
+    read = graph.read(path)
+    return {
+        "bytes": path.stat().st_size,
+        "inputs": [str(tensor) for tensor in read.inputs],
+        "outputs": [str(tensor) for tensor in read.outputs],
+        "operations": dict(Counter(f"{step.name} v{step.version}" for step in read.operations)),
+        "macs": graph.macs(read),
+        "findings": [vars(finding) for finding in rules.check(read)],
+    }
+
+
+def run(path: Path, images: list[np.ndarray] | None, tasks: tuple[str, ...], **options) -> dict[str, Any]:
+    """`export.delegate.measure` on a picture in the file's own type."""
+    if images is not None:
+        (tensor,) = graph.read(path).inputs
+        if tensor.dtype == "uint8":
+            images = [np.round(image * 255).astype(np.uint8) for image in images]
+    return delegate.measure(path, images, tasks, **options)
+
+
+def worst(verdicts: list[str]) -> str:
+    """The verdict of a file that was run several times."""
+    return min(verdicts, key=_VERDICTS.index, default="not run")

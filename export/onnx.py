@@ -1,0 +1,97 @@
+"""The ONNX file, for onnxruntime, OpenCV's dnn and whatever else reads it: any batch and size, channels first."""
+
+import logging
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from export.files import whole
+from zoo.errors import UsageError
+
+# DepthToSpace with its mode is in it, and OpenCV 4 and 5 read it.
+OPSET = 17
+
+
+def write_onnx(model: keras.Model, path: Path) -> None:
+    """Writes an ONNX file with the input `lr_image` and the output `sr_image`, float32 in NCHW, N, H and W free.
+
+    Raises:
+        UsageError: tf2onnx is not installed, or knows no ONNX for an operation of the model.
+    """
+    try:
+        import onnx
+        import tf2onnx
+    except ImportError:
+        raise UsageError(
+            "Expected tf2onnx for the format onnx (pip install 'subpixel-zoo[onnx]'). Received: no such package"
+        ) from None
+    spec = tf.TensorSpec((None, None, None, model.input_shape[-1]), tf.float32, name="lr_image")
+
+    @tf.function(input_signature=[spec])
+    def upscale(lr_image):
+        return model(lr_image, training=False)
+
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    output = upscale.get_concrete_function().structured_outputs.name
+    try:
+        proto, _ = tf2onnx.convert.from_function(
+            upscale,
+            input_signature=[spec],
+            opset=OPSET,
+            inputs_as_nchw=["lr_image:0"],
+            outputs_as_nchw=[output],
+        )
+    except ValueError as error:
+        raise UsageError(f"Expected a model that ONNX can express. Received: {model.name}: {error}") from error
+    _fuse_prelu(proto.graph, onnx)
+    _rename(proto.graph, proto.graph.output[0].name, "sr_image")
+    for value, names in ((proto.graph.input[0], "N H W"), (proto.graph.output[0], "N sr_H sr_W")):
+        sides = value.type.tensor_type.shape.dim
+        for side, name in zip((sides[0], sides[2], sides[3]), names.split(), strict=True):
+            side.dim_param = name
+    onnx.checker.check_model(proto)
+    with whole(path) as unfinished:
+        onnx.save(proto, str(unfinished))
+
+
+def _rename(graph, old: str, new: str) -> None:
+    for node in graph.node:
+        for names in (node.input, node.output):
+            for place, name in enumerate(names):
+                if name == old:
+                    names[place] = new
+    graph.output[0].name = new
+
+
+def _fuse_prelu(graph, onnx) -> None:
+    """relu(x) + slopes · relu(-x), five passes over the image, becomes PRelu(x, -slopes), one."""
+    made_by = {name: node for node in graph.node for name in node.output}
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    uses: dict[str, int] = {}
+    for node in graph.node:
+        for name in node.input:
+            uses[name] = uses.get(name, 0) + 1
+
+    def inputs(node, kind: str):
+        return [made_by.get(name) for name in node.input] if node is not None and node.op_type == kind else []
+
+    for add in [node for node in graph.node if node.op_type == "Add"]:
+        terms = inputs(add, "Add")
+        scaled = next((term for term in terms if inputs(term, "Mul")), None)
+        positive = next((term for term in terms if inputs(term, "Relu")), None)
+        slopes = next((name for name in (scaled.input if scaled else ()) if name in constants), None)
+        negative = next((term for term in inputs(scaled, "Mul") if inputs(term, "Relu")), None)
+        flipped = next(iter(inputs(negative, "Relu")), None)
+        inner = (positive, negative, flipped, scaled)
+        if slopes is None or not inputs(flipped, "Neg") and (flipped is None or flipped.op_type != "Neg"):
+            continue
+        if flipped.input[0] != positive.input[0] or any(uses[node.output[0]] != 1 for node in inner):
+            continue
+        values = onnx.numpy_helper.to_array(constants[slopes])
+        name = f"{add.name}_slopes"
+        graph.initializer.append(onnx.numpy_helper.from_array(-values, name))
+        prelu = onnx.helper.make_node("PRelu", [positive.input[0], name], list(add.output), name=f"{add.name}_prelu")
+        graph.node.insert(list(graph.node).index(add), prelu)
+        for node in (add, *inner):
+            graph.node.remove(node)
