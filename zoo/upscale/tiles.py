@@ -13,8 +13,10 @@ import numpy as np
 from zoo.errors import UsageError
 from zoo.upscale.engine import Engine
 
-# The default window, LR px: time per pixel hardly depends on it, memory does (docs: about 1 kB per pixel and engine).
-WINDOW = 1 << 16
+# The default window, LR px. Larger ones overlap less, but every size of picture has the engine get ready anew, which
+# costs most of a run: in folders of photographs both are equal, in videos and large pictures the former counts. Memory
+# is about 1 kB a px.
+WINDOW = 1 << 17
 # A network whose reach has no bound can only take the whole picture; at most this many LR px of it.
 WHOLE = 1 << 20
 
@@ -42,7 +44,7 @@ def parts(length: int, window: int, radius: int) -> list[Part]:
     """Equal windows over one axis of `length` px, each at most `window` px, with what each of them keeps."""
     if length <= window:
         return [Part(0, length, 0, length)]
-    count = math.ceil((length - 2 * radius) / (window - 2 * radius))
+    count = _count(length, window, radius)
     # Windows of one size, so that an engine prepares itself once.
     starts = [min(index * (window - 2 * radius), length - window) for index in range(count)]
     edges = [0, *(start + radius for start in starts[1:]), length]
@@ -101,13 +103,15 @@ def _default_window(height: int, width: int, radius: int) -> tuple[int, int]:
     area = max(WINDOW, (8 * radius) ** 2)
     side = math.isqrt(area)
     limits = (max(side, area // width), max(side, area // height))
-    window = []
-    for length, limit in zip((height, width), limits):
-        if length > limit:
-            count = math.ceil((length - 2 * radius) / (limit - 2 * radius))
-            limit = math.ceil((length - 2 * radius) / count) + 2 * radius
-        window.append(min(limit, length))
-    return tuple(window)
+    return tuple(
+        math.ceil((length - 2 * radius) / _count(length, limit, radius)) + 2 * radius if length > limit else length
+        for length, limit in zip((height, width), limits)
+    )
+
+
+def _count(length: int, window: int, radius: int) -> int:
+    """How many windows cover one axis."""
+    return 1 if length <= window else math.ceil((length - 2 * radius) / (window - 2 * radius))
 
 
 def run(engine: Engine, height: int, width: int, read: Read, tile=None, ensemble: bool = False) -> Iterator:
