@@ -24,7 +24,7 @@ def draw_curve(records: list[dict], bicubic: float, title: str, path: Path) -> N
     image = Image.new("RGB", (WIDTH * TWICE, HEIGHT * TWICE), "white")
     pen = ImageDraw.Draw(image)
     font = ImageFont.load_default(size=15 * TWICE)
-    last = max([step for step, _ in psnrs + losses], default=1)
+    last = max([1, *(step for step, _ in psnrs + losses)])
 
     def x(step: float) -> float:
         return (LEFT + (WIDTH - LEFT - RIGHT) * step / last) * TWICE

@@ -49,9 +49,9 @@ def fit_upsampler(model: keras.Model, batches, shave: int) -> None:
         features, rest = both(lr, training=False)
         features = _window(features, low, high, margin)
         missing = tf.nn.space_to_depth(hr - rest, scale)[:, margin:-margin, margin:-margin]
-        missing = tf.reshape(tf.cast(missing, tf.float64), [-1, missing.shape[-1]])
-        gram += tf.matmul(features, features, transpose_a=True).numpy()
-        moments += tf.matmul(features, missing, transpose_a=True).numpy()
+        missing = tf.reshape(missing, [-1, missing.shape[-1]])
+        gram += tf.matmul(features, features, transpose_a=True).numpy().astype(np.float64)
+        moments += tf.matmul(features, missing, transpose_a=True).numpy().astype(np.float64)
 
     width, inputs = high - low + 1, last.kernel.shape[3]
     kernel, bias = np.zeros(last.kernel.shape), np.zeros(last.filters)
@@ -72,11 +72,11 @@ def fit_upsampler(model: keras.Model, batches, shave: int) -> None:
 
 
 def _window(features, low: int, high: int, margin: int):
-    """Returns (pixels, window²·I + 1) in float64: what the layer sees around each pixel, and a 1 for the bias."""
+    """Returns (pixels, window²·I + 1): what the layer sees around each pixel, and a 1 for the bias."""
     height, width = features.shape[1:3]
     shifted = [
         features[:, margin + y : height - margin + y, margin + x : width - margin + x]
         for y, x in itertools.product(range(low, high + 1), repeat=2)
     ]
     flat = tf.concat([tf.reshape(each, [-1, features.shape[-1]]) for each in shifted], axis=1)
-    return tf.cast(tf.concat([flat, tf.ones([flat.shape[0], 1])], axis=1), tf.float64)
+    return tf.concat([flat, tf.ones([flat.shape[0], 1])], axis=1)
