@@ -15,15 +15,16 @@ from export.report import environment, summarized
 from zoo.errors import UsageError, exit_on_usage_error
 
 
-def check(path: str | Path, gate: bool = True, seconds: float = 1.0) -> dict:
+def inspect(path: str | Path, run: bool = True, seconds: float = 1.0) -> dict:
     """A report on one TFLite file.
 
     Args:
         path: the file.
-        gate: whether it is run on the GPU delegate, at its own size (free sizes at 32), on noise.
+        run: whether it is run too, on noise, at its own size (free sizes at 32): on XNNPACK and on the GPU delegate.
         seconds: about how long its latency is measured.
     Returns:
-        Bytes, inputs, outputs, operations, macs, findings, latency, half, and delegate; see `export.measure`.
+        `name`, `bytes`, `inputs`, `outputs`, `operations`, `macs` and `findings`, and with `run` `latency`, `half` and
+        `gpu` of `export.delegate.measure`.
     Raises:
         UsageError: no TFLite file.
     """
@@ -31,11 +32,9 @@ def check(path: str | Path, gate: bool = True, seconds: float = 1.0) -> dict:
     if not path.is_file():
         raise UsageError(f"Expected a .tflite file. Received: {str(path)!r}, which is not there")
     entry = {"name": path.name, **measure.describe(path)}
-    entry |= measure.run(path, None, ("latency", "half"), seconds=seconds)
-    gpu = (
-        measure.run(path, None, ("gpu",))["gpu"] if gate else {"verdict": "not run", "sentence": "Not run: not asked."}
-    )
-    return {**entry, "delegate": gpu, "environment": environment()}
+    if run:
+        entry |= {**measure.run(path, None, ("latency", "half", "gpu"), seconds=seconds), "environment": environment()}
+    return entry
 
 
 def _print(entry: dict) -> None:
@@ -43,7 +42,7 @@ def _print(entry: dict) -> None:
     print(f"{entry['name']}: {entry['bytes'] / 1000:.1f} kB, {macs}")
     print(f"  {', '.join(entry['inputs'])} → {', '.join(entry['outputs'])}")
     print(f"  {', '.join(f'{count} × {name}' for name, count in entry['operations'].items())}")
-    latency, half = entry["latency"], entry["half"]
+    latency, half = entry.get("latency", {}), entry.get("half", {})
     if "median_ms" in latency:
         print(f"  XNNPACK, {latency['threads']} threads: {latency['median_ms']:.1f} ms (best {latency['best_ms']:.1f})")
     if "max_difference" in half:
@@ -55,7 +54,7 @@ def _print(entry: dict) -> None:
         print(f"  {line}")
     if not entry["findings"]:
         print("  rules: nothing found; only a run can tell whether a delegate takes the file")
-    print(f"  {entry['delegate']['sentence']}")
+    print(f"  {entry['gpu']['sentence']}" if "gpu" in entry else "  Not run: only the rules were asked for.")
 
 
 @exit_on_usage_error
@@ -64,16 +63,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m export.check", description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="+", metavar="FILE.tflite")
     parser.add_argument("--json", type=Path, help="where to write all of it")
-    parser.add_argument("--no-gate", action="store_true", help="the rules only, no run on the delegate")
+    parser.add_argument("--rules_only", action="store_true", help="run nothing; the rules need no driver")
     flags = parser.parse_args(arguments)
-    entries = [check(path, not flags.no_gate) for path in flags.files]
+    entries = [inspect(path, not flags.rules_only) for path in flags.files]
     for entry in entries:
         _print(entry)
     if flags.json:
         with whole(flags.json) as unfinished:
             unfinished.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
     found = {finding["severity"] for entry in entries for finding in entry["findings"]}
-    ran = {entry["delegate"]["verdict"] for entry in entries}
+    ran = {entry.get("gpu", {}).get("verdict") for entry in entries}
     return int(bool(found & {"refused", "wrong"} or ran & {"refused", "wrong", "crashed"}))
 
 

@@ -16,8 +16,8 @@ _VERDICTS = ("wrong", "crashed", "refused", "partly", "not run", "right")
 
 
 def small_sizes(scale: int) -> list[tuple[int, int]]:
-    """LR heights and widths that cover every remainder modulo the scale, where delegates differ by size."""
-    return [(12 + step, 15 + (step + 1) % scale) for step in range(scale)]
+    """LR heights and widths that take every remainder modulo the scale, where delegates differ by size."""
+    return [(24 + step, 24 + (step + 1) % scale) for step in range(scale)]
 
 
 def photographs(channels: int, size: tuple[int, int]) -> list[np.ndarray]:
@@ -94,6 +94,6 @@ def run(path: Path, images: list[np.ndarray] | None, tasks: tuple[str, ...], **o
     return delegate.measure(path, images, tasks, **options)
 
 
-def worst(verdicts: list[str]) -> str:
-    """The verdict of a file that was run several times."""
-    return min(verdicts, key=_VERDICTS.index, default="not run")
+def verdict(entry: dict[str, Any]) -> str:
+    """The worst of the verdicts on a static file and its small siblings."""
+    return min((run["verdict"] for run in (entry["gpu"], *entry["remainders"])), key=_VERDICTS.index)

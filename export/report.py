@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from export.files import whole
+from export.measure import verdict
 
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")
 
@@ -44,7 +45,16 @@ def markdown(report: dict[str, Any]) -> str:
     sets = list(dict.fromkeys(name for entry in files for name in entry.get("psnr", {})))
     heads = ["file", "kB", "GMAC", "from Keras, levels of 255", *(f"{name}, dB (loss)" for name in sets)]
     heads += ["XNNPACK, ms", "half precision, levels", "GPU delegate"]
-    lines = [f"# {report['model']}", "", _about(report), "", _row(heads), _row(["---"] * len(heads))]
+    lines = [
+        f"# {report['model']}",
+        "",
+        report["claim"],
+        "",
+        _about(report),
+        "",
+        _row(heads),
+        _row(["---"] * len(heads)),
+    ]
     lines += [_row(_cells(entry, sets)) for entry in files]
     lines += ["", *_keys(report)]
     for entry in files:
@@ -75,7 +85,7 @@ def _keys(report: dict[str, Any]) -> list[str]:
 
 
 def _cells(entry: dict[str, Any], sets: list[str]) -> list[str]:
-    keras = entry.get("against_keras", {})
+    keras = entry.get("keras", {})
     cells = [entry["name"], f"{entry['bytes'] / 1000:.1f}", _number(entry.get("macs"), 1e-9, ".3g")]
     both = (_levels(keras.get("max_difference")), _levels(keras.get("mean_difference")))
     cells.append(" / ".join(both) if keras.get("max_difference") is not None else "–")
@@ -85,7 +95,7 @@ def _cells(entry: dict[str, Any], sets: list[str]) -> list[str]:
         cells.append(f"{value['psnr']:.2f} ({round(value['loss'], 2) + 0.0:.2f})" if "loss" in value else "–")
     cells.append(_number(entry.get("latency", {}).get("median_ms"), 1, ".1f"))
     cells.append(_levels(entry.get("half", {}).get("max_difference")))
-    cells.append(entry.get("delegate", {}).get("verdict", "–"))
+    cells.append(verdict(entry) if "gpu" in entry else "–")
     return cells
 
 
@@ -95,12 +105,12 @@ def _details(entry: dict[str, Any]) -> list[str]:
         operations = ", ".join(f"{count} × {name}" for name, count in entry["operations"].items())
         lines.append(f"- {', '.join(entry['inputs'])} → {', '.join(entry['outputs'])}: {operations}.")
     lines += [f"- {entry['note']}."] if entry.get("note") else []
-    for key in ("against_keras", "latency", "half"):
+    for key in ("keras", "latency", "half"):
         lines += [f"- {entry[key]['sentence']}"] if "sentence" in entry.get(key, {}) else []
     lines += [f"- {name}: {value['sentence']}" for name, value in entry.get("psnr", {}).items() if "sentence" in value]
-    gate = entry.get("delegate", {})
-    lines += [f"- {run['size'][0]}×{run['size'][1]}: {run['sentence']}" for run in gate.get("runs", [])]
-    lines += [f"- {gate['sentence']}"] if "sentence" in gate else []
+    if "gpu" in entry:
+        lines.append(f"- {entry['gpu']['sentence']}")
+        lines += [f"- at {run['size'][0]}×{run['size'][1]}: {run['sentence']}" for run in entry["remainders"]]
     lines += [f"- {finding}" for finding in summarized(entry.get("findings", []))]
     return lines or ["- Nothing to report."]
 

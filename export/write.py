@@ -36,6 +36,7 @@ def export_model(
     keep_form: bool = False,
     calibration: Source | None = None,
     data: Sequence[str] = (),
+    check: bool = True,
     gate: str = "full",
     progress: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
@@ -52,11 +53,13 @@ def export_model(
         keep_form: leaves the upsampling as it is instead of moving it into LR space.
         calibration: whose LR pictures int8 is fitted to; by default the sample photographs.
         data: folders of test sets to measure PSNR on.
+        check: whether the files are run at all; False writes them, and no report.
         gate: `"full"` runs each static TFLite file on the GPU delegate at its own size and re-exported at small ones,
             `"small"` leaves out its own size (minutes, without a GPU), `"off"` runs nothing.
         progress: called with a line for each file.
     Returns:
-        The report.
+        The report: `files`, one entry a file with `name`, `format`, `size` and `bytes`, and with `check` the rest of
+        what docs/export.md lists; `claim`, one sentence on all of them.
     Raises:
         UsageError: a model, size, format or option that cannot be served.
     """
@@ -72,11 +75,16 @@ def export_model(
         for size in sizes if form in STATIC else [None]:
             path = output / file_name(job.ready.name, form, size)
             job.write(path, form, size)
-            progress(f"{path}: written, being checked")
-            files.append(job.check(path, form, size))
-            progress(f"{path}: {_summary(files[-1])}")
+            files.append({"name": path.name, "format": form, "size": size, "bytes": total_bytes(path)})
+            progress(f"{path}: {files[-1]['bytes']:,} bytes")
+            if check:
+                files[-1] |= job.check(path, form, size)
+                progress(f"  {_summary(files[-1])}")
+    if not check:
+        return {"model": model.name, "files": files, "claim": "Not checked."}
     report = {
         "model": model.name,
+        "claim": claim(files),
         "scale": job.scale,
         "channels": job.channels,
         "color": color,
@@ -120,40 +128,42 @@ class _Job:
             write_tflite(self.ready, path, size, half=form == "tflite_fp16")
 
     def check(self, path: Path, form: str, size: tuple[int, int] | None) -> dict[str, Any]:
-        entry: dict[str, Any] = {"name": path.name, "format": form, "size": size, "bytes": total_bytes(path)}
+        entry: dict[str, Any] = {}
         if form == "tflite_int8":
             entry["note"] = self.tuning.note if self.tuning else "calibrated by the converter alone"
         images = measure.photographs(self.channels, size or _ANY_SIZE)
         try:
             function = measure.opened(path, form)
         except ImportError as error:
-            return {**entry, "against_keras": {"sentence": f"Not run: {error.name} is not installed."}}
+            return {**entry, "keras": {"sentence": f"Not run: {error.name} is not installed."}}
         # An int8 file clips; that is no difference from the network.
         reference = _clipped(self.reference) if form == "tflite_int8" else self.reference
-        entry["against_keras"] = measure.difference(function, reference, images)
+        entry["keras"] = measure.difference(function, reference, images)
         entry["psnr"] = {name: self._loss(name, self._psnr(function, self.sets[name])) for name in self.sets}
         if form.startswith("tflite"):
             entry |= measure.describe(path)
         if form in STATIC:
             entry |= measure.run(path, [images[0][None]], ("latency", "half"))
-            entry["delegate"] = self._gate(path, form, size, images[0])
+            entry["gpu"] = {"verdict": "not run", "sentence": f"Not run at its own size: the gate is {self.gate}."}
+            if self.gate == "full":
+                entry["gpu"] = measure.run(path, [images[0][None]], ("gpu",))["gpu"]
+            entry["remainders"] = self._remainders(path.name, form) if self.gate != "off" else []
         return entry
 
-    def _gate(self, path: Path, form: str, size: tuple[int, int], image: np.ndarray) -> dict[str, Any]:
-        if self.gate == "off":
-            return {"verdict": "not run", "sentence": "Not run: the gate is off."}
+    def _remainders(self, name: str, form: str) -> list[dict[str, Any]]:
+        """The delegate's verdicts on small files of the same kind, LR sides of every remainder modulo the scale.
+
+        A delegate that shifts a layer does so at some sizes only; the size asked for may be one of the lucky ones.
+        """
         runs = []
         with tempfile.TemporaryDirectory(prefix="export-") as folder:
-            for small in measure.small_sizes(self.scale):
-                smaller = Path(folder) / path.name
-                self.write(smaller, form, small)
-                cut = image[: small[0], : small[1]]
-                runs.append({"size": small, **measure.run(smaller, [_fill(cut, small)], ("gpu",))["gpu"]})
+            for size in measure.small_sizes(self.scale):
+                self.write(Path(folder) / name, form, size)
+                image = measure.photographs(self.channels, size)[0]
+                runs.append({"size": size, **measure.run(Path(folder) / name, [image[None]], ("gpu",))["gpu"]})
                 if runs[-1]["verdict"] == "not run":
-                    return {"verdict": "not run", "sentence": runs[-1]["sentence"]}
-        if self.gate == "full":
-            runs.append({"size": size, **measure.run(path, [image[None]], ("gpu",))["gpu"]})
-        return {"verdict": measure.worst([run["verdict"] for run in runs]), "runs": runs}
+                    break
+        return runs
 
     def _psnr(self, function, pictures) -> float | str:
         return measure.psnr(function, self.channels, self.scale, pictures)
@@ -213,23 +223,32 @@ def _clipped(function):
     return lambda image: np.clip(function(image), 0, 1)
 
 
-def _fill(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A batch of one, mirrored up to a size."""
-    padding = [(0, wanted - given) for wanted, given in zip(size, image.shape[:2], strict=True)]
-    return np.pad(image, [*padding, (0, 0)], mode="symmetric")[None]
-
-
 def _set_name(folder: str) -> str:
     path = Path(folder).resolve()
     return path.parent.name if path.name == "HR" else path.name
 
 
 def _summary(entry: dict[str, Any]) -> str:
-    keras = entry["against_keras"]
-    words = [f"{entry['bytes'] / 1000:.1f} kB"]
+    keras = entry["keras"]
+    words = []
     if "max_difference" in keras:
         words.append(f"at most {keras['max_difference']:.1e} from Keras")
     words += [f"{name} {value['psnr']:.2f} dB" for name, value in entry.get("psnr", {}).items() if "psnr" in value]
-    if "delegate" in entry:
-        words.append(f"GPU delegate: {entry['delegate']['verdict']}")
-    return ", ".join(words)
+    if "gpu" in entry:
+        words.append(f"GPU delegate: {measure.verdict(entry)}")
+    return ", ".join(words) or keras["sentence"]
+
+
+def claim(files: list[dict[str, Any]]) -> str:
+    """One sentence on what was run and on what; "compatible" is not said of what was not."""
+    static = [entry for entry in files if "gpu" in entry]
+    runs = [(entry["name"], run) for entry in static for run in (entry["gpu"], *entry["remainders"])]
+    ran = [(name, run) for name, run in runs if run["verdict"] != "not run"]
+    bad = next(((name, run) for name, run in ran if run["verdict"] != "right"), None)
+    if bad:
+        return f"NOT fit for a GPU delegate: {bad[0]}: {bad[1]['sentence']}"
+    if not static:
+        return "No file for a GPU delegate was asked for."
+    if not ran:
+        return runs[0][1]["sentence"]
+    return f"Right and fully accelerated on the {ran[0][1]['device']}, at every remainder modulo the scale."

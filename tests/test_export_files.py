@@ -1,6 +1,9 @@
 """The exported files compute what the model does, hold only what a phone takes, and are whole or not there."""
 
 import json
+import os
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -13,6 +16,8 @@ from export import check, export_model
 from export.__main__ import main
 from export.files import whole
 from export.graph import read
+from zoo import rewrite
+from zoo.errors import UsageError
 
 
 def network(name="fsrcnn_s", scale=3, **options):
@@ -114,6 +119,8 @@ def test_an_interrupted_export_leaves_nothing_that_looks_whole(tmp_path):
         (["--sizes=36"], "Expected sizes as HEIGHTxWIDTH"),
         (["--sizes=0x4"], "Expected sizes as pairs"),
         (["--formats=tflite_int3"], "Expected formats out of"),
+        (["--data=nowhere"], "nowhere"),
+        (["--calibration=nowhere", "--formats=tflite_int8"], "nowhere"),
     ],
 )
 def test_refusals(arguments, sentence, tmp_path, capsys):
@@ -133,6 +140,93 @@ def test_the_check_of_a_strangers_file(tmp_path, capsys):
     (file,) = tmp_path.glob("fsrcnn*.tflite")
     assert check.main([str(file), "--rules_only"]) == 1
     assert "shifted by 1 px" in capsys.readouterr().out
+    # Control: nothing speaks against the same network in LR form.
+    export_model(network(), tmp_path / "lr", [(36, 64)], ["tflite_fp32"], check=False)
+    (file,) = (tmp_path / "lr").glob("*.tflite")
+    assert check.main([str(file), "--rules_only", f"--json={tmp_path / 'found.json'}"]) == 0
+    (found,) = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
+    assert found["findings"] == [] and found["macs"] > 0
+
+
+def test_a_killed_export_leaves_no_file_that_looks_whole(tmp_path):
+    program = (
+        "import os, signal; from export.files import whole\n"
+        f"with whole({str(tmp_path / 'a.tflite')!r}) as path:\n"
+        "    path.write_bytes(b'half'); os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    assert done.returncode == -9
+    assert not list(tmp_path.glob("*.tflite")) and not (tmp_path / "a.tflite").exists()
+
+
+def test_a_whole_folder_takes_the_place_of_an_old_one(tmp_path):
+    for content in ("old", "new"):
+        with whole(tmp_path / "folder") as unfinished:
+            unfinished.mkdir()
+            (unfinished / content).write_text(content, encoding="utf-8")
+    assert [path.name for path in tmp_path.rglob("*")] == ["folder", "new"]
+
+
+def test_an_operation_that_is_not_builtin_is_named_with_its_layer(tmp_path):
+    image = keras.Input((None, None, 1))
+    enlarged = keras.layers.UpSampling2D(2, interpolation="lanczos3", name="enlarge")(image)
+    model = keras.Model(image, keras.layers.Conv2D(1, 3, padding="same")(enlarged))
+    with pytest.raises(UsageError, match="Expected builtin TFLite operations only.*in the layer 'enlarge'"):
+        export_model(model, tmp_path, [(12, 12)], ["tflite_fp32"], check=False)
+    assert not list(tmp_path.rglob("*.tflite"))
+
+
+def test_clipping_takes_operations_that_the_delegate_knows(tmp_path):
+    model = network()
+    model.layers[-1].bias.assign([0.5])
+    model.layers[-1].kernel.assign(60 * model.layers[-1].kernel)
+    image = np.random.default_rng(1).random((1, 12, 12, 1), dtype=np.float32)
+    assert np.array(model(image)).min() < 0 and np.array(model(image)).max() > 1
+    export_model(model, tmp_path, [(12, 12)], ["tflite_fp32"], clip=True, check=False)
+    (file,) = tmp_path.glob("*.tflite")
+    assert "RELU_0_TO_1" not in operations(file)
+    assert np.abs(run(file, image) - np.clip(model(image), 0, 1)).max() <= 1e-5
+
+
+@pytest.mark.parametrize(
+    "model, options, sentence",
+    [
+        (network(), {"color": "cmyk"}, "Expected color to be one of"),
+        (network(channels=3), {"color": "y"}, "Expected a luma model"),
+        (network(), {"io": "int4"}, "Expected io to be one of"),
+        (network(), {"gate": "maybe"}, "Expected gate to be one of"),
+        (network(), {"sizes": []}, "Expected at least one size"),
+        (network(), {"formats": []}, "Expected formats out of"),
+    ],
+)
+def test_refused_calls(model, options, sentence, tmp_path):
+    with pytest.raises(UsageError, match=sentence):
+        export_model(model, tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_report_says_what_was_measured_and_what_was_not(tmp_path):
+    model, lines = network(), []
+    report = export_model(model, tmp_path, [(24, 31)], ["tflite_fp16"], gate="off", progress=lines.append)
+    (file,) = report["files"]
+    assert 1e-7 < file["keras"]["max_difference"] < 1e-2 and file["keras"]["pictures"] == 2
+    assert file["latency"]["median_ms"] > 0 and file["half"]["max_difference"] > 0
+    assert file["macs"] == zoo.complexity.count(rewrite.to_lr_space(model), 72, 93)["macs"]
+    assert file["gpu"]["verdict"] == "not run" and report["claim"].startswith("Not run")
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert file["name"] in text and "compatible" not in text.lower() and "phone's GPU" in text
+    assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["files"][0]["name"] == file["name"]
+    assert file["name"] in lines[0]
+
+
+@pytest.mark.slow
+def test_psnr_of_every_file_and_its_loss(reference_data, tmp_path):
+    folder = str(reference_data / "eval" / "Set5")
+    formats = ["tflite_fp32", "tflite_fp16", "tflite_dynamic", "saved_model"]
+    report = export_model(zoo.load("fsrcnn_x3"), tmp_path, [(20, 24)], formats, data=[folder], gate="off")
+    for file in report["files"]:
+        assert file["psnr"]["Set5"]["psnr"] > 31 and abs(file["psnr"]["Set5"]["loss"]) < 0.005
+    assert "Set5, dB (loss)" in (tmp_path / "report.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
@@ -144,13 +238,14 @@ def test_the_gate_tells_the_deconvolution_from_its_rewrite(tmp_path):
         pytest.skip(wrong["files"][0]["gpu"]["sentence"])
     assert wrong["files"][0]["gpu"]["verdict"] == "wrong"
     assert wrong["claim"].startswith("NOT fit for a GPU delegate")
-    assert {tuple(entry["size"]): entry["verdict"] for entry in wrong["remainders"]}[(24, 25)] == "wrong"
+    remainders = wrong["files"][0]["remainders"]
+    assert {tuple(entry["size"]): entry["verdict"] for entry in remainders}[(24, 25)] == "wrong"
     right = export_model(model, tmp_path / "rewritten", [(36, 64)], ["tflite_fp32"])
     (file,) = right["files"]
     assert file["gpu"]["verdict"] == "right" and file["gpu"]["fully_accelerated"]
     assert file["gpu"]["max_difference"] <= 1e-6 * max(1, file["gpu"]["range"])
     assert file["keras"]["max_difference"] <= 1e-5
-    assert [entry["verdict"] for entry in right["remainders"]] == ["right"] * 3
+    assert [entry["verdict"] for entry in file["remainders"]] == ["right"] * 3
     report = json.loads((tmp_path / "rewritten" / "report.json").read_text(encoding="utf-8"))
     assert report["files"][0]["operations"] == file["operations"]
     assert "Right and fully accelerated" in (tmp_path / "rewritten" / "report.md").read_text(encoding="utf-8")
