@@ -32,7 +32,17 @@ EXPECTED = {
     "fsrcnn_x3": (0, 1),
     "fsrcnn_x4": (0, 1),
 }
-SLOW = {"mobilenet_decoder", "fcn8s", "cyclegan", "unet_upconv", "segnet", "vae_decoder", "style_transfer"}
+SLOW = {
+    "unet",
+    "fsrcnn_x4",
+    "mobilenet_decoder",
+    "fcn8s",
+    "cyclegan",
+    "unet_upconv",
+    "segnet",
+    "vae_decoder",
+    "style_transfer",
+}
 
 
 def inputs_of(model, network, sides, seed=1):

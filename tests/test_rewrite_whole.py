@@ -34,8 +34,8 @@ def sides_of_convolutions(model, x):
     return [maps.shape[1] for maps in keras.Model(model.input, convolutions)(x)]
 
 
+@pytest.mark.parametrize("scale", (2, pytest.param(3, marks=pytest.mark.slow)))
 @pytest.mark.parametrize("upsampler", zoo.layers.FORMS)
-@pytest.mark.parametrize("scale", (2, 3))
 def test_srcnn(upsampler, scale):
     model = zoo.create_model("srcnn", scale=scale, upsampler=upsampler, channels=3 if scale == 2 else 1)
     x = pictures(5, 7, model.input_shape[-1])

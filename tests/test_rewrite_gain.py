@@ -1,0 +1,91 @@
+"""`only_if_cheaper`: its costs are those that were measured, and it leaves what they say is slower."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from benchmarks import rewrite_layers, rewrite_page
+from zoo import rewrite
+from zoo.errors import UsageError
+from zoo.rewrite import gain
+
+RESULTS = Path(__file__).parent.parent / "benchmarks" / "results" / "rewrite.json"
+
+
+def model_of(*steps, maps):
+    start = x = keras.Input((None, None, maps))
+    for step in steps:
+        x = step(x)
+    return keras.Model(start, x)
+
+
+def test_a_deconvolution_with_few_maps_moves():
+    model = model_of(layers.Conv2DTranspose(1, 9, strides=3, padding="same", name="up"), maps=56)
+    (row,) = rewrite.explain(model, only_if_cheaper=True).rows
+    assert row.action == "moved" and gain.speedup(row) > 3
+
+
+def test_a_wide_bilinear_enlargement_stays():
+    model = model_of(
+        layers.UpSampling2D(2, interpolation="bilinear", name="up"),
+        layers.Conv2DTranspose(1, 4, strides=2, padding="same", name="last"),
+        maps=64,
+    )
+    stays, moved = rewrite.explain(model, only_if_cheaper=True).rows
+    assert stays.action == "stays" and "times slower in LR space" in stays.note and moved.action == "moved"
+    rewritten = rewrite.to_lr_space(model, only_if_cheaper=True)
+    assert type(rewritten.get_layer("up")) is layers.UpSampling2D
+    assert type(rewrite.to_lr_space(model).get_layer("up")) is not layers.UpSampling2D
+
+
+def test_bicubic_always_moves():
+    """TFLite has no operation for it: whatever the cost, there is nothing to compare with."""
+    model = model_of(layers.UpSampling2D(2, interpolation="bicubic"), maps=64)
+    assert [row.action for row in rewrite.explain(model, only_if_cheaper=True).rows] == ["moved"]
+
+
+def test_not_with_whole():
+    with pytest.raises(UsageError, match="whole or only_if_cheaper"):
+        rewrite.to_lr_space(model_of(layers.ReLU(), maps=1), whole=True, only_if_cheaper=True)
+
+
+def test_work():
+    model = model_of(layers.Conv2DTranspose(3, 4, strides=2, padding="same"), maps=5)
+    before, after = gain.work(rewrite.explain(model).rows[0])
+    assert before == {"transposed": 16 * 5 * 16, "scattered": 16 * 16}
+    # 2×2 windows to 12 maps, which fill one vector; 12 values shuffled, and cropped.
+    assert after == {"convolution": 4 * 5 * 16, "moved": 2 * 12}
+
+
+def test_the_fit_finds_the_costs_again():
+    truth = {kind: 1.0 if kind == "convolution" else 7.0 + 10 * n for n, kind in enumerate(gain.COSTS)}
+    measured, noise = [], np.random.default_rng(0)
+    for model, _ in rewrite_layers.models(quick=False):
+        (row,) = rewrite.explain(model).rows
+        before, after = gain.work(row)
+        times = [gain.estimate(each, truth) * noise.uniform(0.99, 1.01) for each in (before, after)]
+        measured.append(rewrite_layers.Measured(row, *times))
+    fitted = rewrite_layers.fit(measured)
+    for each in measured:
+        assert abs(np.log(gain.speedup(each.row, fitted) / gain.speedup(each.row, truth))) < 0.03, each.row
+    # Control: other costs expect something else.
+    assert any(abs(np.log(gain.speedup(each.row) / gain.speedup(each.row, truth))) > 0.5 for each in measured)
+
+
+def test_costs_and_picks_are_those_that_were_measured():
+    record = json.loads(RESULTS.read_text(encoding="utf-8"))
+    assert record["costs"] == gain.COSTS, "copy the costs that `python -m benchmarks.rewrite` printed"
+    right, networks = record["picked_the_faster"]
+    assert networks >= 10 and right >= 0.9 * networks
+    assert right == sum(each["picked_the_faster"] for each in record["networks"])
+
+
+def test_pages_show_what_was_measured():
+    assert rewrite_page.main(["--check"]) == 0
+    assert rewrite_page.insert("no marks", "text") == "no marks"
+    page = f"a\n{rewrite_page.BEGIN}\nold\n{rewrite_page.END}\nb"
+    assert rewrite_page.insert(page, "new") == page.replace("old", "new")
