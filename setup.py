@@ -9,7 +9,7 @@ HERE = Path(__file__).parent
 README = HERE / "README.md"
 
 TEST = ["pytest>=8", "ruff>=0.12"]
-ONNX = ["onnx>=1.19"]
+ONNX = ["onnx>=1.19", "tf2onnx>=1.17"]
 VIDEO = ["av>=15"]
 NOTEBOOK = ["nbformat>=5.10", "nbclient>=0.10", "ipykernel>=6.29"]
 PEERS = ["onnxruntime>=1.22", "opencv-python-headless>=4.12"]
