@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from upscale_cases import bicubic, files, half_up, network, photo
 
+from zoo import registry
 from zoo.errors import UsageError
 from zoo.upscale import Chain, Engine, open_engine, tiles, upscale
 from zoo.upscale.keras_models import KerasEngine
@@ -49,6 +50,14 @@ def test_the_overlap_is_needed_and_no_larger_than_needed(tflite, name):
         assert np.abs(tiles.run_whole(engine, lr_image, 13) - whole).max() <= tolerance * np.abs(whole).max()
         narrow = tiles.run_whole(Claims(engine, keras.radius - 1), lr_image, 13)
         assert np.abs(narrow - whole).max() > 1e-4
+
+
+@pytest.mark.parametrize("name", registry.list_presets())
+def test_presets_tile_exactly_by_the_radius_of_their_card(name):
+    engine = open_engine(name)
+    assert engine.radius == registry.card(name)["radius"]
+    lr_image = photo(70, 83, engine.channels).astype(np.float32) / 255
+    assert np.array_equal(tiles.run_whole(engine, lr_image, 19), engine.run(lr_image))
 
 
 def test_keras_models_run_as_tflite_in_lr_space_where_they_can(tflite):

@@ -333,6 +333,38 @@ def test_the_command_needs_no_tensorflow(tflite, tmp_path):
     assert (process.returncode, process.stderr) == (0, "")
 
 
+# VmHWM, not getrusage: that one remembers the process which this one was forked from.
+PEAK = """
+from zoo.upscale.__main__ import main
+assert main() == 0
+print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.slow
+def test_memory_grows_by_the_picture_and_its_result_alone(tflite, tmp_path):
+    peaks = []
+    for height in (1500, 3500):
+        Image.new("RGB", (3000, height), (90, 120, 30)).save(tmp_path / "in.png")
+        command = [
+            sys.executable,
+            "-c",
+            PEAK,
+            "in.png",
+            "--output=out.png",
+            "--overwrite",
+            f"--model={tflite('nearest')}",
+        ]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        peaks.append(int(done.stdout.split()[-2]) * 1024)
+    # Pillow holds 4 bytes a pixel; 6 megapixels more come in, 24 more go out.
+    more = 4 * (6e6 + 24e6)
+    assert 0.9 * more < peaks[1] - peaks[0] < 1.2 * more
+    assert peaks[1] < 400e6
+
+
 def test_a_bar_on_a_terminal(command, tmp_path, monkeypatch):
     picture(tmp_path / "in/a.png")
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)

@@ -4,6 +4,7 @@ A segment is whole or not there. Segments are NUT files, which keep any time bas
 """
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from fractions import Fraction
@@ -94,7 +95,7 @@ class Segments:
                     yield packet
 
     def _check_container(self) -> None:
-        with av.open("/dev/null", "w", format=CONTAINERS[self.job.target.suffix.lower()]) as container:
+        with av.open(os.devnull, "w", format=CONTAINERS[self.job.target.suffix.lower()]) as container:
             holds = container.supported_codecs
         for each in self.copied:
             name = each.codec_context.codec.canonical_name if each.codec_context else "an unknown kind"
