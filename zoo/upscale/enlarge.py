@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
 import numpy as np
@@ -49,7 +49,6 @@ def enlarge(
     engine: Engine,
     tile: int | tuple[int, int] | None = None,
     ensemble: bool = False,
-    on_tile: Callable[[int], None] = lambda pixels: None,
 ) -> float:
     """Runs a network over a picture; what is in memory does not grow with the picture.
 
@@ -58,13 +57,37 @@ def enlarge(
         write: takes (row, column, samples): a rectangle of the result and where in it, px.
         tile: the tiles' side, or height and width, without their overlap, LR px.
         ensemble: average over the 8 flips and quarter turns.
-        on_tile: is told how many LR px have been done.
 
     Returns:
         The seconds spent in the network.
     """
+    with ThreadPoolExecutor(1, "colours") as pool:
+        seconds, pending = run_network(source, write, engine, pool, tile, ensemble)
+        for future in pending:
+            future.result()
+    return seconds
+
+
+def run_network(
+    source: Source,
+    write: Write,
+    engine: Engine,
+    pool: ThreadPoolExecutor,
+    tile: int | tuple[int, int] | None = None,
+    ensemble: bool = False,
+    on_tile: Callable[[int], None] = lambda pixels: None,
+) -> tuple[float, list[Future]]:
+    """`enlarge`, but it returns as soon as the network is done.
+
+    Args:
+        pool: of one thread, which puts the colours together.
+        on_tile: is told how many LR px the network has done.
+
+    Returns:
+        The seconds spent in the network, and what `pool` still has to do until the result is whole.
+    """
     planes = Planes(source.channels, source.dtype, engine.channels, engine.scale, engine.radius)
-    network, seconds = _Stopwatch(), 0.0
+    watch, seconds = _Stopwatch(), 0.0
 
     def read(each: Tile) -> np.ndarray:
         rows, columns = (
@@ -75,10 +98,10 @@ def enlarge(
             slice(part.start - outer.start, part.stop - outer.start) for part, outer in zip(each, (rows, columns))
         )
         lr_image = planes.network_input(source.read(rows, columns), margin)
-        network.start()
+        watch.start()
         return lr_image
 
-    def finish(each: Tile, sr_image: np.ndarray) -> int:
+    def finish(each: Tile, sr_image: np.ndarray) -> None:
         rows, columns = (
             _around(part.keep_start, part.keep_stop, planes.spread + REACH, length)
             for part, length in zip(each, (source.height, source.width))
@@ -86,19 +109,16 @@ def enlarge(
         around = tuple(_offset(part, outer) for part, outer in zip(each, (rows, columns)))
         finished = planes.finish(source.read(rows, columns), around, sr_image)
         write(each.rows.keep_start * engine.scale, each.columns.keep_start * engine.scale, finished)
-        return around[0][1] * around[1][1]
 
-    with ThreadPoolExecutor(1, "colours") as pool:
-        pending: deque = deque()
-        for each, sr_image in tiles.run(engine, source.height, source.width, read, tile, ensemble):
-            seconds += network.stop()
-            pending.append(pool.submit(finish, each, sr_image))
-            # Two results wait at most: memory stays bounded when the colours are the slower half.
-            if len(pending) > 2:
-                on_tile(pending.popleft().result())
-        for future in pending:
-            on_tile(future.result())
-    return seconds
+    pending: deque[Future] = deque()
+    for each, sr_image in tiles.run(engine, source.height, source.width, read, tile, ensemble):
+        seconds += watch.stop()
+        pending.append(pool.submit(finish, each, sr_image))
+        # Two results wait at most: memory stays bounded when the colours are the slower half.
+        if len(pending) > 2:
+            pending.popleft().result()
+        on_tile((each.rows.keep_stop - each.rows.keep_start) * (each.columns.keep_stop - each.columns.keep_start))
+    return seconds, list(pending)
 
 
 class _Stopwatch:

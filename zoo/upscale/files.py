@@ -4,7 +4,7 @@ import errno
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from zoo.errors import UsageError
 from zoo.upscale import pictures
 from zoo.upscale.engine import Engine
-from zoo.upscale.enlarge import enlarge
+from zoo.upscale.enlarge import enlarge, run_network
 from zoo.upscale.pictures import Picture
 from zoo.upscale.targets import Job
 
@@ -63,7 +63,8 @@ def upscale_file(job: Job, engine: Engine, options: Options) -> Row:
     """Enlarges one picture file; a failure is a row that says why, not an exception."""
     try:
         picture = _read(job, engine, options, lambda memory: None)
-        result, network = _enlarge(picture, engine, options, lambda fraction: None)
+        result = picture.enlarged(engine.scale)
+        network = enlarge(picture, result.write, engine, options.tile, options.ensemble)
         pictures.save(result, job.target, options.quality)
     except Exception as error:
         return Row(job, "failed", sentence(error))
@@ -98,7 +99,20 @@ def upscale_files(
         if stopped():
             raise _Stopped
 
-    with ThreadPoolExecutor(1, "decode") as decoder, ThreadPoolExecutor(1, "encode") as encoder:
+    with (
+        ThreadPoolExecutor(1, "decode") as decoder,
+        ThreadPoolExecutor(1, "colours") as painter,
+        ThreadPoolExecutor(1, "encode") as encoder,
+    ):
+
+        def through_network(job: Job, reserved: _Reservation, future: Future) -> tuple[Row, Future]:
+            picture = future.result()
+            result, pixels = picture.enlarged(engine.scale), picture.width * picture.height
+            ways = options.tile, options.ensemble, lambda done: go_on(done / pixels)
+            network, pending = run_network(picture, result.write, engine, painter, *ways)
+            row = Row(job, "written", "; ".join(picture.notes), (result.width, result.height), network)
+            return row, encoder.submit(_save, result, pending, job, options, reserved)
+
         try:
             while waiting or reading or writing:
                 ended = ended or ("stopped" if stopped() else "")
@@ -119,19 +133,14 @@ def upscale_files(
                 if reading:
                     job, reserved, future = reading.popleft()
                     try:
-                        picture = future.result()
-                        result, network = _enlarge(picture, engine, options, go_on)
+                        writing.append(through_network(job, reserved, future))
                     except _Stopped:
                         waiting.appendleft(job)
                     except Exception as error:
                         reserved.free()
                         progress(1)
                         yield Row(job, "failed", sentence(error))
-                    else:
-                        future = encoder.submit(_save, result, job, options, reserved)
-                        row = Row(job, "written", "; ".join(picture.notes), (result.width, result.height), network)
-                        writing.append((row, future))
-                        del picture, result, future
+                    del future
                 while writing and (len(writing) > 2 or not reading or writing[0][1].done()):
                     row, future = writing.popleft()
                     error = future.exception()
@@ -164,16 +173,11 @@ def _read(job: Job, engine: Engine, options: Options, take: Callable[[int], None
     return picture
 
 
-def _enlarge(picture: Picture, engine: Engine, options: Options, progress: Progress) -> tuple[Picture, float]:
-    result, pixels = picture.enlarged(engine.scale), picture.width * picture.height
-    network = enlarge(
-        picture, result.write, engine, options.tile, options.ensemble, lambda done: progress(done / pixels)
-    )
-    return result, network
-
-
-def _save(result: Picture, job: Job, options: Options, reserved: "_Reservation") -> None:
+def _save(result: Picture, pending: list[Future], job: Job, options: Options, reserved: "_Reservation") -> None:
+    """Encodes a picture once its colours are put together."""
     try:
+        for future in pending:
+            future.result()
         pictures.save(result, job.target, options.quality)
     finally:
         reserved.free()
