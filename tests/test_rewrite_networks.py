@@ -126,3 +126,14 @@ def test_a_decoder_is_rewritten_level_by_level():
         # The paper's figure: 2×2 windows for a 4×4 kernel of stride 2, none of their weights a structural zero.
         assert row.lr_kernel[:2] == (2, 2) and row.zeros == 0 and row.macs_after == row.macs
         assert row.macs_quoted == 4 * row.macs
+
+
+@pytest.mark.parametrize("name", ("fsrcnn_x3", "dcgan", pytest.param("mobilenet_decoder", marks=pytest.mark.slow)))
+def test_float32(name):
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
+    network = NETWORKS[name]
+    model = randomise(network.build(0.25))
+    rewritten = rewrite.to_lr_space(model)
+    images = inputs_of(model, network, (3, 5)).astype("float32")
+    assert 0 < worst(model, rewritten, images) <= 1e-5
