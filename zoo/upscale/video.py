@@ -14,7 +14,7 @@ import numpy as np
 
 from zoo.errors import UsageError
 from zoo.upscale.engine import Engine
-from zoo.upscale.enlarge import Samples, enlarge
+from zoo.upscale.enlarge import Samples, run_network
 from zoo.upscale.files import MAX_MEGAPIXELS, Row, sentence
 from zoo.upscale.planes import bicubic, bordered
 from zoo.upscale.targets import Job
@@ -116,15 +116,28 @@ def _enlarge_stream(source, stream, job: Job, engine: Engine, options: VideoOpti
     frames = _frames(source, stream, job.source, segments.last)
     length = float((stream.duration or 0) * stream.time_base) or (source.duration or 0) / 1e6
     network, done, count, halted = 0.0, 0.0, 0, False
-    with ThreadPoolExecutor(1, "decode") as decoder, ThreadPoolExecutor(1, "encode") as encoder:
+
+    def encode(frame, luma: np.ndarray, pending: list) -> None:
+        for future in pending:
+            future.result()
+        segments.add(_assembled(frame, luma, engine.scale))
+
+    with (
+        ThreadPoolExecutor(1, "decode") as decoder,
+        ThreadPoolExecutor(1, "colours") as painter,
+        ThreadPoolExecutor(1, "encode") as encoder,
+    ):
         ahead = deque(decoder.submit(next, frames, None) for _ in range(2))
         behind: deque = deque()
         try:
             while not halted and (frame := ahead.popleft().result()) is not None:
                 ahead.append(decoder.submit(next, frames, None))
-                luma, seconds = _enlarged_luma(frame, engine, options)
+                luma = Samples(plane(frame.planes[0])[..., None])
+                result = Samples(np.empty((luma.height * engine.scale, luma.width * engine.scale, 1), np.uint8))
+                ways = engine, painter, options.tile, options.ensemble
+                seconds, pending = run_network(luma, result.write, *ways)
                 network, count = network + seconds, count + 1
-                behind.append(encoder.submit(lambda *each: segments.add(_assembled(*each)), frame, luma, engine.scale))
+                behind.append(encoder.submit(encode, frame, result.samples[..., 0], pending))
                 # Two frames wait for the encoder at most.
                 if len(behind) > 2:
                     behind.popleft().result()
@@ -176,13 +189,6 @@ def _checked_frame(frame, stream, path: Path):
     if frame.interlaced_frame:
         raise UsageError(f"Expected progressive frames. Received: {path.name}, interlaced")
     return frame
-
-
-def _enlarged_luma(frame, engine: Engine, options: VideoOptions) -> tuple[np.ndarray, float]:
-    luma = plane(frame.planes[0])[..., None]
-    result = Samples(np.empty((frame.height * engine.scale, frame.width * engine.scale, 1), np.uint8))
-    seconds = enlarge(Samples(luma), result.write, engine, options.tile, options.ensemble)
-    return result.samples[..., 0], seconds
 
 
 def _assembled(frame, luma: np.ndarray, scale: int):
