@@ -36,6 +36,7 @@ setup(
         "numpy>=1.26",
         "pillow>=11",
         "scikit-image>=0.24",
+        "tifffile>=2024.8",
         "rich>=13.9",
     ],
     entry_points={"console_scripts": ["zoo = zoo.command:main"]},
