@@ -1,4 +1,5 @@
-"""int8 TFLite files that lose little: PReLU folded away, channels equalized, ranges chosen, weights fitted.
+"""int8 TFLite files that lose little: PReLU folded away, channels equalized, ranges chosen, weights fitted, and the LR
+image handed to the last layer.
 
 All of it is done after training, on real LR crops without their HR originals: the float network is what the int8 one is
 fitted to. The converter's quantizer then writes the file; `simulation` says what it will compute.
@@ -14,22 +15,28 @@ import tensorflow as tf
 from tensorflow.lite.python.convert import mlir_quantize
 
 from export.files import whole
-from export.int8.fit import before_activation, fit
+from export.int8.fitting import before_activation, fit, plain
 from export.int8.prelu import fold, matters
 from export.int8.ranges import choose_ranges, equalize
 from export.int8.simulation import Ranges, Simulation, Unsupported
+from export.int8.skip import insert, place
 from export.tflite import convert
 
 IO = {"float": tf.float32, "uint8": tf.uint8}
 _FITTED_ON = 40  # crops of 48×48 px: 92,000 pixels, many for the largest layer's 600 weights an output channel
 _CROP = 48
+_NOTE = "PReLU folded into ReLU, channels equalized, the LR image joined to the last layer's input, weights fitted"
 
 
 @dataclasses.dataclass(frozen=True)
 class Tuning:
     """What was found on the crops, for files of every size of one model.
 
-    `note` says in a sentence how the file was quantized.
+    Attributes:
+        mirrored: PReLU by operation → its channels that are computed twice.
+        constants: tensor → what it holds in the changed graph.
+        ranges: of the tensors' groups in the changed graph.
+        note: in a sentence, how the file is quantized.
     """
 
     mirrored: dict[int, np.ndarray]
@@ -68,28 +75,41 @@ def tune(model: keras.Model, images: np.ndarray) -> Tuning | None:
     except Unsupported:
         return None
     mirrored = matters(original, images)
-    simulation = Simulation(fold(original, mirrored))
-    original = Simulation(float_file(model, (_CROP, _CROP)))
-    divisors = equalize(simulation, images)
-    ranges = choose_ranges(simulation, images)
-    constants = fit(simulation, ranges, images[:_FITTED_ON], _teacher(original, simulation, mirrored, divisors, images))
-    changed = {index: constants[index] for _, *pair, _ in simulation.weighted() for index in pair if index >= 0}
-    return Tuning(mirrored, changed, ranges, "fitted layer by layer to the float network's output")
+    simulation, skip, divisors = _changed(float_file(model, (_CROP, _CROP)), mirrored, images)
+    ranges = choose_ranges(simulation, images, skip.tensors if skip else ())
+    if skip:
+        simulation.constants |= skip.constants(ranges, simulation.groups, images.shape[-1])
+    fitted_on = images[:_FITTED_ON]
+    wanted = _teacher(original, simulation, mirrored, divisors, fitted_on, skip)
+    constants = fit(simulation, ranges, fitted_on, wanted)
+    held = {index: constants[index] for _, *pair, _ in simulation.weighted() for index in pair if index >= 0}
+    return Tuning(mirrored, held, ranges, _NOTE)
 
 
-def _teacher(original: Simulation, simulation: Simulation, mirrored: dict, divisors: dict, images: np.ndarray):
-    """What each layer of the folded, equalized graph should compute: the original's values, mirrored and divided."""
-    tensors = original.run(images[:_FITTED_ON])
-    places = list(original.weighted())
-    outputs = [simulation.operations[number][2][0] for number, *_ in simulation.weighted()]
+def _changed(content: bytes, mirrored: dict, images: np.ndarray | None = None):
+    """The graph without PReLU and with the image handed to the last convolution; equalized if there are images.
+
+    Returns the simulation, where the image comes in, and what the channels were divided by.
+    """
+    folded = Simulation(fold(Simulation(content), mirrored))
+    divisors = {} if images is None else equalize(folded, images)
+    skip = place(folded)
+    return Simulation(insert(folded, skip) if skip else folded.content()), skip, divisors
+
+
+def _teacher(original, simulation, mirrored, divisors, images, skip) -> dict[int, np.ndarray]:
+    """What each convolution of the changed graph should compute: the original's values, mirrored and divided."""
+    tensors = original.run(images)
     behind = {original.operations[number][1][0]: channels for number, channels in mirrored.items()}
-
-    def wanted(place: int) -> np.ndarray:
-        number = places[place][0]
-        values = before_activation(original, tensors, number)
-        channels = behind.get(original.operations[number][2][0], [])
-        return np.concatenate([values, -values[..., channels]], axis=-1) / divisors.get(outputs[place], 1.0)
-
+    added = skip.scale_weights if skip else -1
+    numbers = [number for number, weights, *_ in simulation.weighted() if weights != added]
+    wanted = {}
+    for (number, *_), new in zip(original.weighted(), numbers, strict=True):
+        if plain(original, number):
+            values = before_activation(original, tensors, number)
+            channels = behind.get(original.operations[number][2][0], [])
+            values = np.concatenate([values, -values[..., channels]], axis=-1)
+            wanted[new] = values / divisors.get(simulation.operations[new][2][0], np.float32(1))
     return wanted
 
 
@@ -103,8 +123,7 @@ def float_file(model: keras.Model, size: tuple[int, int]) -> bytes:
 
 def quantized(content: bytes, tuning: Tuning, io: str) -> bytes:
     """A float file of any size of the tuned model, quantized."""
-    simulation = Simulation(fold(Simulation(content), tuning.mirrored))
-    ready = simulation.content(tuning.ranges, tuning.constants)
+    ready = _changed(content, tuning.mirrored)[0].content(tuning.ranges, tuning.constants)
     return mlir_quantize(ready, input_data_type=IO[io], output_data_type=IO[io])
 
 

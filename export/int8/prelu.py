@@ -56,8 +56,7 @@ def fold(simulation: Simulation, chosen: dict[int, np.ndarray]) -> bytes:
         graph.operators[first].builtinOptions.fusedActivationFunction = schema.ActivationFunctionType.RELU
         removed.append(number)
     graph.operators = [operator for number, operator in enumerate(graph.operators) if number not in removed]
-    changed = [index for _, weights, bias, _ in simulation.weighted() for index in (weights, bias) if index >= 0]
-    return simulation.content(constants={index: constants[index] for index in changed})
+    return simulation.content(constants=constants)
 
 
 def _places(simulation: Simulation):

@@ -6,26 +6,29 @@ import tensorflow as tf
 from export.int8.simulation import Ranges, Simulation, fake_quantize
 
 # Tried ends, as parts of the largest value seen: rare extremes are cut where finer levels gain more.
-_PARTS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
+_PARTS = tuple(part / 20 for part in range(20, 1, -1))
 # max(0, x) and its kin: f(c·x) = c·f(x) for c > 0, so that a channel's scale passes through.
 _HOMOGENEOUS = ("PRELU", "RELU", "LEAKY_RELU")
 _SAMPLES = 100_000
 
 
-def choose_ranges(simulation: Simulation, images: np.ndarray) -> Ranges:
+def choose_ranges(simulation: Simulation, images: np.ndarray, ignored: tuple[int, ...] = ()) -> Ranges:
     """The range of each group of tensors: of all ends tried, those with the least squared error on the images.
 
     Where a tensor goes through an activation alone, the error counts behind it: what a PReLU flattens needs no levels.
+    The tensors in `ignored` have no say in their groups.
     """
     tensors = simulation.run(images)
     ranges = dict(simulation.fixed)
     for group in dict.fromkeys(simulation.groups.values()):
         if group in ranges:
             continue
-        members = [index for index, owner in simulation.groups.items() if owner == group and index in tensors]
+        members = [index for index, owner in simulation.groups.items() if owner == group and index not in ignored]
         alone = len(members) == 1
-        values = _some(tensors[group]) if alone else tf.concat([_flat(_some(tensors[index])) for index in members], 0)
-        behind = _activation_behind(simulation, group) if alone else lambda x: x
+        values = (
+            _some(tensors[members[0]]) if alone else tf.concat([_flat(_some(tensors[index])) for index in members], 0)
+        )
+        behind = _activation_behind(simulation, members[0]) if alone else lambda x: x
         ranges[group] = _best(values, behind)
     return ranges
 

@@ -36,7 +36,7 @@ class Simulation:
         operations: (name, inputs, outputs, options) in order; inputs that are left out are -1.
         constants: tensor → float32 array.
         groups: tensor → the tensor whose range it shares, often itself.
-        fixed: tensor → the range that it must have.
+        fixed: group → the range that it must have.
         input, output: the graph's.
     """
 
@@ -73,9 +73,8 @@ class Simulation:
                 for old in [groups[index] for index in (*moving[1:], outputs[0])]:
                     groups = {index: first if group == old else group for index, group in groups.items()}
         # Pixels in and out: a byte is a level of 255 exactly, and what leaves [0, 1] is clipped by the format itself.
-        for end in (self.output, self.input):
-            fixed[groups[end]] = (0.0, 1.0)
-        return groups, fixed
+        fixed |= dict.fromkeys((self.output, self.input), (0.0, 1.0))
+        return groups, {groups[index]: ends for index, ends in fixed.items()}
 
     def weighted(self) -> Iterable[tuple[int, int, int, int]]:
         """(operation, weights, bias or -1, axis of the output channels) of the layers with weights, in order."""
@@ -111,9 +110,11 @@ class Simulation:
         return tensors
 
     def content(self, ranges: Ranges | None = None, constants: dict | None = None) -> bytes:
-        """The float file with other constants of the same shapes, and with its tensors' ranges for the quantizer."""
+        """The float file with its constants as they are now, and with its tensors' ranges for the quantizer."""
         graph = self.model.subgraphs[0]
-        for index, value in (constants or {}).items():
+        for index, value in {**self.constants, **(constants or {})}.items():
+            if np.asarray(value).dtype.kind != "f":
+                continue
             data = np.ascontiguousarray(value, np.float32)
             self.model.buffers[graph.tensors[index].buffer].data = np.frombuffer(data.tobytes(), np.uint8)
         for index, group in self.groups.items() if ranges is not None else ():

@@ -8,8 +8,6 @@ References: Frantar et al., *GPTQ*, arXiv 2210.17323, section 3 (the rounding); 
 (the bias).
 """
 
-from collections.abc import Callable
-
 import numpy as np
 import tensorflow as tf
 
@@ -17,31 +15,29 @@ from export.int8.simulation import Ranges, Simulation
 
 # Keeps the answer near the weights it starts from where the pictures do not tell; of the inputs' mean power.
 _RIDGE = 1e-4
-Wanted = Callable[[int], np.ndarray]
 
 
-def fit(simulation: Simulation, ranges: Ranges, images: np.ndarray, wanted: Wanted) -> dict[int, np.ndarray]:
-    """The simulation's constants with the convolutions' weights and biases fitted; other layers keep theirs.
+def fit(
+    simulation: Simulation, ranges: Ranges, images: np.ndarray, wanted: dict[int, np.ndarray]
+) -> dict[int, np.ndarray]:
+    """The simulation's constants with the weights and biases of some convolutions fitted.
 
     Args:
         images: (N, h, w, C) LR crops in [0, 1].
-        wanted: the place of a layer among those with weights → what it should compute, (N, h', w', O).
+        wanted: the number of a convolution (`plain`) → what it should compute before its activation, (N, h', w', O).
     """
     constants = dict(simulation.constants)
-    for place, (number, weights, bias, _) in enumerate(simulation.weighted()):
-        if not fittable(simulation, number):
-            continue
-        _, inputs, _, options = simulation.operations[number]
-        given = simulation.run(images, ranges, constants, until=number)[inputs[0]]
-        target = wanted(place)
+    for number, target in sorted(wanted.items()):
+        _, (image, weights, bias), _, options = simulation.operations[number]
+        given = simulation.run(images, ranges, constants, until=number)[image]
         shape = constants[weights].shape
         rows = _patches(given, shape[1], shape[2], options.padding)
         constants[weights], constants[bias] = _solve(rows, target.reshape(len(rows), -1), constants[weights])
     return constants
 
 
-def fittable(simulation: Simulation, number: int) -> bool:
-    """Whether the layer is a plain convolution with a bias."""
+def plain(simulation: Simulation, number: int) -> bool:
+    """Whether the operation is a convolution with a bias, without stride or dilation."""
     name, inputs, _, options = simulation.operations[number]
     return name == "CONV_2D" and len(inputs) > 2 and (options.strideH, options.dilationHFactor) == (1, 1)
 

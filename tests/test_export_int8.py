@@ -1,0 +1,192 @@
+"""int8 files: each step keeps or improves what the network computes, and the file is what the simulation says."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import zoo
+from export import export_model, int8
+from export.graph import read
+from export.int8 import fitting, prelu, ranges, simulation, skip
+from zoo.data import sample
+from zoo.evaluate import from_tflite
+
+
+@pytest.fixture(scope="module")
+def crops():
+    return int8.crops(sample(3).pictures(), 16)
+
+
+@pytest.fixture(scope="module")
+def network():
+    """A small FSRCNN in LR form whose channels differ tenfold in reach, with slopes of all sizes."""
+    model = zoo.create_model("fsrcnn_s", 3, upsampler="subpixel", d=12, s=5)
+    rng = np.random.default_rng(0)
+    weights = [rng.normal(scale=np.prod(weight.shape[:-1]) ** -0.5, size=weight.shape) for weight in model.weights]
+    for weight, value in zip(model.weights, weights, strict=True):
+        uneven = np.logspace(-0.5, 0.5, value.shape[-1]) if value.ndim == 4 and "upsampler" not in weight.path else 1
+        weight.assign(0.1 * value if value.ndim == 1 else value * uneven)
+    # An output like a picture's: int8 files clip to [0, 1].
+    kernel, bias = model.layers[-1].weights
+    kernel.assign(0.15 * kernel / np.std(model(int8.crops(sample(3).pictures(), 4))))
+    bias.assign([0.5])
+    return model
+
+
+@pytest.fixture(scope="module")
+def content(network):
+    return int8.float_file(network, (48, 48))
+
+
+def output(of, images, *settings):
+    return of.run(images, *settings)[of.output].numpy()
+
+
+def test_the_float_simulation_is_the_network(network, content, crops):
+    expected = np.array(network(crops))
+    assert np.abs(output(simulation.Simulation(content), crops) - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+def test_prelu_folds_away_exactly_when_all_channels_are_mirrored(content, crops):
+    original = simulation.Simulation(content)
+    everything = {number: np.arange(channels.size) for number, channels in _channels(original)}
+    folded = simulation.Simulation(prelu.fold(simulation.Simulation(content), everything))
+    assert "PRELU" in _kinds(original) and "PRELU" not in _kinds(folded)
+    expected = output(original, crops)
+    assert np.abs(output(folded, crops) - expected).max() <= 1e-5 * np.abs(expected).max()
+    # Control: without the mirrored channels the slopes are gone.
+    nothing = {number: np.arange(0) for number in everything}
+    bare = simulation.Simulation(prelu.fold(simulation.Simulation(content), nothing))
+    assert np.abs(output(bare, crops) - expected).max() > 0.01 * np.abs(expected).max()
+
+
+def test_mirrored_are_the_channels_whose_slope_shows(content, crops):
+    original = simulation.Simulation(content)
+    number, slopes = next(iter(_channels(original)))
+    (before, index), *_ = original.operations[number][1:]
+    chosen = int(original.run(crops)[before].numpy().min((0, 1, 2)).argmin())
+    original.constants[index] = np.float32(0.5 * (np.arange(12) == chosen)).reshape(slopes.shape)
+    assert prelu.matters(original, crops)[number].tolist() == [chosen]
+
+
+def test_equalizing_keeps_the_function_and_levels_the_channels(content, crops):
+    original, equalized = simulation.Simulation(content), simulation.Simulation(content)
+    divisors = ranges.equalize(equalized, crops)
+    expected = output(original, crops)
+    assert np.abs(output(equalized, crops) - expected).max() <= 1e-5 * np.abs(expected).max()
+    (first, *_), before, after = divisors, original.run(crops), equalized.run(crops)
+    reach = [np.abs(tensors[first]).max((0, 1, 2)) for tensors in (before, after)]
+    assert reach[0].max() / reach[0].min() > 3 and reach[1].max() / reach[1].min() < 1.2
+
+
+def test_the_image_joins_the_last_layer_without_a_rounding_and_changes_nothing_by_itself(content, crops):
+    original = simulation.Simulation(content)
+    where = skip.place(original)
+    joined = simulation.Simulation(skip.insert(simulation.Simulation(content), where))
+    assert np.array_equal(output(joined, crops), output(original, crops))
+    for low, high in ((0.0, 1.7), (-1.0, 127 / 128)):
+        chosen = {group: (low, high) for group in joined.groups.values()} | joined.fixed
+        constants = where.constants(chosen, joined.groups, 1)
+        levels = np.round(crops * 255)
+        scaled = joined.run(levels / 255, chosen, constants)[where.tensors[0]].numpy()
+        assert np.abs((scaled - low) / (high - low) * 255 - levels).max() < 0.01
+
+
+def test_where_the_image_cannot_join_it_does_not():
+    large = simulation.Simulation(int8.float_file(zoo.create_model("srcnn", 2), (12, 14)))
+    assert skip.place(large) is None
+
+
+def test_the_levels_hold_zero_and_pass_gradients():
+    values = tf.Variable(np.linspace(-1, 3, 10_001, dtype=np.float32))
+    with tf.GradientTape() as tape:
+        rounded = simulation.fake_quantize(values, -0.3, 2.0)
+    assert len(np.unique(rounded)) == 256 and 0 in rounded.numpy()
+    inside = (values > -0.29) & (values < 1.99)
+    assert np.abs(rounded - values)[inside].max() <= 2.3 / 255 / 2 + 1e-6
+    gradient = tape.gradient(rounded, values).numpy()
+    assert (gradient[inside] == 1).all() and (gradient[values > 2.01] == 0).all()
+
+
+def test_rounding_hands_its_errors_on():
+    rng = np.random.default_rng(1)
+    # Inputs that rise and fall together, as an image's neighbouring pixels do.
+    rows = rng.normal(size=(4000, 1)) + 0.1 * rng.normal(size=(4000, 27))
+    weights = rng.normal(size=(6, 27)) * 0.1
+    step = np.abs(weights).max(axis=1) / 127
+    levels = fitting._round(weights, np.cov(rows.T), step)
+    plain = np.clip(np.round(weights / step[:, None]), -127, 127)
+    assert np.array_equal(levels, np.round(levels)) and (np.abs(levels).max(axis=1) == 127).all()
+    errors = [np.std(rows @ (chosen * step[:, None] - weights).T) for chosen in (levels, plain)]
+    assert errors[0] < errors[1] / 3
+
+
+@pytest.mark.slow
+def test_a_file_is_what_the_simulation_says_at_any_size_and_takes_levels(network, content, crops, tmp_path):
+    tuning = int8.tune(network, crops)
+    for size, io in itertools.product([(48, 48), (37, 50)], ["float", "uint8"]):
+        int8.write_int8(network, tmp_path / f"{size[0]}_{io}.tflite", size, tuning, crops, io)
+    assert not {operation.name for operation in read(tmp_path / "48_uint8.tflite").operations} & {"PRELU", "TANH"}
+    changed, *_ = int8._changed(content, tuning.mirrored)
+    expected = output(changed, crops[:4], tuning.ranges, tuning.constants).clip(0, 1)
+    functions = {path.stem: from_tflite(path).function for path in tmp_path.glob("*.tflite")}
+    for image, wanted in zip(crops[:4], expected, strict=True):
+        received = functions["48_float"](image)
+        # Where two ways of rounding part, a level; hardly anywhere.
+        assert np.abs(received - wanted).max() <= 2.01 / 255 and (np.abs(received - wanted) > 1e-4).mean() < 0.04
+        for name in ("48_uint8", "37_float", "37_uint8"):
+            assert np.abs(functions[name](image) - received).max() < 1e-6
+    # A byte is a level of 255, in and out.
+    for tensor in (read(tmp_path / "48_uint8.tflite").inputs[0], read(tmp_path / "48_uint8.tflite").outputs[0]):
+        assert tensor.dtype == "uint8"
+    interpreter = tf.lite.Interpreter(str(tmp_path / "48_uint8.tflite"))
+    for detail in (*interpreter.get_input_details(), *interpreter.get_output_details()):
+        assert detail["quantization"] == (pytest.approx(1 / 255, rel=1e-6), 0)
+
+
+@pytest.mark.slow
+def test_fitting_beats_the_converter(network, crops, tmp_path):
+    others = int8.crops(sample(3, split="heldout").pictures(), 4, seed=5)
+    errors = {}
+    for name, tuning in (("fitted", int8.tune(network, crops)), ("converter", None)):
+        int8.write_int8(network, tmp_path / f"{name}.tflite", (48, 48), tuning, crops, "float")
+        function = from_tflite(tmp_path / f"{name}.tflite").function
+        clipped = [np.clip(function(one), 0, 1) - np.clip(network(one[None])[0], 0, 1) for one in others]
+        errors[name] = np.sqrt(np.mean(np.square(clipped)))
+    assert errors["fitted"] < errors["converter"] / 2
+
+
+@pytest.mark.slow
+def test_a_graph_that_is_not_known_is_left_to_the_converter(tmp_path, crops):
+    image = keras.Input((None, None, 1))
+    x = keras.layers.Softmax()(keras.layers.Conv2D(12, 3, padding="same")(image))
+    model = keras.Model(image, zoo.layers.DepthToSpace(2)(x[..., :4]), name="stranger")
+    assert int8.tune(model, crops) is None
+    report = export_model(model, tmp_path, [(20, 24)], ["tflite_int8"], gate="off")
+    assert report["files"][0]["note"] == "calibrated by the converter alone"
+
+
+@pytest.mark.slow
+def test_a_preset_loses_little(reference_data, tmp_path):
+    """The figure of the README: at most 0.10 dB on Set5 and Set14."""
+    data = [str(reference_data / "eval" / name) for name in ("Set5", "Set14")]
+    report = export_model(zoo.load("fsrcnn_x3"), tmp_path, [(40, 64)], ["tflite_int8"], data=data, gate="small")
+    (file,) = report["files"]
+    assert all(file["psnr"][name]["loss"] <= 0.10 for name in ("Set5", "Set14")), file["psnr"]
+    assert file["gpu"]["verdict"] == "not run" and {run["verdict"] for run in file["remainders"]} <= {
+        "right",
+        "not run",
+    }
+
+
+def _kinds(of):
+    return {operation[0] for operation in of.operations}
+
+
+def _channels(of):
+    for number, (name, inputs, _, _) in enumerate(of.operations):
+        if name == "PRELU":
+            yield number, of.constants[inputs[1]]
