@@ -1,4 +1,4 @@
-"""Pictures of the presets at work: `python docs/pictures.py` writes docs/figures/NAME.jpg for each.
+"""Pictures of the presets at work: `python docs/pictures.py` writes docs/presets/NAME.jpg for each.
 
 The photograph is scikit-image's astronaut (NASA, public domain), which no preset was trained on.
 """
@@ -19,7 +19,7 @@ def main() -> None:
     for name in zoo.list_presets():
         card = zoo.card(name)
         sheet = Comparison(astronaut(), card["scale"], name).draw(zoo.load(name), card["channels"])
-        path = Path(__file__).parent / "figures" / f"{name}.jpg"
+        path = Path(__file__).parent / "presets" / f"{name}.jpg"
         Image.fromarray(sheet).save(path, quality=90, subsampling=0)
         print(path)
 
