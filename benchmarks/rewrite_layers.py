@@ -1,5 +1,6 @@
 """Single layers before and after the rewrite, and the costs of `zoo.rewrite.gain` fitted to their times."""
 
+import timeit
 from pathlib import Path
 from typing import NamedTuple
 
@@ -87,6 +88,12 @@ class Measured(NamedTuple):
     after: float
 
 
+def rounds_in(runs: dict[str, Runner], seconds: float) -> int:
+    """Rounds that take about so long: short calls are disturbed more by what else runs, and need more of them."""
+    times = [timeit.timeit(run, number=1) for run in runs.values() for _ in range(2)]
+    return int(min(max(2 * seconds / sum(times), 15), 150))
+
+
 def models(quick: bool):
     """(model of one layer, LR side) for every entry of the two lists."""
     import keras
@@ -116,7 +123,8 @@ def measure(folder: Path, quick: bool) -> list[Measured]:
         (row,) = rewrite.explain(model).rows
         both = {"before": model, "after": rewrite.to_lr_space(model)}
         runs = {name: runner(each, folder, (size, size)) for name, each in both.items()}
-        summary = summarise(paired(runs, rounds=2 if quick else 12, pause=0.005), "before")
+        rounds = 2 if quick else rounds_in(runs, 2.0)
+        summary = summarise(paired(runs, rounds=rounds, pause=0.005), "before")
         # The time of one and the ratio of the two, which other work on the machine disturbs less than two times.
         before = summary["before"]["best"] / size**2
         results.append(Measured(row, before, before * summary["after"]["ratio"]))
