@@ -19,10 +19,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from export import tflite_dynamic
 from export.files import whole
-from export.published import published
 from zoo import complexity, evaluate
 from zoo.data import benchmark
 from zoo.errors import UsageError, exit_on_usage_error
+from zoo.published import published
 from zoo.registry import PRESETS, create_model
 from zoo.training import TrainConfig
 from zoo.training.config import assignments

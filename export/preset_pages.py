@@ -7,8 +7,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from export.published import SETS, published
 from zoo.errors import UsageError, exit_on_usage_error
+from zoo.published import SETS, published
 from zoo.registry import card, list_presets
 
 ROOT = Path(__file__).parent.parent

@@ -14,7 +14,7 @@ COLUMNS = [
     {"identities", "color", "metrics"},
     {"layers", "data"},
     {"models"},
-    {"registry"},
+    {"registry", "published"},
     {"rewrite", "complexity"},
     {"evaluate"},
     {"training", "upscale", "plots"},
