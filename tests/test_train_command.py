@@ -16,7 +16,7 @@ import tensorflow as tf
 TRAIN = Path(__file__).parent.parent / "train.py"
 
 
-LIMIT = 300  # seconds, for every process
+LIMIT = 600  # seconds, for every process
 SMALL = [
     "--model=fsrcnn_s", "--scale=2", "--lr_size=16", "--batch=4", "--steps=80", "--warmup=5",
     "--checkpoint_every=10", "--validate_every=40", "--log_every=1",
@@ -95,16 +95,18 @@ def test_a_full_disk_ends_with_one_sentence_and_loses_nothing(tmp_path):
 
 @pytest.mark.slow
 def test_the_sample_recipe_beats_bicubic(tmp_path):
-    # Measured: 0.76 dB after 300 steps.
-    done = train("--recipe=sample", "--steps=300", f"--workdir={tmp_path}")
+    # What `make train` runs, whole. Measured: 1.51 dB.
+    done = train("--recipe=sample", "--export", f"--workdir={tmp_path}")
     assert done.returncode == 0, done.stderr
     results = json.loads((tmp_path / "results.json").read_text())
-    assert results["config"]["model"] == "fsrcnn" and results["config"]["steps"] == 300
+    assert results["config"]["model"] == "fsrcnn" and results["pictures"]
     for picture in results["pictures"]:
-        assert picture["model"][0] > picture["bicubic"][0] + 0.6
-        assert picture["model"][1] > picture["bicubic"][1]
+        assert picture["model"][0] > picture["bicubic"][0] + 1.3
+        assert picture["model"][1] > picture["bicubic"][1] + 0.015
     for name in ("model.keras", "curve.png", "comparison.png"):
         assert (tmp_path / name).stat().st_size > 10_000
+    report = json.loads((tmp_path / "export" / "report.json").read_text())
+    assert report["files"] and all((tmp_path / "export" / file["name"]).is_file() for file in report["files"])
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ RECIPES = {
         "scale": 3,
         "data": "sample",
         "steps": 1200,
+        # The astronaut after 1,200 steps: 1.51 dB above bicubic, with Adam 1.24 dB in the same time.
+        "optimizer": "soap",
         "validate_every": 200,
         "checkpoint_every": 200,
         "ema": 0.99,
