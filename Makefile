@@ -35,7 +35,7 @@ web: .venv/installed
 	touch $@
 
 .venv/installed-test: .venv/installed
-	$(INSTALL) -e ".[test,video,notebook]"
+	$(INSTALL) -e ".[test,video,plots,notebook]"
 	touch $@
 
 # The layers and models without TensorFlow.

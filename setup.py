@@ -11,6 +11,7 @@ README = HERE / "README.md"
 TEST = ["pytest>=8", "ruff>=0.12"]
 ONNX = ["onnx>=1.19", "tf2onnx>=1.17"]
 VIDEO = ["av>=15"]
+PLOTS = ["matplotlib>=3.9"]
 NOTEBOOK = ["nbformat>=5.10", "nbclient>=0.10", "ipykernel>=6.29"]
 PEERS = ["onnxruntime>=1.22", "opencv-python-headless>=4.12"]
 BENCH = [*ONNX, *PEERS, "torch>=2.8", "openvino>=2025.2"]
@@ -45,6 +46,7 @@ setup(
         "test": [*TEST, *ONNX, *PEERS],
         "onnx": ONNX,
         "video": VIDEO,
+        "plots": PLOTS,
         "notebook": NOTEBOOK,
         "bench": BENCH,
     },

@@ -4,70 +4,22 @@ Nothing in them is drawn from memory: kernels whose weights are their own number
 `zoo.rewrite`, and what comes out is what is written into the cells.
 """
 
-from html import escape
 from pathlib import Path
 
 import numpy as np
 
 from zoo import identities
+from zoo.plots.drawing import CELL, EMPTY, PHASES, PLAIN, Drawing
+from zoo.plots.split import numbered, split
 from zoo.rewrite.containment import contain_convolution
 from zoo.rewrite.lr_convolution import lr_convolution, resized_convolution
 
 FOLDER = Path(__file__).parent / "figures"
-PHASES = ("#8ecae6", "#ffb703", "#95d5b2", "#f4978e", "#cdb4db", "#e9c46a", "#a3b18a", "#f9bec7", "#b8c0ff")
-EMPTY, PLAIN, LINE = "#eeeeee", "#ffffff", "#555555"
-CELL = 34
 
 
-class Drawing:
-    """Cells, lines and words in an SVG as large as they need; lengths in px."""
-
-    def __init__(self):
-        self._lines = []
-        self._width = self._height = 0.0
-
-    def _reach(self, x: float, y: float) -> None:
-        self._width, self._height = max(self._width, x + 10), max(self._height, y + 10)
-
-    def text(self, x: float, y: float, words: str, anchor: str = "start", size: float = 13) -> None:
-        if anchor == "start":
-            self._reach(x + 0.52 * size * len(words), y)
-        self._lines.append(
-            f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" font-size="{size:g}">{escape(words)}</text>'
-        )
-
-    def cell(self, x: float, y: float, fill: str, words: str = "", side: float = CELL) -> None:
-        self._reach(x + side, y + side)
-        self._lines.append(
-            f'<rect x="{x:g}" y="{y:g}" width="{side:g}" height="{side:g}" fill="{fill}" stroke="{LINE}"/>'
-        )
-        if words:
-            size = min(13.0, 1.7 * side / max(len(words), 1))
-            self.text(x + side / 2, y + side / 2 + size / 3, words, "middle", size)
-
-    def line(
-        self, start: tuple[float, float], end: tuple[float, float], colour: str = LINE, width: float = 1.5
-    ) -> None:
-        (x1, y1), (x2, y2) = start, end
-        self._reach(max(x1, x2), max(y1, y2))
-        self._lines.append(
-            f'<line x1="{x1:g}" y1="{y1:g}" x2="{x2:g}" y2="{y2:g}" stroke="{colour}" stroke-width="{width:g}"/>'
-        )
-
-    def save(self, name: str) -> None:
-        width, height = round(self._width), round(self._height)
-        head = (
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-            f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="13">'
-        )
-        paper = f'<rect width="{width}" height="{height}" fill="#ffffff"/>'
-        FOLDER.mkdir(exist_ok=True)
-        (FOLDER / f"{name}.svg").write_text("\n".join([head, paper, *self._lines, "</svg>", ""]), encoding="utf-8")
-
-
-def numbered(*shape: int) -> np.ndarray:
-    """A kernel whose weights are 1, 2, 3 …: the identities move them and add nothing, so they can be followed."""
-    return np.arange(1, 1 + np.prod(shape), dtype=float).reshape(*shape, 1, 1)
+def write(name: str, svg: str) -> None:
+    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / f"{name}.svg").write_text(svg, encoding="utf-8")
 
 
 def taps_of_phases(side: int, scale: int) -> tuple[np.ndarray, identities.Window]:
@@ -102,7 +54,7 @@ def scatter(side: int = 4, scale: int = 2, pixels: int = 4) -> None:
     taps, window = taps_of_phases(side, scale)
     used = [" and ".join(f"W{k}" for k in sorted(taps[:, (a + window.crop) % scale]) if k >= 0) for a in range(scale)]
     drawing.text(left, y + CELL + 24, f"even pixels (blue) are made of {used[0]} alone, odd ones (orange) of {used[1]}")
-    drawing.save("scatter")
+    write("scatter", drawing.svg())
 
 
 def interleave(side: int = 4, scale: int = 2, pixels: int = 4, shown: int = 4) -> None:
@@ -124,7 +76,7 @@ def interleave(side: int = 4, scale: int = 2, pixels: int = 4, shown: int = 4) -
             meets = z % scale == 0 and 0 <= z < scale * pixels
             drawing.cell(left + (z + before) * CELL, row, PHASES[y % scale] if meets else EMPTY, f"W{kernel[j]}")
     drawing.text(left, top + (shown + 1) * step + 16, "grey taps meet a zero, every time: that work is wasted")
-    drawing.save("interleave")
+    write("interleave", drawing.svg())
 
 
 def gather(side: int = 4, scale: int = 2, pixels: int = 4) -> None:
@@ -154,42 +106,7 @@ def gather(side: int = 4, scale: int = 2, pixels: int = 4) -> None:
         drawing.cell(left + column * CELL, row, PHASES[hr % scale] if inside else PLAIN, f"y{hr}" if inside else "cut")
     words = "every weight is there once, and none meets a zero that was put between pixels"
     drawing.text(left, row + CELL + 24, words)
-    drawing.save("gather")
-
-
-def split(side: int, scale: int, name: str, cell: float = 24) -> None:
-    """A two-dimensional kernel by phases: the HR kernel, and its scale² LR kernels with the weights' numbers."""
-    window = identities.lr_window(side, scale)
-    lr = identities.transposed_to_subpixel(numbered(side, side), scale)[:, :, 0].astype(int)
-
-    def phase_of(channel: int) -> int:
-        """The output phase that a channel is for: with a crop the shuffle's first pixels are cut off."""
-        a, b = divmod(channel, scale)
-        return (a - window.crop) % scale * scale + (b - window.crop) % scale
-
-    colour = {number: phase_of(channel) for channel in range(scale**2) for number in lr[:, :, channel].ravel()}
-    across = scale * (window.taps * cell + 14)
-    top, right = 34, max(70 + side * cell, 290)
-    drawing = Drawing()
-    drawing.text(10, 22, f"{side}×{side} kernel, stride {scale}, coloured by output phase")
-    drawing.text(right, 22, f"its {scale**2} LR kernels, {window.taps}×{window.taps}")
-    for number in range(side**2):
-        y, x = divmod(number, side)
-        drawing.cell(10 + x * cell, top + y * cell, PHASES[colour[number + 1] % len(PHASES)], str(number), cell)
-    for phase in range(scale**2):
-        a, b = divmod(phase, scale)
-        for j in range(window.taps):
-            for i in range(window.taps):
-                number = lr[j, i, phase]
-                x, y = right + b * (window.taps * cell + 14) + i * cell, top + a * (window.taps * cell + 14) + j * cell
-                fill = PHASES[phase_of(phase) % len(PHASES)] if number else EMPTY
-                drawing.cell(x, y, fill, str(number - 1) if number else "", cell)
-    zeros = int((lr == 0).sum())
-    words = (
-        f"grey: {zeros} structural zeros of {lr.size}" if zeros else "no structural zeros: the same weights, reordered"
-    )
-    drawing.text(right, top + across + 14, words)
-    drawing.save(name)
+    write("gather", drawing.svg())
 
 
 def nearest(side: int = 3, scale: int = 2, cell: float = 58) -> None:
@@ -214,7 +131,7 @@ def nearest(side: int = 3, scale: int = 2, cell: float = 58) -> None:
         a, b = divmod(int(phase), scale)
         x, y = right + b * (window * cell + gap) + i * cell, top + a * (window * cell + gap) + j * cell
         drawing.cell(x, y, PHASES[phase], "+".join(letters), cell)
-    drawing.save("nearest")
+    write("nearest", drawing.svg())
 
 
 def bicubic(scale: int = 3) -> None:
@@ -238,7 +155,7 @@ def bicubic(scale: int = 3) -> None:
         drawing.text(
             left + a * 130 + 22, base + 47, f"phase {a}: {np.count_nonzero(np.abs(weights[:, a]) > 1e-12)} taps"
         )
-    drawing.save("bicubic")
+    write("bicubic", drawing.svg())
 
 
 def containment(side: int = 3, scale: int = 2, cell: float = 9) -> None:
@@ -258,7 +175,7 @@ def containment(side: int = 3, scale: int = 2, cell: float = 9) -> None:
                     drawing.cell(left + i * block + written * cell, top + j * block + read * cell, fill, side=cell)
     words = f"{np.count_nonzero(lr)} of {lr.size} weights, {side**2} free ones: one colour, one weight"
     drawing.text(left, top + taps * block + 18, words)
-    drawing.save("containment")
+    write("containment", drawing.svg())
 
 
 def main() -> None:
@@ -266,9 +183,9 @@ def main() -> None:
     scatter()
     interleave()
     gather()
-    split(4, 2, "split_4x4")
-    split(9, 3, "split_9x9_scale3")
-    split(9, 2, "split_9x9_scale2")
+    write("split_4x4", split(4, 2))
+    write("split_9x9_scale3", split(9, 3))
+    write("split_9x9_scale2", split(9, 2))
     nearest()
     bicubic()
     containment()

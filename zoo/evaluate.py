@@ -86,19 +86,31 @@ def evaluate(model, pictures: Iterable[tuple[str, np.ndarray]], scale: int, prot
 
     References: the protocol behind the tables of arXiv 1609.05158, section 3 and arXiv 1608.00367, section 4.
     """
-    if protocol not in PROTOCOLS:
-        raise UsageError(f"Expected protocol to be one of {', '.join(PROTOCOLS)}. Received: {protocol!r}")
-    settings = PROTOCOLS[protocol]
-    upscaler = _upscaler(model, scale)
-    measure = _measure_from_y if settings.lr == "y" else _measure_from_rgb
-    rows = []
+    shave = scale if _settings(protocol).shaved else 0
+    upscaler, rows = _upscaler(model, scale), []
     for name, picture in pictures:
-        hr_image, sr_image = measure(upscaler, crop_to_multiple(picture, scale), settings)
-        shave = scale if settings.shaved else 0
+        hr_image, sr_image = compared(upscaler, picture, scale, protocol)
         rows.append(
             Row(name, metrics.psnr(hr_image, sr_image, shave=shave), metrics.ssim(hr_image, sr_image, shave=shave))
         )
     return rows
+
+
+def compared(model, picture: np.ndarray, scale: int, protocol: str = "y") -> tuple[np.ndarray, np.ndarray]:
+    """What the protocol compares on one picture, the border not shaved yet; arguments as for `evaluate`.
+
+    Returns:
+        HR and SR image, (h, w) of Y or (h, w, 3) of RGB, cropped to a multiple of scale.
+    """
+    settings = _settings(protocol)
+    measure = _measure_from_y if settings.lr == "y" else _measure_from_rgb
+    return measure(_upscaler(model, scale), crop_to_multiple(picture, scale), settings)
+
+
+def _settings(protocol: str) -> Protocol:
+    if protocol not in PROTOCOLS:
+        raise UsageError(f"Expected protocol to be one of {', '.join(PROTOCOLS)}. Received: {protocol!r}")
+    return PROTOCOLS[protocol]
 
 
 def mean(rows: list[Row]) -> Row:

@@ -26,6 +26,9 @@ PUBLISHED = {
     ("espcn", 4): ({"Set5": (30.52, 0.8697), "Set14": (27.42, 0.7606), "BSD100": (26.87, 0.7216)}, TABLE),
 }
 
+# (architecture, scale) → what was published where it is not the registry's default.
+OPTIONS = {("srcnn", scale): {"kernels": (9, 5, 5)} for scale in (2, 3, 4)} | {("espcn", 3): {"channels": 3}}
+
 
 def published(model: str, scale: int) -> dict | None:
     """The published row of an architecture at a scale: `{"results": {set: {"psnr", "ssim"}}, "source"}`, or None."""

@@ -1,0 +1,122 @@
+"""Pictures of what upsampling layers and networks do: kernels, checkerboards, cost and error."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from zoo.errors import UsageError, exit_on_usage_error
+from zoo.program import program
+
+
+def kernels(flags: argparse.Namespace) -> Callable[[Path], None]:
+    from zoo.plots import kernels as plot
+    from zoo.plots.chart import save
+    from zoo.registry import open_model
+
+    figure = plot.draw(plot.kernels(open_model(flags.model)), Path(flags.model).stem)
+    return lambda path: save(figure, path)
+
+
+def split(flags: argparse.Namespace) -> Callable[[Path], None]:
+    from zoo.plots.split import split as draw
+
+    svg = draw(flags.kernel_size, flags.scale)
+    return lambda path: path.write_text(svg, encoding="utf-8")
+
+
+def checkerboard(flags: argparse.Namespace) -> Callable[[Path], None]:
+    from zoo.plots import checkerboard as plot
+    from zoo.plots.chart import figure, save
+
+    figure(1, 1)  # not after minutes of training: without matplotlib this is refused
+    made = plot.draw(list(plot.measure(flags.scale, flags.steps)), flags.scale, flags.steps)
+    return lambda path: save(made, path)
+
+
+def cost(flags: argparse.Namespace) -> Callable[[Path], None]:
+    from zoo.plots import cost as plot
+    from zoo.plots.chart import save
+
+    figure = plot.draw(plot.points(flags.set), flags.set)
+    return lambda path: save(figure, path)
+
+
+def difference(flags: argparse.Namespace) -> Callable[[Path], None]:
+    from zoo.data.decode import PictureError, read_picture
+    from zoo.evaluate import open_upscaler
+    from zoo.plots import difference as plot
+    from zoo.plots.chart import save
+
+    if flags.picture is None:
+        import skimage.data
+
+        picture = skimage.data.astronaut()
+    else:
+        try:
+            picture = read_picture(flags.picture)
+        except PictureError as error:
+            raise UsageError(f"Expected a picture. Received: {flags.picture}: {error}") from error
+    networks = {Path(name).stem: open_upscaler(name) for name in flags.model.split(",")}
+    figure = plot.draw(plot.differences(picture, networks), picture)
+    return lambda path: save(figure, path)
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """The command's flags."""
+    parser = argparse.ArgumentParser(prog=program("zoo.plots"), description=__doc__)
+    names = parser.add_subparsers(dest="name", required=True, metavar="NAME")
+
+    def add(
+        make: Callable, words: str, suffixes: tuple[str, ...] = (".png", ".jpg", ".svg")
+    ) -> argparse.ArgumentParser:
+        made = names.add_parser(make.__name__, help=words, description=words)
+        made.add_argument("--output", type=Path, required=True, help=f"the file to write: {', '.join(suffixes)}")
+        made.set_defaults(make=make, suffixes=suffixes)
+        return made
+
+    added = add(kernels, "The learned kernels of a network's last layer, whole and split by output phase.")
+    added.add_argument("--model", default="fsrcnn_x3", help="a preset or a .keras file; default: %(default)s")
+    added = add(split, "How a deconvolution becomes scale² small kernels, its weights numbered.", (".svg",))
+    added.add_argument("--kernel_size", type=int, default=9, help="side in HR px, 1 to 32; default: %(default)s")
+    added.add_argument("--scale", type=int, default=3, help="the stride, 2 to 8; default: %(default)s")
+    added = add(checkerboard, "What every upsampler adds to a flat field and a ramp, before and after training.")
+    added.add_argument("--scale", type=int, default=2, help="2 to 8; default: %(default)s")
+    added.add_argument("--steps", type=int, default=1000, help="of training, each network; default: %(default)s")
+    added = add(cost, "PSNR against multiplications: presets and published figures.")
+    added.add_argument("--set", default="Set5", help="Set5, Set14 or BSD100; default: %(default)s")
+    added = add(difference, "Where the error is: differences from the original, bicubic beside networks.")
+    added.add_argument("--model", default="fsrcnn_x3", help="presets or files of one scale, joined with commas")
+    added.add_argument("--picture", type=Path, help="default: scikit-image's astronaut (NASA, public domain)")
+    flags = parser.parse_args(arguments)
+    for name, low, high in (("kernel_size", 1, 32), ("scale", 2, 8), ("steps", 1, 1_000_000)):
+        value = getattr(flags, name, low)
+        if not low <= value <= high:
+            raise UsageError(f"Expected --{name} from {low} to {high}. Received: {value}")
+    if flags.output.suffix not in flags.suffixes:
+        raise UsageError(f"Expected a file that ends with {', '.join(flags.suffixes)}. Received: {flags.output}")
+    if not flags.output.parent.is_dir():
+        raise UsageError(f"Expected a folder that is there. Received: {flags.output.parent}")
+    return flags
+
+
+@exit_on_usage_error
+def main(arguments: list[str] | None = None) -> int:
+    """The command `python -m zoo.plots`."""
+    flags = parse(arguments)
+    write = flags.make(flags)
+    unfinished = flags.output.with_name(f".{os.getpid()}.{flags.output.name}")
+    try:
+        write(unfinished)
+        unfinished.replace(flags.output)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    print(flags.output)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
