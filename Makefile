@@ -1,7 +1,7 @@
 # Each target makes its own environment in .venv; only Python >= 3.10 (and npm for `make web`) is needed.
 PYTHON ?= python3
 BIN := .venv/bin
-BENCHMARKS ?= inference rewrite large_pictures files training pipeline start delegate_gpu
+BENCHMARKS ?= inference rewrite large_pictures files library training pipeline start delegate_gpu
 WORKDIR ?= runs/fsrcnn_x3
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
@@ -13,14 +13,14 @@ train: .venv/installed
 test: .venv/installed-test
 	$(BIN)/python -m pytest -m "not slow" $(PYTEST_FLAGS)
 
-test-all: .venv/installed-test .venv-jax/installed
+test-all: .venv/installed-test .venv-jax/installed .venv-beam/installed
 	$(BIN)/python -m pytest -m slow $(PYTEST_FLAGS)
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-bench: .venv/installed-bench
+bench: .venv/installed-bench .venv-beam/installed
 	for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name --json=runs/bench/$$name.json || exit 1; done
 
 web: .venv/installed
@@ -45,9 +45,17 @@ web: .venv/installed
 	.venv-jax/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $@
 
+# Upscaling as an Apache Beam pipeline, in an environment of its own (constraints-beam.txt says why).
+.venv-beam/installed: setup.py constraints-beam.txt
+	$(PYTHON) -m venv .venv-beam
+	.venv-beam/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-beam.txt \
+		apache-beam ai-edge-litert numpy pillow tifffile rich
+	.venv-beam/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
+
 .venv/installed-bench: .venv/installed-test
 	$(INSTALL) -e ".[bench]"
 	touch $@
 
 clean:
-	rm -rf .venv .venv-jax build dist *.egg-info web/node_modules
+	rm -rf .venv .venv-jax .venv-beam build dist *.egg-info web/node_modules

@@ -11,10 +11,12 @@ README = HERE / "README.md"
 TEST = ["pytest>=8", "ruff>=0.12"]
 ONNX = ["onnx>=1.19", "tf2onnx>=1.17"]
 VIDEO = ["av>=15"]
+# Used on x86 only (zoo/upscale/openvino.py).
+FAST = ["openvino>=2025.2"]
 PLOTS = ["matplotlib>=3.9"]
 NOTEBOOK = ["nbformat>=5.10", "nbclient>=0.10", "ipykernel>=6.29"]
 PEERS = ["onnxruntime>=1.22", "opencv-python-headless>=4.12"]
-BENCH = [*ONNX, *PEERS, "torch>=2.8", "openvino>=2025.2"]
+BENCH = [*ONNX, *PEERS, *FAST, "torch>=2.8"]
 
 setup(
     name="subpixel-zoo",
@@ -43,9 +45,12 @@ setup(
     entry_points={"console_scripts": ["zoo = zoo.command:main"]},
     extras_require={
         # The peers too: an ONNX file is checked in the engines that people run it in.
-        "test": [*TEST, *ONNX, *PEERS],
+        "test": [*TEST, *ONNX, *PEERS, *FAST],
         "onnx": ONNX,
+        "fast": FAST,
         "video": VIDEO,
+        # Where the tested versions of the rest are wanted too: an environment of its own, constraints-beam.txt.
+        "beam": ["apache-beam>=2.70"],
         "plots": PLOTS,
         "notebook": NOTEBOOK,
         "bench": BENCH,

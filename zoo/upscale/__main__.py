@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -14,10 +15,11 @@ from zoo.upscale.engine import Engine
 from zoo.upscale.files import MAX_MEGAPIXELS, Options, Row, upscale_files
 from zoo.upscale.scales import open_scaled
 from zoo.upscale.targets import Job, existing, jobs, video_job
+from zoo.upscale.tflite import quiet
 
 
-def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """The command's flags."""
+def parse(arguments: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
+    """The command's flags, and those that are the runner's."""
     parser = argparse.ArgumentParser(prog="python -m zoo.upscale", description=__doc__)
     parser.add_argument(
         "inputs", nargs="+", metavar="IN", help="pictures, folders or patterns ('photos/**/*.jpg'), or one video"
@@ -39,7 +41,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--tile", type=int, help="side of the tiles, LR px; the result does not depend on it")
     parser.add_argument("--radius", type=int, help="how far a strange network looks, LR px, if its file does not tell")
     parser.add_argument("--threads", type=int, help="default: as many as the process may use")
-    flags = parser.parse_args(arguments)
+    parser.add_argument("--runner", help="an Apache Beam runner for a library of pictures, which goes on where it was "
+                        "cut off; its own flags (--flag=value) go to it")  # fmt: skip
+    flags, others = parser.parse_known_args(arguments)
+    if others and flags.runner is None:
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
     for name, low, high in (
         ("quality", 1, 100),
         ("crf", 0, 51),
@@ -53,7 +59,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
             raise UsageError(f"Expected --{name} {between}. Received: {value}")
     if not flags.max_megapixels > 0:
         raise UsageError(f"Expected --max-megapixels above 0. Received: {flags.max_megapixels:g}")
-    return flags
+    return flags, others
 
 
 @exit_on_usage_error
@@ -61,21 +67,27 @@ def main(arguments: list[str] | None = None) -> int:
     """The command `python -m zoo.upscale`; returns 0, 2 if a picture was refused or failed, 130 if interrupted."""
     from PIL import Image
 
-    flags = parse(arguments)
+    flags, runner_flags = parse(arguments)
     # The command's own limit stands in for Pillow's, which no flag could raise; its remarks go into the table.
     Image.MAX_IMAGE_PIXELS = None
     warnings.filterwarnings("ignore", module="PIL")
     video = video_job(flags.inputs, flags.output)
     planned = jobs(flags.inputs, flags.output, flags.format) if video is None else [video]
-    there = existing(planned)
+    library = None if flags.runner is None else _library(flags, runner_flags, video is not None)
+    known = set() if library is None else library.known()
+    there = [job for job in existing(planned) if job.target not in known]
     if there and not (flags.overwrite or flags.skip):
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
         raise UsageError(f"Expected new files, --overwrite or --skip. Received: {there[0].target}{more}, there already")
-    with _quiet():
+    with quiet():
         engine = open_scaled(flags.model, flags.scale, flags.threads, flags.radius)
     started = time.perf_counter()
-    with _bar(len(planned)) as progress, _signals() as received:
-        rows = list(_run(planned, video is not None, engine, flags, progress, lambda: bool(received)))
+    if library is not None:
+        with _signals(library.stop) as received:
+            rows = library.run(planned, engine, _options(flags), flags.skip)
+    else:
+        with _bar(len(planned)) as progress, _signals() as received:
+            rows = list(_run(planned, video is not None, engine, flags, progress, lambda: bool(received)))
     _close(rows, time.perf_counter() - started)
     if received:
         return 128 + received[0]
@@ -86,8 +98,7 @@ def _run(
     planned: list[Job], video: bool, engine: Engine, flags: argparse.Namespace, progress, stopped
 ) -> Iterator[Row]:
     if not video:
-        options = Options(flags.tile, flags.ensemble, flags.quality, flags.max_megapixels)
-        yield from upscale_files(planned, engine, options, flags.skip, progress, stopped)
+        yield from upscale_files(planned, engine, _options(flags), flags.skip, progress, stopped)
     elif flags.skip and planned[0].target.exists():
         yield Row(planned[0], "skipped", "is there already")
     else:
@@ -97,28 +108,40 @@ def _run(
         yield upscale_video(planned[0], engine, options, progress, stopped)
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps LiteRT's greeting, which it writes past Python, out of the command's output."""
-    sys.stderr.flush()
-    kept = os.dup(2)
+def _options(flags: argparse.Namespace) -> Options:
+    return Options(flags.tile, flags.ensemble, flags.quality, flags.max_megapixels)
+
+
+def _library(flags: argparse.Namespace, runner_flags: list[str], video: bool):
+    """The library that a Beam runner enlarges, and the network as its processes open it."""
+    if video:
+        raise UsageError(f"Expected pictures with --runner. Received: {flags.inputs[0]}, a video")
+    if any(name.endswith(".keras") for name in flags.model.split(",")):
+        raise UsageError(f"Expected a preset or a .tflite file with --runner. Received: --model={flags.model}")
+    # Beam warns of packages that other ways of using it need.
+    logging.getLogger().setLevel(logging.ERROR)
     try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        from zoo.upscale.library import Library, Network
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            "Expected Apache Beam for --runner (pip install 'subpixel-zoo[beam]', in an environment of its own). "
+            f"Received: no module {error.name}"
+        ) from error
+    # The processes may run in another folder; and there are many, each with one thread.
+    names = [os.path.abspath(name) if name.endswith(".tflite") else name for name in flags.model.split(",")]
+    network = Network(",".join(names), flags.scale, flags.threads or 1, flags.radius)
+    return Library(flags.output, network, flags.runner, runner_flags)
 
 
 @contextlib.contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Collects Ctrl-C and SIGTERM: the first ends the work in order, the second at once."""
+def _signals(stop: Callable[[], None] = lambda: None) -> Iterator[list[int]]:
+    """Collects Ctrl-C and SIGTERM: the first ends the work in order, by `stop` or by what asks, the second at once."""
     received: list[int] = []
 
     def note(number: int, _frame) -> None:
         received.append(number)
         signal.signal(number, previous[number])
+        stop()
 
     previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -165,8 +188,10 @@ def _close(rows: list[Row], seconds: float) -> None:
     words += "".join(f" ({reason})" for reason in reasons)
     if counts["written"]:
         megapixels = sum(row.size[0] * row.size[1] * row.frames for row in rows if row.size) / 1e6
+        words += f": {megapixels:.1f} megapixels in {seconds:.1f} s"
+        # A runner's processes do not tell.
         share = sum(row.network for row in rows) / seconds
-        words += f": {megapixels:.1f} megapixels in {seconds:.1f} s, {share:.0%} of it in the network"
+        words += f", {share:.0%} of it in the network" if share else ""
         frames = max(row.frames for row in rows)
         words += f", {frames / seconds:.1f} frames/s" if frames > 1 else ""
     print(words)

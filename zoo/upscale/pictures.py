@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -264,6 +264,17 @@ def whole(path: Path) -> Iterator[Path]:
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def sweep(paths: Iterable[Path]) -> None:
+    """Removes what `whole` left beside these files where its process was killed."""
+    names: dict[Path, set[str]] = {}
+    for path in paths:
+        names.setdefault(path.parent, set()).add(path.name)
+    for folder, own in names.items():
+        for left in folder.glob(".*.tmp"):
+            if left.name[1:-4].rpartition(".")[0] in own:
+                left.unlink(missing_ok=True)
 
 
 def save(picture: Picture, path: Path, quality: int = 95) -> None:

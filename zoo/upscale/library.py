@@ -1,0 +1,172 @@
+"""A library of pictures through a network as an Apache Beam pipeline: any number of processes, and it goes on.
+
+The workers need the TFLite engine, neither Keras nor TensorFlow, and see the pictures and the output under the same
+paths as the command does.
+"""
+
+import contextlib
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import apache_beam as beam
+from apache_beam.runners.runner import PipelineState
+from apache_beam.utils.shared import Shared
+
+from zoo.errors import UsageError
+from zoo.upscale import runners
+from zoo.upscale.engine import Engine
+from zoo.upscale.files import Options, Row, upscale_file
+from zoo.upscale.manifest import Entry, Manifest, Work, append, entry_of, sha256
+from zoo.upscale.pictures import sweep
+from zoo.upscale.scales import open_scaled
+from zoo.upscale.targets import Job
+from zoo.upscale.tflite import quiet
+
+# A runner may work on several pictures at once in one process: the interpreter, and the memory, are for one.
+_ONE_AT_A_TIME = threading.Lock()
+
+
+class Network(NamedTuple):
+    """What `open_scaled` opens; a model's file by its absolute path."""
+
+    model: str
+    scale: int | None
+    threads: int
+    radius: int | None
+
+
+class Library:
+    """Pictures that a runner's processes enlarge into one folder, with a manifest of what became of them."""
+
+    def __init__(self, output: str, network: Network, runner: str, runner_flags: list[str]):
+        """Takes the runner's name and its own flags, as Beam knows them.
+
+        Raises:
+            UsageError: an output that is no folder, a runner or flags that Beam does not know.
+        """
+        if Path(output).suffix and not Path(output).is_dir():
+            raise UsageError(f"Expected a folder as --output with --runner. Received: {output}")
+        self.output, self.manifest = Path(output), Manifest(Path(os.path.abspath(output)))
+        self.network, self.runner = network, runner
+        self.pipeline = runners.pipeline(runner, runner_flags)
+
+    def known(self) -> set[Path]:
+        """The results, there or not, that this or an earlier job wrote or was to write."""
+        return {self.output / target for target in self.manifest.entries().keys() | self.manifest.planned()}
+
+    def stop(self) -> None:
+        """Ends the job in order: the pictures in hand are finished, the others not tried."""
+        with contextlib.suppress(FileNotFoundError):
+            self.manifest.stop.touch()
+
+    def run(self, planned: list[Job], engine: Engine, options: Options, skip: bool) -> list[Row]:
+        """Enlarges the pictures, those left out whose result is there as the manifest describes it.
+
+        Args:
+            planned: the targets in the output folder.
+            engine: of the network, as the processes open it too.
+            skip: leave every result alone that is there, whatever the manifest says.
+
+        Returns:
+            A row for each job.
+        """
+        work = Work(self.network.model, engine.fingerprint(), options.ensemble, options.quality)
+        jobs = {
+            job.target.relative_to(self.output).as_posix(): job for job in planned if not (skip and job.target.exists())
+        }
+        before = self.manifest.entries()
+        sweep(job.target for job in jobs.values())
+        with self.manifest.job({target: Path(os.path.abspath(job.source)) for target, job in jobs.items()}):
+            (
+                self.pipeline
+                | "the plan" >> beam.Create([str(self.manifest.plan)])
+                | "its pictures" >> beam.FlatMap(_lines)
+                | beam.Reshuffle()
+                | "upscale" >> beam.ParDo(Upscale(self.manifest.output, self.network, work, options))
+            )
+            self._run()
+            written = self.manifest.written()
+            stopped = self.manifest.stop.exists()
+        there = {job.target for job in jobs.values()}
+        rows = [Row(job, "skipped", "is there already") for job in planned if job.target not in there]
+        for target, job in jobs.items():
+            entry = written.get(target)
+            if entry is not None:
+                size = entry.width and (entry.width, entry.height)
+                rows.append(Row(job, "failed" if entry.error else "written", entry.error or entry.note, size))
+            elif target in before and before[target].error is None:
+                rows.append(Row(job, "skipped", "is done"))
+            else:
+                rows.append(Row(job, "not tried", "stopped" if stopped else "the runner left it out"))
+        return rows
+
+    def _run(self) -> None:
+        with runners.watched():
+            try:
+                state = self.pipeline.run().wait_until_finish()
+            except KeyboardInterrupt:
+                # The second one: at once. The processes end with this one.
+                os._exit(130)
+            except Exception as error:
+                # Beam puts a worker's whole traceback into the message; what happened stands last.
+                lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+                raise UsageError(
+                    f"Expected {self.runner} to run the pipeline. Received: {lines[-1].strip()}"
+                ) from error
+        if state != PipelineState.DONE:
+            raise UsageError(f"Expected {self.runner} to run the pipeline to its end. Received: {state}")
+
+
+class Upscale(beam.DoFn):
+    """Enlarges the picture of one line of the plan and writes down, in a file of its own, what became of it."""
+
+    def __init__(self, output: Path, network: Network, work: Work, options: Options):
+        self.manifest, self.network, self.work, self.options = Manifest(output), network, work, options
+        self.shared = Shared()
+
+    def setup(self) -> None:
+        with quiet():
+            self.engine = self.shared.acquire(lambda: open_scaled(*self.network))
+        if self.engine.fingerprint() != self.work.network:
+            raise UsageError(f"Expected the network that the job began with. Received: another {self.network.model}")
+        self.part = self.manifest.part()
+
+    def process(self, line: str) -> None:
+        source, target, earlier = json.loads(line)
+        job = Job(Path(source), self.manifest.output / target)
+        with _ONE_AT_A_TIME:
+            if self.manifest.stop.exists():
+                return
+            if earlier is not None and entry_of(earlier).is_done(self.work, job):
+                return
+            append(self.part, self._upscale(job, target))
+
+    def _upscale(self, job: Job, target: str) -> Entry:
+        # Before it is read: a picture that changes meanwhile is done again.
+        source = sha256(job.source)
+        began = time.perf_counter()
+        row = upscale_file(job, self.engine, self.options)
+        seconds = round(time.perf_counter() - began, 4)
+        failed = row.state == "failed"
+        return Entry(
+            target=target,
+            source=str(job.source),
+            input=source,
+            output=None if failed else sha256(job.target),
+            work=self.work,
+            width=row.size and row.size[0],
+            height=row.size and row.size[1],
+            seconds=seconds,
+            note="" if failed else row.note,
+            error=row.note if failed else None,
+        )
+
+
+def _lines(file: str) -> Iterator[str]:
+    with open(file, encoding="utf-8") as lines:
+        yield from lines
