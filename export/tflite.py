@@ -1,14 +1,22 @@
 """TFLite files: fp32, fp16 weights, dynamic size. Builtin operations only."""
 
+import json
 import re
 from pathlib import Path
 
+import flatbuffers
 import keras
+import numpy as np
 import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
 from tensorflow.lite.python.convert import ConverterError
 
 from export.files import whole
+from zoo import complexity
 from zoo.errors import UsageError
+from zoo.models import scale_of
+from zoo.rewrite.blocks import for_cpu
+from zoo.upscale.tflite import METADATA
 
 
 def write_tflite(model: keras.Model, path: Path, size: tuple[int, int] | None, half: bool = False) -> None:
@@ -28,6 +36,37 @@ def write_tflite(model: keras.Model, path: Path, size: tuple[int, int] | None, h
         supported["supported_types"] = [tf.float16]
     with whole(path) as unfinished:
         convert(model, unfinished, size, target_spec=supported, **options)
+
+
+def write_dynamic(model: keras.Model, path: Path) -> None:
+    """Writes a float32 TFLite file for every size, its convolutions aligned with a CPU's vectors (`for_cpu`).
+
+    Aligned convolutions have strides, behind which nobody can tell from the graph how far a pixel looks: the file
+    carries the radius as metadata. A model whose radius is not known stays as it is.
+
+    Args and errors: those of `write_tflite`.
+    """
+    try:
+        radius = complexity.receptive_field(model)
+    except UsageError:
+        write_tflite(model, path, None)
+        return
+    with whole(path) as unfinished:
+        write_tflite(for_cpu(model), unfinished, None)
+        known = {"scale": scale_of(model), "channels": model.input_shape[-1], "radius": radius}
+        unfinished.write_bytes(_with_metadata(unfinished.read_bytes(), json.dumps(known)))
+
+
+def _with_metadata(content: bytes, text: str) -> bytes:
+    model = schema.ModelT.InitFromPackedBuf(content)
+    buffer, entry = schema.BufferT(), schema.MetadataT()
+    buffer.data = np.frombuffer(text.encode(), np.uint8)
+    entry.name, entry.buffer = METADATA.encode(), len(model.buffers)
+    model.buffers.append(buffer)
+    model.metadata = [*(model.metadata or []), entry]
+    builder = flatbuffers.Builder(len(content))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
 
 
 def convert(model: keras.Model, path: Path, size: tuple[int, int] | None, **options) -> None:

@@ -13,7 +13,7 @@ from export.onnx import write_onnx
 from export.prepare import prepare
 from export.report import environment, write_report
 from export.saved_model import write_saved_model
-from export.tflite import write_tflite
+from export.tflite import write_dynamic, write_tflite
 from zoo.data import Source, benchmark, sample
 from zoo.errors import UsageError
 from zoo.models import scale_of
@@ -124,6 +124,8 @@ class _Job:
                 self.crops = int8.crops(source.pictures())
                 self.tuning = int8.tune(self.ready, self.crops)
             int8.write_int8(self.ready, path, size, self.tuning, self.crops, self.io)
+        elif form == "tflite_dynamic":
+            write_dynamic(self.ready, path)
         else:
             write_tflite(self.ready, path, size, half=form == "tflite_fp16")
 
@@ -177,9 +179,10 @@ class _Job:
 def tflite_dynamic(model: keras.Model, path: str | Path, keep_form: bool = False) -> None:
     """Writes one TFLite file for every size: float32, (1, H, W, C) with H and W free, upsampling in LR space.
 
-    For CPUs: `Interpreter.resize_tensor_input` sets H and W. GPU delegates want static shapes.
+    For CPUs: convolutions are shaped to fit their vectors, `Interpreter.resize_tensor_input` sets H and W. GPU delegates
+    want static shapes.
     """
-    write_tflite(prepare(model, keep_form=keep_form), Path(path), None)
+    write_dynamic(prepare(model, keep_form=keep_form), Path(path))
 
 
 def file_name(name: str, form: str, size: tuple[int, int] | None) -> str:

@@ -12,12 +12,14 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 import zoo
-from export import check, export_model
+from export import check, export_model, tflite_dynamic
 from export.__main__ import main
 from export.files import whole
 from export.graph import read
-from zoo import rewrite
+from zoo import complexity, rewrite
 from zoo.errors import UsageError
+from zoo.upscale import reach
+from zoo.upscale.tflite import METADATA
 
 
 def network(name="fsrcnn_s", scale=3, **options):
@@ -56,7 +58,9 @@ def test_files_equal_keras(name, scale, channels, tmp_path):
     odd = np.random.default_rng(2).random((1, 7, 31, channels), dtype=np.float32)
     assert np.abs(run(tmp_path / f"{stem}.tflite", odd) - model(odd)).max() <= 1e-5
     for file in tmp_path.glob("*.tflite"):
-        assert not operations(file) & {"TRANSPOSE_CONV", "SHAPE", "PACK"}
+        assert "TRANSPOSE_CONV" not in operations(file)
+        # The file for every size may cut a map to the picture's size.
+        assert file.name == f"{stem}.tflite" or not operations(file) & {"SHAPE", "PACK"}
     loaded = tf.saved_model.load(str(tmp_path / f"{stem}_saved_model"))
     batch = np.random.default_rng(3).random((2, 9, 12, channels), dtype=np.float32)
     (received,) = loaded.signatures["serving_default"](tf.constant(batch)).values()
@@ -65,6 +69,31 @@ def test_files_equal_keras(name, scale, channels, tmp_path):
     (received,) = loaded.signatures["upscale_uint8"](tf.constant(picture)).values()
     wanted = np.clip(np.rint(np.array(model(picture.astype(np.float32) / 255)) * 255), 0, 255)
     assert received.dtype == tf.uint8 and np.abs(received.numpy().astype(int) - wanted).max() <= 1
+
+
+def strides(path):
+    return [operation.options.strideH for operation in read(path).operations if operation.name == "CONV_2D"]
+
+
+def test_only_the_file_for_every_size_is_aligned_for_cpus(tmp_path):
+    """Its radius comes from its metadata: behind a stride nobody can tell it from the graph."""
+    model = network("espcn", 2)
+    export_model(model, tmp_path, [(13, 22)], ["tflite_fp32", "tflite_dynamic"], check=False)
+    assert strides(tmp_path / "espcn_x2_13x22_fp32.tflite") == [1, 1, 1]
+    content = (tmp_path / "espcn_x2.tflite").read_bytes()
+    assert strides(tmp_path / "espcn_x2.tflite") == [1, 1, 2]
+    known = {"scale": 2, "channels": 1, "radius": complexity.receptive_field(model)}
+    assert json.loads(reach.metadata(content, METADATA)) == known
+    with pytest.raises(reach.Unbounded, match="stride"):
+        reach.radius(content)
+    # A network whose radius has no bound stays as it is.
+    image = keras.Input((None, None, 1))
+    x = keras.layers.Conv2D(16, 3, padding="same")(image)
+    x = keras.layers.Multiply()([x, keras.layers.GlobalAveragePooling2D(keepdims=True)(x)])
+    x = keras.layers.Conv2DTranspose(1, 4, strides=2, padding="same")(x)
+    tflite_dynamic(keras.Model(image, x), tmp_path / "global.tflite")
+    assert strides(tmp_path / "global.tflite") == [1, 1]
+    assert reach.metadata((tmp_path / "global.tflite").read_bytes(), METADATA) is None
 
 
 def test_the_form_is_kept_where_asked(tmp_path):

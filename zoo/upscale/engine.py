@@ -47,8 +47,9 @@ def open_engine(model: Model, threads: int | None = None, radius: int | None = N
 
     Args:
         model: a preset runs from its TFLite file, without TensorFlow, once the file's hash is the one in its card. A
-            Keras model is converted to TFLite with its upsampling in LR space, where its layers allow it.
-        threads: for TFLite; default as many as the process may use. Keras' backend has settings of its own.
+            Keras model is converted to TFLite with its upsampling in LR space, where its layers allow it. TFLite files
+            run in OpenVINO where the extra `fast` is installed, else in TFLite's own engine.
+        threads: of TFLite or OpenVINO; default as many as the process may use. Keras' backend has settings of its own.
         radius: the receptive field's radius, LR px, where neither card, metadata nor graph tell it.
 
     Raises:
@@ -60,19 +61,19 @@ def open_engine(model: Model, threads: int | None = None, radius: int | None = N
         from zoo.upscale.keras_models import engine_of
 
         return engine_of(registry.open_model(str(model)) if isinstance(model, (str, Path)) else model, threads, radius)
-    from zoo.upscale.tflite import TFLiteEngine
+    from zoo.upscale.openvino import fastest
 
     name = str(model)
     if Path(model).suffix == ".tflite":
         if not Path(model).is_file():
             raise UsageError(f"Expected a .tflite file. Received: {name!r}, which is not there")
-        return TFLiteEngine(Path(model).read_bytes(), Path(model).name, threads, radius)
+        return fastest(Path(model).read_bytes(), Path(model).name, threads, radius)
     if name not in registry.list_presets():
         valid = ", ".join(registry.list_presets()) or "(none)"
         raise UsageError(f"Expected a preset ({valid}), a .tflite or a .keras file. Received: {name!r}")
     card = registry.card(name)
     content = registry.preset_file(name, ".tflite").read_bytes()
-    engine = TFLiteEngine(content, name, threads, card.get("radius", radius))
+    engine = fastest(content, name, threads, card.get("radius", radius))
     if engine.scale != card["scale"]:
         raise UsageError(f"Expected scale {card['scale']} as the card of {name} has it. Received: {engine.scale}")
     return engine

@@ -9,7 +9,7 @@ import numpy as np
 
 from zoo.errors import UsageError
 from zoo.upscale.engine import Engine
-from zoo.upscale.tflite import TFLiteEngine
+from zoo.upscale.openvino import fastest
 
 if TYPE_CHECKING:
     import keras
@@ -21,7 +21,7 @@ def engine_of(model: "keras.Model", threads: int | None = None, radius: int | No
     content = _tflite(model)
     if content is None:
         return engine
-    converted = TFLiteEngine(content, model.name, threads, engine.radius or 0)
+    converted = fastest(content, model.name, threads, engine.radius or 0)
     converted.radius, converted.unbounded = engine.radius, engine.unbounded
     return converted
 
@@ -36,10 +36,11 @@ def _tflite(model: "keras.Model") -> bytes | None:
     from tensorflow.lite.python.convert import ConverterError
 
     from zoo import rewrite
+    from zoo.rewrite.blocks import for_cpu
 
     # A model that cannot be rewritten, subclassed say, keeps its deconvolution.
     with contextlib.suppress(UsageError):
-        model = rewrite.to_lr_space(model)
+        model = for_cpu(rewrite.to_lr_space(model))
     signature = [tf.TensorSpec((1, *model.input_shape[1:]), tf.float32)]
     # Without this, TensorFlow's own kernels creep in, which the interpreter does not have.
     builtins = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
