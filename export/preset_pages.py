@@ -93,16 +93,16 @@ def _loss(loss: dict | None) -> str:
     return ", ".join(f"{name} {value:+.3f} dB" for name, value in loss.items()) + " against fp32"
 
 
-def inserted(text: str, content: str) -> str:
+def inserted(text: str, content: str, begin: str = BEGIN, end: str = END) -> str:
     """The text with `content` between the two markers.
 
     Raises:
         UsageError: a marker is missing.
     """
-    if BEGIN not in text or END not in text:
-        raise UsageError(f"Expected the markers {BEGIN!r} and {END!r} in the README. Received: a text without them")
-    before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n{content}\n{END}{rest.split(END)[1]}"
+    if begin not in text or end not in text:
+        raise UsageError(f"Expected the markers {begin!r} and {end!r} in the README. Received: a text without them")
+    before, rest = text.split(begin)
+    return f"{before}{begin}\n{content}\n{end}{rest.split(end)[1]}"
 
 
 @exit_on_usage_error

@@ -1,4 +1,4 @@
-"""One picture four times, side by side: LR, bicubic, the network, the original; below each the same detail enlarged."""
+"""One picture several times, side by side: LR, bicubic, networks, the original; and the same detail of each."""
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -50,6 +50,33 @@ class Comparison:
         ]
         return np.asarray(_sheet(panels, self.corner))
 
+    def details(self, networks: dict, columns: int = 4) -> np.ndarray:
+        """Returns a sheet, uint8 (h, w, 3), of the detail alone, in rows: where it lies, bicubic, networks, original.
+
+        Args:
+            networks: name → (network, channels), each as in `draw`; as many as there are.
+            columns: details in a row.
+        """
+        panels = [(f"bicubic, {self._psnr(self.bicubic):.2f} dB", self.bicubic)]
+        for name, (network, channels) in networks.items():
+            sr_image = self._upscale(network, channels)
+            panels.append((f"{name}, {self._psnr(sr_image):.2f} dB", sr_image))
+        panels.append(("original", self.hr_image))
+        whole, box = _picture(self.hr_image), _box(self.corner, self.hr_image)
+        for colour, width in ((PAPER, whole.width // 60), (FRAME, whole.width // 120)):
+            ImageDraw.Draw(whole).rectangle(box, outline=colour, width=max(1, width))
+        whole.thumbnail((WIDTH, WIDTH), Image.Resampling.LANCZOS)
+        cells = [("the picture", whole), *((caption, _detail(image, box)) for caption, image in panels)]
+        rows = -(-len(cells) // columns)
+        step = LINE + WIDTH + GAP
+        sheet = Image.new("RGB", (GAP + min(columns, len(cells)) * (WIDTH + GAP), rows * step), PAPER)
+        pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=16)
+        for index, (caption, cell) in enumerate(cells):
+            left, top = GAP + index % columns * (WIDTH + GAP), index // columns * step
+            pen.text((left, top + 4), caption, INK, font=font)
+            sheet.paste(cell, (left, top + LINE))
+        return np.asarray(sheet)
+
     def _upscale(self, network, channels: int) -> np.ndarray:
         if channels == self.hr_image.shape[-1]:
             return _to_uint8(_run(network, self.lr_image / 255.0))
@@ -81,22 +108,32 @@ def _to_uint8(image: np.ndarray) -> np.ndarray:
     return np.floor(np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
+def _picture(image: np.ndarray) -> Image.Image:
+    return Image.fromarray(np.squeeze(image)).convert("RGB")
+
+
+def _box(corner: tuple[int, int], image: np.ndarray) -> tuple[int, int, int, int]:
+    side = min(DETAIL, *image.shape[:2])
+    return corner[1], corner[0], corner[1] + side, corner[0] + side
+
+
+def _detail(image: np.ndarray, box: tuple[int, int, int, int]) -> Image.Image:
+    # Nearest neighbour: what is seen are the pixels themselves.
+    return _picture(image).crop(box).resize((WIDTH, WIDTH), Image.Resampling.NEAREST)
+
+
 def _sheet(panels: list[tuple[str, np.ndarray]], corner: tuple[int, int]) -> Image.Image:
-    pictures = [Image.fromarray(np.squeeze(image)).convert("RGB") for _, image in panels]
-    width, height = pictures[0].size
+    height, width = panels[0][1].shape[:2]
+    box = _box(corner, panels[0][1])
     shown = (WIDTH, round(WIDTH * height / width))
     sheet = Image.new("RGB", (GAP + len(panels) * (WIDTH + GAP), LINE + shown[1] + GAP + WIDTH + GAP), PAPER)
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=16)
-    side = min(DETAIL, width, height)
-    box = (corner[1], corner[0], corner[1] + side, corner[0] + side)
-    for index, ((caption, _), picture) in enumerate(zip(panels, pictures)):
+    for index, (caption, image) in enumerate(panels):
         left = GAP + index * (WIDTH + GAP)
         pen.text((left, 4), caption, INK, font=font)
-        sheet.paste(picture.resize(shown, Image.Resampling.LANCZOS), (left, LINE))
+        sheet.paste(_picture(image).resize(shown, Image.Resampling.LANCZOS), (left, LINE))
         frame = [left + box[0] * WIDTH // width, LINE + box[1] * shown[1] // height]
         frame += [left + box[2] * WIDTH // width, LINE + box[3] * shown[1] // height]
         pen.rectangle(frame, outline=FRAME, width=2)
-        # Nearest neighbour: what is seen are the pixels themselves.
-        detail = picture.crop(box).resize((WIDTH, WIDTH), Image.Resampling.NEAREST)
-        sheet.paste(detail, (left, LINE + shown[1] + GAP))
+        sheet.paste(_detail(image, box), (left, LINE + shown[1] + GAP))
     return sheet
