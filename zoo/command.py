@@ -1,6 +1,6 @@
 """The `zoo` command: one word in front of what the `python -m` forms do.
 
-zoo train | evaluate | upscale | rewrite | export | presets | models
+zoo train | evaluate | upscale | rewrite | export | prepare | presets | models
 """
 
 import importlib
@@ -16,6 +16,7 @@ WORDS = {
     "upscale": ("zoo.upscale.__main__", "make pictures larger"),
     "rewrite": ("zoo.rewrite.__main__", "move a Keras network's upsampling into LR space"),
     "export": ("export.__main__", "SavedModel, TFLite and ONNX files, checked"),
+    "prepare": ("zoo.data.prepare", "prepare pictures once, for many workers to train on"),
     "presets": (None, "list the trained networks"),
     "models": ("zoo.complexity.__main__", "list the architectures and what they cost"),
 }

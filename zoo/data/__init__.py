@@ -13,6 +13,7 @@ _HOME = {
     "check_disjoint": "sources",
     "from_folder": "folders",
     "sample": "samples",
+    "by_name": "names",
     "div2k": "tfds_div2k",
 }
 __all__ = sorted(_HOME)

@@ -2,11 +2,13 @@
 
 import dataclasses
 import hashlib
+import itertools
 import logging
+import operator
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -59,6 +61,7 @@ class Source:
         name: what was opened, as in "sample/train".
         scale: HR side / LR side.
         channels: 1 for luma (Y of BT.601 in studio range, rounded to 8 bits; a grey picture is Y as it is), 3 for RGB.
+        total: how many pictures will be read; 0 where only reading tells.
         skipped: (path, reason) of the pictures that could not be read, known once they have been.
     """
 
@@ -67,6 +70,7 @@ class Source:
         check_form(scale, channels)
         self.name, self.scale, self.channels = name, scale, channels
         self.skipped: list[tuple[str, str]] = list(skipped)
+        self.total = operator.length_hint(pictures)
         self._unread, self._pixels = pictures, pixels
         self._records: np.ndarray | None = None
         self._places: list[Place] = []
@@ -142,16 +146,12 @@ class Source:
         start, spoken = 0, time.monotonic()
         for path, reason in self.skipped:
             LOGGER.warning("Skipping %s: %s", path, reason)
-        for picture, done in _ahead(self._prepare, self._unread):
-            try:
-                lr, hr, digest = done()
-            except PictureError as error:
-                LOGGER.warning("Skipping %s: %s", picture.path, error)
-                self.skipped.append((picture.path, str(error)))
+        for picture, lr, hr, digest in self.read():
+            if lr is None:
                 continue
             place = Place(picture.name, picture.path, start, *lr.shape[:2])
             start += place.height * place.width
-            _pack(lr, hr, self.scale, records[place.start : start])
+            pack(lr, hr, self.scale, records[place.start : start])
             self._places.append(place)
             self._hashes.setdefault(digest, picture.path)
             if time.monotonic() - spoken > _SECONDS_BETWEEN_NEWS:
@@ -165,6 +165,30 @@ class Source:
             raise UsageError(f"Expected at least one picture that can be read in {self.name!r}. Received: {why}")
         self._unread = None
         self._records = records[:start]
+
+    def read(self, known: Sequence[str] = ()) -> Iterator[tuple[Picture, np.ndarray | None, np.ndarray | None, bytes]]:
+        """Yields, in order, each picture, its LR and HR image and its hash; uint8 (h, w, c).
+
+        Where a picture cannot be read, its images are None and `skipped` has got its path and the reason.
+
+        Args:
+            known: paths of the first pictures, which are passed over.
+
+        Raises:
+            UsageError: if the first pictures are others.
+        """
+        unread = iter(self._unread)
+        passed = [picture.path for picture in itertools.islice(unread, len(known))]
+        if passed != list(known):
+            other = next((path for path, expected in zip(passed, known) if path != expected), "no such picture")
+            raise UsageError(f"Expected the pictures in {self.name!r} that were there before. Received: {other}")
+        for picture, done in _ahead(self._prepare, unread):
+            try:
+                yield picture, *done()
+            except PictureError as error:
+                LOGGER.warning("Skipping %s: %s", picture.path, error)
+                self.skipped.append((picture.path, str(error)))
+                yield picture, None, None, b""
 
     def _prepare(self, picture: Picture) -> tuple[np.ndarray, np.ndarray, bytes]:
         """Reads one picture: LR and HR image with the channels asked for, HR cropped to scale · LR, and its hash."""
@@ -215,7 +239,8 @@ def _rgb(image: np.ndarray) -> np.ndarray:
     return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
 
 
-def _pack(lr: np.ndarray, hr: np.ndarray, scale: int, records: np.ndarray) -> None:
+def pack(lr: np.ndarray, hr: np.ndarray, scale: int, records: np.ndarray) -> None:
+    """Writes a picture, LR (h, w, c) and HR (scale·h, scale·w, c), into h · w `records` of c · (1 + scale²) bytes."""
     height, width, channels = lr.shape
     blocks = hr.reshape(height, scale, width, scale, channels).transpose(0, 2, 1, 3, 4)
     records[:, :channels] = lr.reshape(-1, channels)

@@ -14,14 +14,10 @@ def open_source(config: TrainConfig, split: str):
     Args:
         split: "train" or "valid".
     """
-    scale, channels = config.scale, config.channels
     name = config.data if split == "train" else config.valid
-    if name == "div2k" or (not name and config.data == "div2k"):
-        options = {"manual_dir": config.manual_dir} if config.manual_dir else {}
-        return zoo.data.div2k(scale, split=split, channels=channels, **options)
-    if name == "sample" or not name:
-        return zoo.data.sample(scale, channels=channels, split="train" if split == "train" else "heldout")
-    return zoo.data.from_folder(name, scale, channels=channels, split=split)
+    if not name:
+        name = "div2k" if config.data == "div2k" else "sample"
+    return zoo.data.by_name(name, config.scale, config.channels, split, config.manual_dir)
 
 
 def open_picture(config: TrainConfig, valid) -> np.ndarray:

@@ -1,0 +1,36 @@
+"""The data of a command by its name: the sample photographs, DIV2K, folders of pictures, prepared data."""
+
+from pathlib import Path
+
+from zoo.data.folders import SPLITS, from_folder
+from zoo.data.records import RecordsOnDisk, is_prepared
+from zoo.data.samples import sample
+from zoo.data.sources import Source
+from zoo.errors import UsageError
+
+
+def by_name(name: str, scale: int, channels: int = 1, split: str = "train", manual_dir=None) -> Source:
+    """Opens the pictures that `--data` names.
+
+    Args:
+        name: "sample", "div2k", a folder of pictures (several joined with commas; see `from_folder`), or a folder that
+            `python -m zoo.data.prepare` has written.
+        scale: HR side / LR side, at least 2.
+        channels: 1 for luma, 3 for RGB.
+        split: "train" or "valid"; prepared data is what it was prepared from.
+        manual_dir: see `div2k`.
+
+    Raises:
+        UsageError: where there are no such pictures.
+    """
+    if split not in SPLITS:
+        raise UsageError(f"Expected split to be one of {', '.join(SPLITS)}. Received: split={split!r}")
+    if name == "div2k":
+        from zoo.data.tfds_div2k import div2k
+
+        return div2k(scale, split=split, channels=channels, **({"manual_dir": manual_dir} if manual_dir else {}))
+    if name == "sample":
+        return sample(scale, channels=channels, split="train" if split == "train" else "heldout")
+    if is_prepared(Path(name).expanduser()):
+        return RecordsOnDisk(Path(name).expanduser(), scale, channels)
+    return from_folder(name, scale, channels=channels, split=split)
