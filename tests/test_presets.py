@@ -8,7 +8,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 import zoo
-from export import preset_pages
+from export import preset_pages, preset_tflite
 from zoo import registry
 from zoo.data import benchmark
 from zoo.errors import UsageError
@@ -85,6 +85,26 @@ def test_the_pages_are_what_the_cards_say(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(registry, "PRESETS", tmp_path)
     assert preset_pages.main(["--check"]) == 2
     assert "Expected presets.md" in capsys.readouterr().err
+
+
+def test_a_tflite_file_is_made_anew_from_the_weights(tmp_path, monkeypatch, capsys):
+    name = NAMES[0]
+    for path in registry.PRESETS.glob(f"{name}.*"):
+        shutil.copy(path, tmp_path)
+    monkeypatch.setattr(registry, "PRESETS", tmp_path)
+    before = zoo.card(name)
+    (tmp_path / f"{name}.tflite").write_bytes(b"another")
+    with pytest.raises(UsageError, match="Expected SHA-256"):
+        registry.preset_file(name, ".tflite")
+    assert preset_tflite.main([name]) == 0
+    test_the_tflite_file_equals_the_weights(name)
+    after = zoo.card(name)
+    assert {**before, "sha256": None} == {**after, "sha256": None}
+    assert before["sha256"]["weights.h5"] == after["sha256"]["weights.h5"]
+    # Bytes and hash are the same whenever it is made.
+    capsys.readouterr()
+    assert preset_tflite.main([name]) == 0 and capsys.readouterr().out == f"{name} is as it was\n"
+    assert preset_tflite.main(["none_x3"]) == 2
 
 
 def test_a_preset_is_small():
