@@ -19,6 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from export import tflite_dynamic
 from export.files import whole
+from export.preset_int8 import int8_loss, write_card
 from zoo import complexity, evaluate
 from zoo.data import benchmark
 from zoo.errors import UsageError, exit_on_usage_error
@@ -140,13 +141,12 @@ def make_preset(workdir: Path, name: str, folders: list[Path], output: Path = PR
         "training": training_card(workdir, config),
         "results": measure(model, config.scale, folders),
         "published": published(config.model, config.scale),
-        "int8_loss_db": None,
+        "int8_loss_db": int8_loss(model, folders) if folders else None,
         "date": datetime.date.today().isoformat(),
         "sha256": {suffix: hashlib.sha256(path.read_bytes()).hexdigest() for suffix, path in files.items()},
     }
     card["training"]["environment"]["machine"] = platform.machine()
-    with whole(output / f"{name}.json") as unfinished:
-        unfinished.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_card(card, output)
     return card
 
 
@@ -160,7 +160,7 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     folders = [Path(folder) for folder in options.data.split(",") if folder]
     card = make_preset(options.workdir, options.name, folders, options.output)
-    print(json.dumps({"name": card["name"], "results": card["results"]}))
+    print(json.dumps({key: card[key] for key in ("name", "results", "int8_loss_db")}))
     return 0
 
 

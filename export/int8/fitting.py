@@ -30,9 +30,10 @@ def fit(
     for number, target in sorted(wanted.items()):
         _, (image, weights, bias), _, options = simulation.operations[number]
         given = simulation.run(images, ranges, constants, until=number)[image]
-        shape = constants[weights].shape
-        rows = _patches(given, shape[1], shape[2], options.padding)
-        constants[weights], constants[bias] = _solve(rows, target.reshape(len(rows), -1), constants[weights])
+        size = constants[weights].shape[1:3]
+        constants[weights], constants[bias] = _solve(
+            *_moments(given, target, size, options.padding), constants[weights]
+        )
     return constants
 
 
@@ -50,26 +51,39 @@ def before_activation(simulation: Simulation, tensors: dict, number: int) -> np.
     return (tf.nn.conv2d(tensors[image], kernel, 1, padding) + simulation.constants[bias]).numpy()
 
 
-def _patches(images, height: int, width: int, padding: int) -> np.ndarray:
-    patches = tf.image.extract_patches(
-        images, (1, height, width, 1), (1, 1, 1, 1), (1, 1, 1, 1), ("SAME", "VALID")[padding]
-    )
-    return tf.reshape(patches, (-1, patches.shape[-1])).numpy()
+def _moments(images, target, size: tuple[int, int], padding: int) -> tuple[np.ndarray, ...]:
+    """Means and covariances of the windows of `size` that a convolution sees and of what it should make of them.
+
+    Image by image: the windows of all images of an HR layer would fill gigabytes.
+
+    Returns:
+        The windows' mean (h·w·I,), the target's mean (O,), the windows' covariance, and theirs with the target.
+    """
+    means, covariance = [], 0.0
+    for image, wanted in zip(images, target, strict=True):
+        windows = tf.image.extract_patches(
+            image[None], (1, *size, 1), (1, 1, 1, 1), (1, 1, 1, 1), ("SAME", "VALID")[padding]
+        )
+        inputs = windows.shape[-1]
+        both = np.concatenate([tf.reshape(windows, (-1, inputs)), np.reshape(wanted, (-1, wanted.shape[-1]))], axis=1)
+        means.append(both.mean(axis=0, dtype=np.float64))
+        # Centred before they are multiplied: what float32 loses of large squares would make the matrix indefinite.
+        both -= both.mean(axis=0)
+        covariance += (both[:, :inputs].T @ both / len(both)).astype(np.float64)
+    mean = np.mean(means, axis=0)
+    between = means - mean
+    covariance = (covariance + between[:, :inputs].T @ between) / len(means)
+    return mean[:inputs], mean[inputs:], covariance[:, :inputs], covariance[:, inputs:]
 
 
-def _solve(rows: np.ndarray, target: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (O, h, w, I), on the levels of int8, and biases (O,) with the least squared error of rows · weights."""
-    mean_row, mean_target = rows.mean(axis=0), target.mean(axis=0)
-    # Centred before they are multiplied: what float32 loses of large squares would make the matrix indefinite.
-    rows, target = rows - mean_row, target - mean_target
-    covariance = (rows.T @ rows / len(rows)).astype(np.float64)
-    cross = (rows.T @ target / len(rows)).astype(np.float64)
+def _solve(mean_window, mean_target, covariance, cross, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (O, h, w, I), on the levels of int8, and biases (O,) with the least squared error, out of `_moments`."""
     start = weights.reshape(len(weights), -1).T.astype(np.float64)
     ridge = _RIDGE * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
     fitted = np.linalg.solve(covariance + ridge, cross + ridge @ start).T
     step = np.maximum(np.abs(fitted).max(axis=1), 1e-12) / 127
     rounded = _round(fitted, covariance + ridge, step) * step[:, None]
-    return rounded.reshape(weights.shape).astype(np.float32), (mean_target - rounded @ mean_row).astype(np.float32)
+    return rounded.reshape(weights.shape).astype(np.float32), (mean_target - rounded @ mean_window).astype(np.float32)
 
 
 def _round(weights: np.ndarray, covariance: np.ndarray, step: np.ndarray) -> np.ndarray:

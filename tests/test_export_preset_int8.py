@@ -1,0 +1,69 @@
+"""What int8 costs is in every preset's card, little for those that promise it, and measured by a command."""
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import zoo
+from export import int8, preset_int8
+from zoo import registry
+from zoo.data import sample
+
+NAMES = zoo.list_presets()
+
+
+@pytest.fixture
+def presets(tmp_path, monkeypatch):
+    """The folder of the presets, a copy that a test may change."""
+    folder = shutil.copytree(registry.PRESETS, tmp_path / "presets")
+    monkeypatch.setattr(registry, "PRESETS", folder)
+    return folder
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A test set of one photograph, of an odd size."""
+    folder = tmp_path / "Photos" / "HR"
+    folder.mkdir(parents=True)
+    _, _, picture = next(iter(sample(3, 3, "heldout").pictures()))
+    Image.fromarray(picture[:143, :161]).save(folder / "one.png")
+    return folder.parent
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_card_says_what_int8_costs(name):
+    card = zoo.card(name)
+    assert set(card["int8_loss_db"]) >= {"Set5", "Set14"}
+    if card["model"] in ("espcn", "fsrcnn", "fsrcnn_s"):
+        assert min(card["int8_loss_db"].values()) >= -0.10
+
+
+@pytest.mark.slow
+def test_the_command_measures_and_writes_nothing_else(presets, pictures, capsys, monkeypatch):
+    name = NAMES[0]
+    before = zoo.card(name)
+    assert preset_int8.main([name, f"--data={pictures}"]) == 0
+    after = zoo.card(name)
+    assert -0.2 < after.pop("int8_loss_db")["Photos"] < 0.05
+    before.pop("int8_loss_db")
+    assert after == before and name in capsys.readouterr().out
+    # Control: fitted to black pictures, int8 loses much.
+    monkeypatch.setattr(int8, "crops", lambda pictures: np.zeros((8, 48, 48, before["channels"]), np.float32))
+    assert preset_int8.int8_loss(zoo.load(name), [pictures])["Photos"] < -1
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (["nothing", "--data=."], "Expected the preset to be one of"),
+        ([NAMES[0], "--data=nowhere"], "nowhere"),
+        ([NAMES[0], "--data="], "Expected folders of test sets"),
+    ],
+)
+def test_refusals_change_no_card(presets, arguments, sentence, capsys):
+    before = {path.name: path.read_bytes() for path in presets.iterdir()}
+    assert preset_int8.main(arguments) == 2
+    assert sentence in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in presets.iterdir()} == before
