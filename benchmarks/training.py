@@ -33,7 +33,7 @@ def ours(network: str, source, folder: Path) -> Callable[[int], None]:
 
     def steps(count: int) -> None:
         for _ in range(count):
-            loss, _ = run.step(next(batches))
+            loss, *_ = run.step(next(batches))
         float(loss)
 
     return steps

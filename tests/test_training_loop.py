@@ -63,10 +63,10 @@ def stop_after(monkeypatch, count):
     def make(*args):
         step, calls = make_step(*args), iter(range(count))
 
-        def dying(batch):
+        def dying(batch, asked):
             if next(calls, None) is None:
                 raise Killed
-            return step(batch)
+            return step(batch, asked)
 
         return dying
 

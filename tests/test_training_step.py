@@ -96,7 +96,7 @@ def taken(model, config, count):
     step = make_step(model, average, optimizer, config, 2, tf.distribute.get_strategy())
     history = []
     for _ in range(count):
-        loss, norm = step((tf.constant(LR), tf.constant(HR)))
+        loss, norm, _ = step((tf.constant(LR), tf.constant(HR)))
         history.append(model.get_weights())
     return average.get_weights(), history, float(loss), float(norm)
 

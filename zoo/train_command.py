@@ -16,17 +16,23 @@ from absl import logging as absl_logging
 
 from zoo.errors import UsageError, exit_on_usage_error
 from zoo.training import TrainConfig, train
-from zoo.training.interruption import Interrupted
+from zoo.training.help import usage
+from zoo.training.interruption import LOST, Interrupted, WorkerLost
 from zoo.training.recipes import RECIPES, recipe
 
 FLAGS = flags.FLAGS
 DEFINE = {int: flags.DEFINE_integer, float: flags.DEFINE_float, bool: flags.DEFINE_boolean, str: flags.DEFINE_string}
 FIELDS = dataclasses.fields(TrainConfig)
+COMMAND_FLAGS = ("workdir", "recipe", "export", "strategy", "cluster", "task", "wait")
 STOPPED = 130  # what a shell reports for Ctrl-C
 
 flags.DEFINE_string("workdir", None, "Folder of the run: checkpoints, logs, results.")
 flags.DEFINE_string("recipe", None, f"Complete settings by name ({', '.join(RECIPES)}); flags given beside it win.")
 flags.DEFINE_boolean("export", True, "Write TFLite files too: LR 360x640 for a GPU, and one of any size for a CPU.")
+flags.DEFINE_string("strategy", None, "mirrored: all devices of this machine; multi_worker: several machines.")
+flags.DEFINE_string("cluster", None, "For multi_worker: host:port,host:port,… of all workers; else TF_CONFIG says it.")
+flags.DEFINE_integer("task", None, "Which worker of --cluster this one is, from 0.")
+flags.DEFINE_integer("wait", 300, "Seconds within which all workers have to come.", lower_bound=1)
 for field in FIELDS:
     DEFINE[field.type](field.name, field.default, field.metadata["help"])
 
@@ -42,13 +48,19 @@ def run(argv: list[str]) -> int:
     config = TrainConfig(**{**settings, **given})
     show_log()
     try:
-        results = train(config, FLAGS.workdir)
+        results = train(config, FLAGS.workdir, strategy=open_strategy(config))
     except Interrupted as stopped:
         print(stopped, file=sys.stderr)
         return STOPPED
     except KeyboardInterrupt:
         print("Stopped between two checkpoints. The same command goes on from the last one.", file=sys.stderr)
         return STOPPED
+    except WorkerLost as lost:
+        print(f"error: {lost}", file=sys.stderr)
+        return LOST
+    if not results:
+        print("Done; the results are in the chief's folder.")
+        return 0
     from zoo.training.results import print_results  # not at the top: --help needs no TensorFlow
 
     print_results(results)
@@ -56,6 +68,19 @@ def run(argv: list[str]) -> int:
     if FLAGS.export:
         export(Path(FLAGS.workdir))
     return 0
+
+
+def open_strategy(config: TrainConfig):
+    """Opens what --strategy and the flags beside it name; None where the run has one device."""
+    if not FLAGS.strategy:
+        if FLAGS.cluster or FLAGS.task is not None:
+            raise UsageError("Expected --strategy=multi_worker with --cluster and --task. Received none.")
+        return None
+    from zoo.training import workers
+    from zoo.training.loop import prepare_engine
+
+    prepare_engine(config)
+    return workers.open_strategy(FLAGS.strategy, FLAGS.cluster or "", FLAGS.task, FLAGS.wait)
 
 
 def show_log() -> None:
@@ -94,7 +119,11 @@ def flags_or_exit(argv: list[str]) -> list[str]:
 def main(arguments: list[str] | None = None) -> None:
     """The command; exits with its code, as absl's programs do."""
     argv = sys.argv if arguments is None else [sys.argv[0], *arguments]
-    for name in ("workdir", "recipe", "export", *(field.name for field in FIELDS)):
+    if {"--help", "-h"} & {*argv[1:]}:
+        others = {name: FLAGS[name].help for name in COMMAND_FLAGS}
+        print(usage(argv[0] if argv[0].startswith("zoo ") else "python train.py", others))
+        sys.exit(0)
+    for name in (*COMMAND_FLAGS, *(field.name for field in FIELDS)):
         # --help shows the flags of the program that was started, which may be the `zoo` command.
         FLAGS.register_key_flag_for_module(argv[0], FLAGS[name])
     app.run(run, argv=argv, flags_parser=flags_or_exit)

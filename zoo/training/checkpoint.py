@@ -24,13 +24,14 @@ class Checkpoints:
     Args:
         workdir: the run's folder.
         model, average, optimizer: whose variables are saved. The optimizer's `iterations` is the step.
+        writes: False on every worker but the chief: `save` then only notes the step.
 
     Attributes:
         step: of the newest checkpoint written or restored, None before that.
     """
 
-    def __init__(self, workdir: Path, model, average, optimizer):
-        self.optimizer = optimizer
+    def __init__(self, workdir: Path, model, average, optimizer, writes: bool = True):
+        self.optimizer, self.writes = optimizer, writes
         self.step = None
         checkpoint = tf.train.Checkpoint(
             model=[v.value for v in model.variables],
@@ -53,7 +54,8 @@ class Checkpoints:
         if self.step == step:
             return
         try:
-            self.manager.save(checkpoint_number=step)
+            if self.writes:
+                self.manager.save(checkpoint_number=step)
         except tf.errors.OpError as error:
             raise write_error(error, self.manager.directory) from error
         self.step = step

@@ -116,12 +116,17 @@ class TrainConfig:
             )
         return cls(**values)
 
+    def decisions(self) -> dict:
+        """Returns the fields that decide the weights."""
+        names = [field.name for field in dataclasses.fields(self) if not field.metadata["harmless"]]
+        return {name: getattr(self, name) for name in names}
+
     def differences(self, other: "TrainConfig") -> list[str]:
         """Names what differs from `other` and decides the weights, as "name: here, there"."""
         return [
-            f"{field.name}: {getattr(self, field.name)!r} instead of {getattr(other, field.name)!r}"
-            for field in dataclasses.fields(self)
-            if not field.metadata["harmless"] and getattr(self, field.name) != getattr(other, field.name)
+            f"{name}: {value!r} instead of {getattr(other, name)!r}"
+            for name, value in self.decisions().items()
+            if value != getattr(other, name)
         ]
 
 

@@ -1,11 +1,17 @@
-"""Ctrl-C and SIGTERM end a run between two steps, with everything saved."""
+"""What ends a run early: Ctrl-C and SIGTERM, between two steps with everything saved, and the loss of a worker."""
 
 import signal
 import threading
 
+LOST = 75  # EX_TEMPFAIL of sysexits.h: nothing is wrong with the command, run it again
+
 
 class Interrupted(Exception):
     """The run was asked to stop; it has been saved and can go on."""
+
+
+class WorkerLost(Exception):
+    """Another worker has stopped; this one can only stop too."""
 
 
 class Interruption:

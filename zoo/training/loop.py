@@ -23,6 +23,7 @@ from zoo.training.progress import Recorder, Stopwatch
 from zoo.training.results import keep_best, write_results
 from zoo.training.step import make_step
 from zoo.training.validation import Validation
+from zoo.training.workers import Workers
 
 LOGGER = logging.getLogger("zoo.training")
 
@@ -34,7 +35,8 @@ class Run:
     Attributes:
         average: a clone of `model` that holds the moving average of its weights: what is validated and saved.
         optimizer: its `iterations` is the number of steps done.
-        step: function of a batch, (lr, hr) → (loss, norm of the gradient); see `zoo.training.step`.
+        step: function of a batch, (lr, hr), and of whether to stop; see `zoo.training.step`.
+        validation, comparison: None on every worker but the chief.
     """
 
     config: TrainConfig
@@ -44,8 +46,9 @@ class Run:
     optimizer: keras.optimizers.Optimizer
     checkpoints: Checkpoints
     step: object
-    validation: Validation
-    comparison: Comparison
+    validation: Validation | None
+    comparison: Comparison | None
+    workers: Workers
 
 
 def train(config: TrainConfig, workdir, source=None, valid=None, strategy=None) -> dict:
@@ -63,32 +66,39 @@ def train(config: TrainConfig, workdir, source=None, valid=None, strategy=None) 
             its content are the same with any number of replicas.
 
     Returns:
-        The results, as written to `results.json`.
+        The results, as written to `results.json`; nothing, {}, on a worker that is not the chief.
 
     Raises:
         UsageError: wrong data, another run's workdir, a full disk, a loss that is not finite.
-        Interrupted: on Ctrl-C or SIGTERM, after a checkpoint.
+        Interrupted: on Ctrl-C or SIGTERM on any worker, after a checkpoint.
+        WorkerLost: when another worker has stopped.
     """
-    workdir = Path(workdir)
     prepare_engine(config)
-    claim_workdir(config, workdir)
-    source, valid = source or open_source(config, "train"), valid or open_source(config, "valid")
-    if hasattr(source, "hashes") and hasattr(valid, "hashes"):
-        check_disjoint(source, valid)
+    workers = Workers(strategy or tf.distribute.get_strategy())
+    with workers.together():
+        if workers.chief:
+            claim_workdir(config, Path(workdir))
+        source = source or open_source(config, "train")
+        if workers.chief:
+            valid = valid or open_source(config, "valid")
+            if hasattr(source, "hashes") and hasattr(valid, "hashes"):
+                check_disjoint(source, valid)
+        workers.check_alike(config.decisions(), list(getattr(source, "hashes", ())))
+        return run_steps(set_up(config, Path(workdir), source, valid, workers), source, valid)
 
-    strategy = strategy or tf.distribute.get_strategy()
-    if config.batch % strategy.num_replicas_in_sync:
-        raise UsageError(
-            f"Expected batch to be a multiple of {strategy.num_replicas_in_sync}, the number of replicas. "
-            f"Received: {config.batch}"
-        )
-    run = set_up(config, workdir, source, valid, strategy)
-    done = steps_done(run.optimizer)
+
+def run_steps(run: Run, source, valid) -> dict:
+    """Takes the steps that are left and writes the results, which it returns."""
+    config, workdir, done = run.config, run.workdir, steps_done(run.optimizer)
     try:
-        with Recorder(workdir, done, config.steps) as recorder, Interruption() as interruption:
-            batches = open_batches(strategy, source, config, done)
+        with Recorder(workdir, done, config.steps, run.workers.chief) as recorder, Interruption() as interruption:
+            batches = open_batches(run.workers.strategy, source, config, done)
             take_steps(run, batches, recorder, interruption)
-        return write_results(config, workdir, run.average, valid, run.comparison, steps_done(run.optimizer))
+        results = {}
+        if run.workers.chief:
+            results = write_results(config, workdir, run.average, valid, run.comparison, steps_done(run.optimizer))
+        run.workers.leave_together()
+        return results
     except OSError as error:
         raise UsageError(
             f"Expected to write into {workdir}. Received: {error.strerror or error}. "
@@ -107,8 +117,15 @@ def prepare_engine(config: TrainConfig) -> None:
     keras.utils.set_random_seed(config.seed)
 
 
-def set_up(config: TrainConfig, workdir: Path, source, valid, strategy) -> Run:
-    """Builds everything that the steps work on, with the weights they start from."""
+def set_up(config: TrainConfig, workdir: Path, source, valid, workers: Workers | None = None) -> Run:
+    """Builds everything that the steps work on, with the weights they start from: every worker has the chief's."""
+    workers = workers or Workers(tf.distribute.get_strategy())
+    strategy = workers.strategy
+    if config.batch % strategy.num_replicas_in_sync:
+        raise UsageError(
+            f"Expected batch to be a multiple of {strategy.num_replicas_in_sync}, the number of replicas. "
+            f"Received: {config.batch}"
+        )
     with strategy.scope():
         model = start.build_model(config)
         if config.freeze_body:
@@ -124,13 +141,15 @@ def set_up(config: TrainConfig, workdir: Path, source, valid, strategy) -> Run:
             f"Expected lr_size above {2 * shave // config.scale}, as {shave} HR pixels at each side "
             f"are left out of the loss. Received: lr_size={config.lr_size}"
         )
-    checkpoints = Checkpoints(workdir, model, average, optimizer)
-    resumed = checkpoints.restore()
-    if resumed is None:
-        LOGGER.info("Starting from %s", start.initial_weights(model, config, source, shave))
-        average.set_weights(model.get_weights())
-    else:
-        LOGGER.info("Going on from the checkpoint of step %d in %s", resumed, workdir)
+    checkpoints = Checkpoints(workdir, model, average, optimizer, writes=workers.chief)
+    if workers.chief:
+        resumed = checkpoints.restore()
+        if resumed is None:
+            LOGGER.info("Starting from %s", start.initial_weights(model, config, source, shave))
+            average.set_weights(model.get_weights())
+        else:
+            LOGGER.info("Going on from the checkpoint of step %d in %s", resumed, workdir)
+    workers.share([v.value for v in (*model.variables, *average.variables, *optimizer.variables)])
     return Run(
         config=config,
         workdir=workdir,
@@ -139,8 +158,9 @@ def set_up(config: TrainConfig, workdir: Path, source, valid, strategy) -> Run:
         optimizer=optimizer,
         checkpoints=checkpoints,
         step=make_step(model, average, optimizer, config, shave, strategy),
-        validation=Validation(valid, average),
-        comparison=Comparison(open_picture(config, valid), config.scale, model.name),
+        validation=Validation(valid, average) if workers.chief else None,
+        comparison=Comparison(open_picture(config, valid), config.scale, model.name) if workers.chief else None,
+        workers=workers,
     )
 
 
@@ -154,18 +174,22 @@ def take_steps(run: Run, batches, recorder: Recorder, interruption: Interruption
         began = time.perf_counter()
         batch = next(batches)
         watch.waited += time.perf_counter() - began
-        recent.append(run.step(batch))
+        *measured, asked = run.step(batch, tf.constant(float(interruption.asked)))
+        # Several workers stop at the same step, whichever was asked; one need not wait here for its device.
+        stops = float(asked) > 0 if run.workers.count > 1 else interruption.asked
+        recent.append(measured)
         watch.steps += 1
         recorder.advance(step)
 
         last = step == config.steps
-        saves = step % config.checkpoint_every == 0 or last or interruption.asked
+        saves = step % config.checkpoint_every == 0 or last or stops
         validates = step % config.validate_every == 0 or last
         if step % config.log_every == 0 or saves or validates:
             # Reading the loss waits for the device, so it is read only here; always before anything is kept.
             loss, norm = np.mean([[float(value) for value in pair] for pair in recent], axis=0)
             recent = []
             if not (np.isfinite(loss) and np.isfinite(norm)):
+                run.workers.leave_together()
                 raise UsageError(
                     f"Expected a finite loss; at step {step} it is {loss} and the gradient's norm {norm}. "
                     f"{run.checkpoints.kept()}; try a smaller learning_rate, or clip_norm"
@@ -175,7 +199,8 @@ def take_steps(run: Run, batches, recorder: Recorder, interruption: Interruption
             validate(run, recorder, step)
         if saves:
             run.checkpoints.save()
-        if interruption.asked:
+        if stops:
+            run.workers.leave_together()
             raise Interrupted(
                 f"Stopped after step {step}, saved in {run.workdir}. The same command goes on from there."
             )
@@ -184,7 +209,9 @@ def take_steps(run: Run, batches, recorder: Recorder, interruption: Interruption
 
 
 def validate(run: Run, recorder: Recorder, step: int) -> None:
-    """Measures the averaged weights, shows them at work, and keeps them if they are the best so far."""
+    """Measures the averaged weights, shows them at work, and keeps them if they are the best so far; the chief's."""
+    if not run.workers.chief:
+        return
     psnr = run.validation.psnr()
     recorder.record(step, psnr=psnr)
     recorder.picture(step, "comparison", run.comparison.draw(run.validation.network, run.config.channels))

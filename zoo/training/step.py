@@ -36,8 +36,29 @@ def make_gradient(model: keras.Model, config: TrainConfig, shave: int, replicas:
     return gradient
 
 
+def make_total(model, config: TrainConfig, shave: int, strategy):
+    """Returns a function (batch, asked) → vector: `make_gradient`'s and `asked`, added up over all replicas.
+
+    It is the only thing that devices and machines exchange in a step. To be called inside a `tf.function`.
+    """
+    gradient = make_gradient(model, config, shave, strategy.num_replicas_in_sync)
+
+    def local(lr, hr, asked):
+        weights = [tf.convert_to_tensor(v.value) for v in model.trainable_variables]
+        constants = [tf.convert_to_tensor(v.value) for v in model.non_trainable_variables]
+        return tf.concat([gradient(weights, constants, lr, hr), [asked]], axis=0)
+
+    def total(batch, asked):
+        return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(local, args=(*batch, asked)), axis=None)
+
+    return total
+
+
 def make_step(model, average, optimizer, config: TrainConfig, shave: int, strategy):
-    """Returns a function batch → (loss, norm of the gradient) that updates `model` and its running `average`.
+    """Returns a function (batch, asked=0) → (loss, norm of the gradient, asked), one update of `model` and `average`.
+
+    `asked` is a float32 tensor that may differ between workers, and is their sum for each of them afterwards: how they
+    agree to stop.
 
     Args:
         model: the network being trained, built under `strategy`.
@@ -45,26 +66,20 @@ def make_step(model, average, optimizer, config: TrainConfig, shave: int, strate
         optimizer: built for the trainable variables of `model`.
         shave: HR pixels left out of the loss at each side.
     """
-    gradient = make_gradient(model, config, shave, strategy.num_replicas_in_sync)
+    total = make_total(model, config, shave, strategy)
     shapes = [tuple(v.shape) for v in model.trainable_variables]
     sizes = [tf.TensorShape(shape).num_elements() for shape in shapes]
 
-    def local_gradient(lr, hr):
-        weights = [tf.convert_to_tensor(v.value) for v in model.trainable_variables]
-        constants = [tf.convert_to_tensor(v.value) for v in model.non_trainable_variables]
-        return gradient(weights, constants, lr, hr)
-
     @tf.function
-    def step(batch):
-        total = strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(local_gradient, args=batch), axis=None)
-        *parts, loss = tf.split(total, [*sizes, 1])
-        norm = tf.norm(total[:-1])
+    def step(batch, asked=0.0):
+        *parts, loss, asked = tf.split(total(batch, asked), [*sizes, 1, 1])
+        norm = tf.norm(tf.concat(parts, axis=0))
         # Early on the average looks back over a tenth of the steps only, not over all of them: the start is far away.
         steps = tf.cast(optimizer.iterations.value, tf.float32)
         rate = tf.maximum(1.0 - config.ema, 10.0 / (steps + 10.0))
         optimizer.apply([tf.reshape(part, shape) for part, shape in zip(parts, shapes)], model.trainable_variables)
         for mean, weight in zip(average.trainable_variables, model.trainable_variables):
             mean.assign(mean + rate * (tf.convert_to_tensor(weight.value) - mean))
-        return loss[0], norm
+        return loss[0], norm, asked[0]
 
     return step
