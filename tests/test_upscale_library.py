@@ -266,6 +266,8 @@ def test_what_is_there_and_what_is_wrong(tmp_path):
         code, out, err = run(tmp_path, *command, *flags)
         assert code == 2 and out == "" and err.startswith("error: Expected ") and words in err, err
         assert err.count("\n") == 1 and not (tmp_path / "out").exists()
+    code, _, err = run(tmp_path, "photos/0/000.png", "--output=a.png", "--model=fsrcnn_x3", "--runner=DirectRunner")
+    assert (code, err) == (2, "error: Expected a folder as --output with --runner. Received: a.png\n")
     # A stranger's file is left alone until told otherwise; it is then the job's own.
     (tmp_path / "out/0").mkdir(parents=True)
     (tmp_path / "out/0/000.png").write_bytes(b"a stranger's")
@@ -302,12 +304,12 @@ def test_another_runner_by_its_own_flags(tmp_path):
         port = (tmp_path / "port").read_text().strip()
         command = ["photos", "--model=fsrcnn_x3"]
         flags = ["--runner=PortableRunner", f"--job_endpoint=localhost:{port}", "--environment_type=LOOPBACK"]
-        code, out, err = run(tmp_path, *command, "--output=large", *flags)
+        code, out, err = run(tmp_path, *command, "--output=large.v2", *flags)
         assert code == 0 and out.startswith("5 written"), err
     finally:
         os.killpg(server.pid, signal.SIGKILL)
     assert run(tmp_path, *command, "--output=single")[0] == 0
-    received = contents(tmp_path / "large")
+    received = contents(tmp_path / "large.v2")
     received.pop("manifest.jsonl")
     assert received == contents(tmp_path / "single")
 

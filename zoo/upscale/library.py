@@ -7,6 +7,7 @@ paths as the command does.
 import contextlib
 import json
 import os
+import random
 import threading
 import time
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from zoo.upscale import runners
 from zoo.upscale.engine import Engine
 from zoo.upscale.files import Options, Row, upscale_file
 from zoo.upscale.manifest import Entry, Manifest, Work, append, entry_of, sha256
-from zoo.upscale.pictures import sweep
+from zoo.upscale.pictures import FORMATS, sweep
 from zoo.upscale.scales import open_scaled
 from zoo.upscale.targets import Job
 from zoo.upscale.tflite import quiet
@@ -49,7 +50,7 @@ class Library:
         Raises:
             UsageError: an output that is no folder, a runner or flags that Beam does not know.
         """
-        if Path(output).suffix and not Path(output).is_dir():
+        if Path(output).suffix.lower() in FORMATS and not Path(output).is_dir():
             raise UsageError(f"Expected a folder as --output with --runner. Received: {output}")
         self.output, self.manifest = Path(output), Manifest(Path(os.path.abspath(output)))
         self.network, self.runner = network, runner
@@ -80,8 +81,11 @@ class Library:
             job.target.relative_to(self.output).as_posix(): job for job in planned if not (skip and job.target.exists())
         }
         before = self.manifest.entries()
-        sweep(job.target for job in jobs.values())
-        with self.manifest.job({target: Path(os.path.abspath(job.source)) for target, job in jobs.items()}):
+        plan = [(target, Path(os.path.abspath(job.source))) for target, job in jobs.items()]
+        # A runner may deal them out in turn, and every second one be of the kind that takes longer.
+        random.Random(0).shuffle(plan)
+        with self.manifest.job(dict(plan)):
+            sweep(job.target for job in jobs.values())
             (
                 self.pipeline
                 | "the plan" >> beam.Create([str(self.manifest.plan)])
