@@ -13,6 +13,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow reads it when it is imported
 
 from zoo.errors import UsageError, exit_on_usage_error
+from zoo.program import program
 
 
 def read_sizes(text: str) -> list[tuple[int, int]]:
@@ -28,7 +29,7 @@ def read_sizes(text: str) -> list[tuple[int, int]]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog=program("export"), description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", required=True, help="a preset's name or a .keras file")
     parser.add_argument("--output", required=True, type=Path, help="folder of the files and their report")
@@ -42,6 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--io", choices=("float", "uint8"), default="float", help="what int8 files take and give")
     parser.add_argument("--clip", action="store_true", help="clip the output to [0, 1]")
     parser.add_argument("--keep_form", action="store_true", help="leave the upsampling as it is")
+    parser.add_argument(
+        "--upsampler", metavar="FORM", help="write a zoo network's upsampling in this form: transposed, subpixel, …"
+    )
     parser.add_argument("--calibration", help="folder of pictures that int8 is fitted to; default: sample photographs")
     parser.add_argument("--data", default="", help="folders of public test sets, joined with commas: PSNR of each file")
     parser.add_argument("--nocheck", action="store_true", help="write the files, run nothing")
@@ -69,6 +73,10 @@ def main(arguments: list[str] | None = None) -> int:
     logging.set_verbosity(logging.WARNING)  # Keras and TensorFlow tell of every file that they write
     formats = check_formats(flags.formats.split(","))
     model = open_model(flags.model)
+    if flags.upsampler:
+        from zoo.rewrite import convert
+
+        model = convert(model, flags.upsampler)
     calibration = None
     if flags.calibration:
         channels = 3 if flags.color == "rgb" else model.input_shape[-1]
@@ -81,7 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
         color=flags.color,
         io=flags.io,
         clip=flags.clip,
-        keep_form=flags.keep_form,
+        keep_form=flags.keep_form or bool(flags.upsampler),
         calibration=calibration,
         data=[folder for folder in flags.data.split(",") if folder],
         check=not flags.nocheck,

@@ -9,6 +9,12 @@ from typing import Any
 from export.files import whole
 from export.measure import verdict
 
+# What a file without a TFLite graph to describe takes and gives.
+_CONTENT = {
+    "saved_model": "Signatures `serving_default` (float32 in [0, 1]) and `upscale_uint8` (uint8), both "
+    "`lr_image` (N, H, W, C) → `sr_image`; any batch and size",
+    "onnx": "`lr_image` float32 (N, C, H, W) in [0, 1] → `sr_image`; any batch and size",
+}
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")
 
 
@@ -43,7 +49,7 @@ def markdown(report: dict[str, Any]) -> str:
     """The report for people: one table of all files, then each file by itself."""
     files = report["files"]
     sets = list(dict.fromkeys(name for entry in files for name in entry.get("psnr", {})))
-    heads = ["file", "kB", "GMAC", "from Keras, levels of 255", *(f"{name}, dB (loss)" for name in sets)]
+    heads = ["file", "kB", "GMAC", "from Keras: largest / mean", *(f"{name}, dB (loss)" for name in sets)]
     heads += ["XNNPACK, ms", "half precision, levels", "GPU delegate"]
     lines = [
         f"# {report['model']}",
@@ -71,16 +77,24 @@ def _about(report: dict[str, Any]) -> str:
 
 
 def _keys(report: dict[str, Any]) -> list[str]:
+    threads = {entry["latency"]["threads"] for entry in report["files"] if "threads" in entry.get("latency", {})}
     lines = [
-        "From Keras: the largest and the mean difference from the network before any rewriting, on "
-        f"{report['pictures']} photographs. GMAC: of one image, without activations. Half precision: the largest "
-        "difference when XNNPACK computes in float16, the stand-in for a phone's GPU.",
+        "What the columns say:",
+        "",
+        "- GMAC: multiplications with weights for one image, in thousands of millions.",
+        "- from Keras: how far the file is from the network before any rewriting, on "
+        f"{report['pictures']} photographs, in levels of 255.",
     ]
     if report["data"]:
-        lines += [
-            "",
-            f"PSNR: mean over {report['data']}, protocol `y` of `python -m zoo.evaluate`; loss against Keras.",
-        ]
+        lines.append(f"- dB: PSNR, mean over {report['data']} by `python -m zoo.evaluate`; loss against Keras.")
+    if threads:
+        lines.append(f"- XNNPACK: median time of one image on the CPU, {', '.join(map(str, threads))} threads.")
+        lines.append(
+            "- half precision: the largest difference, in levels, when XNNPACK computes in float16, the stand-in for a "
+            "phone's GPU."
+        )
+    if any("gpu" in entry for entry in report["files"]):
+        lines.append("- GPU delegate: the worst verdict at the file's own size and at the small sizes named below.")
     return lines
 
 
@@ -100,7 +114,7 @@ def _cells(entry: dict[str, Any], sets: list[str]) -> list[str]:
 
 
 def _details(entry: dict[str, Any]) -> list[str]:
-    lines = []
+    lines = [f"- {_CONTENT[entry['format']]}."] if entry["format"] in _CONTENT else []
     if "operations" in entry:
         operations = ", ".join(f"{count} × {name}" for name, count in entry["operations"].items())
         lines.append(f"- {', '.join(entry['inputs'])} → {', '.join(entry['outputs'])}: {operations}.")
@@ -110,9 +124,18 @@ def _details(entry: dict[str, Any]) -> list[str]:
     lines += [f"- {name}: {value['sentence']}" for name, value in entry.get("psnr", {}).items() if "sentence" in value]
     if "gpu" in entry:
         lines.append(f"- {entry['gpu']['sentence']}")
-        lines += [f"- at {run['size'][0]}×{run['size'][1]}: {run['sentence']}" for run in entry["remainders"]]
+        lines += [f"- {line}" for line in _small_sizes(entry["remainders"])]
     lines += [f"- {finding}" for finding in summarized(entry.get("findings", []))]
-    return lines or ["- Nothing to report."]
+    return lines
+
+
+def _small_sizes(runs: list[dict[str, Any]]) -> list[str]:
+    """One line if all is right at the small sizes, else a line a size."""
+    if not runs or any(run["verdict"] != "right" for run in runs):
+        return [f"At {run['size'][0]}×{run['size'][1]}: {run['sentence']}" for run in runs]
+    sizes = ", ".join(f"{run['size'][0]}×{run['size'][1]}" for run in runs)
+    largest = max(run["max_difference"] for run in runs)
+    return [f"Right too at {sizes}, which take every remainder modulo the scale; largest difference {largest:.1e}."]
 
 
 def summarized(findings: list[dict[str, str]]) -> list[str]:

@@ -102,6 +102,15 @@ def test_the_form_is_kept_where_asked(tmp_path):
     assert "TRANSPOSE_CONV" in operations(file)
 
 
+def test_a_form_that_is_named_is_written(tmp_path):
+    # Presets come in LR form: on the command line their deconvolution has to be asked for.
+    for form, kept in (("transposed", True), ("subpixel", False)):
+        given = ["--model=fsrcnn_x3", f"--output={tmp_path / form}", "--sizes=12x13", "--formats=tflite_fp32"]
+        assert main([*given, f"--upsampler={form}", "--nocheck"]) == 0
+        (file,) = (tmp_path / form).glob("*.tflite")
+        assert ("TRANSPOSE_CONV" in operations(file)) == kept
+
+
 def test_a_mixed_precision_model_becomes_float32(tmp_path):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16")
@@ -148,6 +157,7 @@ def test_an_interrupted_export_leaves_nothing_that_looks_whole(tmp_path):
         (["--sizes=36"], "Expected sizes as HEIGHTxWIDTH"),
         (["--sizes=0x4"], "Expected sizes as pairs"),
         (["--formats=tflite_int3"], "Expected formats out of"),
+        (["--upsampler=sideways"], "Expected upsampler to be one of"),
         (["--data=nowhere"], "nowhere"),
         (["--calibration=nowhere", "--formats=tflite_int8"], "nowhere"),
     ],
@@ -244,6 +254,7 @@ def test_a_report_says_what_was_measured_and_what_was_not(tmp_path):
     assert file["gpu"]["verdict"] == "not run" and report["claim"].startswith("Not run")
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert file["name"] in text and "compatible" not in text.lower() and "phone's GPU" in text
+    assert "threads" in text and "2 photographs" in text
     assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["files"][0]["name"] == file["name"]
     assert file["name"] in lines[0]
 
@@ -277,4 +288,7 @@ def test_the_gate_tells_the_deconvolution_from_its_rewrite(tmp_path):
     assert [entry["verdict"] for entry in file["remainders"]] == ["right"] * 3
     report = json.loads((tmp_path / "rewritten" / "report.json").read_text(encoding="utf-8"))
     assert report["files"][0]["operations"] == file["operations"]
-    assert "Right and fully accelerated" in (tmp_path / "rewritten" / "report.md").read_text(encoding="utf-8")
+    pages = [(tmp_path / name / "report.md").read_text(encoding="utf-8") for name in ("rewritten", "published")]
+    assert "Right and fully accelerated" in pages[0] and "Right too at 24×25, 25×26, 26×24" in pages[0]
+    # What is wrong is said for its size.
+    assert "At 24×25: WRONG" in pages[1]
