@@ -179,8 +179,8 @@ class _Job:
 def tflite_dynamic(model: keras.Model, path: str | Path, keep_form: bool = False) -> None:
     """Writes one TFLite file for every size: float32, (1, H, W, C) with H and W free, upsampling in LR space.
 
-    For CPUs: convolutions are shaped to fit their vectors, `Interpreter.resize_tensor_input` sets H and W. GPU delegates
-    want static shapes.
+    For CPUs: convolutions are shaped to fit their vectors, `Interpreter.resize_tensor_input` sets H and W. GPU
+    delegates want static shapes.
     """
     write_dynamic(prepare(model, keep_form=keep_form), Path(path))
 
