@@ -16,7 +16,7 @@ from zoo.errors import UsageError, exit_on_usage_error
 
 PYTHON = Path(__file__).parent.parent / ".venv-beam" / "bin" / "python"
 PRESET = "fsrcnn_x3"
-COUNT, LARGEST = 60, 0.6
+COUNT, LARGEST = 40, 0.5
 SEVERAL = ["--runner=DirectRunner", "--direct_running_mode=multi_processing"]
 # Way → its flags; a runner's process has one thread, the command without a runner one for each processor.
 WAYS = {
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> None:
             f"Expected the environment with Beam (make .venv-beam/installed). Received: nothing at {PYTHON}"
         )
     written = record.start("library")
-    count, largest, rounds = (6, 0.2, 1) if flags.quick else (COUNT, LARGEST, 3)
+    count, largest, rounds = (6, 0.2, 1) if flags.quick else (COUNT, LARGEST, 2)
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         (folder / "in").mkdir()
