@@ -20,7 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 from export import tflite_dynamic
 from export.files import whole
 from export.preset_int8 import int8_loss, write_card
-from zoo import complexity, evaluate
+from zoo import complexity, evaluate, registry
 from zoo.data import benchmark
 from zoo.errors import UsageError, exit_on_usage_error
 from zoo.published import published
@@ -62,11 +62,7 @@ def training_card(workdir: Path, config: TrainConfig) -> dict:
     if flags.get("weights"):
         flags["weights"] = "/".join(Path(flags["weights"]).parts[-2:])
     command = " ".join(["python train.py", *(f"--{name}={value}" for name, value in flags.items()), "--workdir=DIR"])
-    # A run that started from another one's weights carries that one's card along.
-    before = Path(config.weights).parent
-    earlier = None
-    if config.weights and (before / "config.json").is_file():
-        earlier = training_card(before, TrainConfig.load(before / "config.json"))
+    earlier = _earlier(config, command)
     best = json.loads((workdir / "best.json").read_text(encoding="utf-8"))
     return {
         "command": command,
@@ -82,6 +78,18 @@ def training_card(workdir: Path, config: TrainConfig) -> dict:
         "valid_psnr": round(best["psnr"], 4),
         **({"started_from": earlier} if earlier else {}),
     }
+
+
+def _earlier(config: TrainConfig, command: str) -> dict | None:
+    """The training card of what a run started from: a preset, or another run's weights beside its files."""
+    if config.preset:
+        training = registry.card(config.preset)["training"]
+        # The preset may be this very run's by now.
+        return training.get("started_from") if training["command"] == command else training
+    folder = Path(config.weights).parent
+    if config.weights and (folder / "config.json").is_file():
+        return training_card(folder, TrainConfig.load(folder / "config.json"))
+    return None
 
 
 def measure(model, scale: int, folders: list[Path]) -> dict:

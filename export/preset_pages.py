@@ -68,8 +68,7 @@ def page(cards: list[dict]) -> str:
             f"Keras {environment['keras']}; {entry['date']}",
             *(
                 f"- started from: `{earlier['command']}`, {_steps(earlier)}, {earlier['hours']} hours"
-                for earlier in [training.get("started_from")]
-                if earlier
+                for earlier in _earlier(training)
             ),
             f"- PSNR on the validation pictures: {training['valid_psnr']:.2f} dB",
             *(f"- {name}: {_figures(result)}" for name, result in entry["results"].items()),
@@ -79,6 +78,12 @@ def page(cards: list[dict]) -> str:
         ]
         parts.append("\n".join([lines[0], "", *lines[1:]]))
     return "\n\n".join(parts) + "\n"
+
+
+def _earlier(training: dict) -> list[dict]:
+    """The runs that a run goes back to, the latest first."""
+    before = training.get("started_from")
+    return [before, *_earlier(before)] if before else []
 
 
 def _steps(training: dict) -> str:

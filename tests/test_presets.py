@@ -9,10 +9,12 @@ from ai_edge_litert.interpreter import Interpreter
 
 import zoo
 from export import preset_pages, preset_tflite
+from export.preset import training_card
 from zoo import registry
 from zoo.data import benchmark
 from zoo.errors import UsageError
 from zoo.evaluate import evaluate, mean
+from zoo.training import TrainConfig
 
 NAMES = zoo.list_presets()
 
@@ -110,3 +112,26 @@ def test_a_tflite_file_is_made_anew_from_the_weights(tmp_path, monkeypatch, caps
 def test_a_preset_is_small():
     for path in registry.PRESETS.iterdir():
         assert path.stat().st_size < 2**20, path.name
+
+
+def run(folder, **settings):
+    folder.mkdir()
+    TrainConfig(**settings).save(folder / "config.json")
+    (folder / "log.jsonl").write_text('{"step": 10, "steps_per_second": 2.0}\n')
+    (folder / "best.json").write_text('{"step": 10, "psnr": 29.0}')
+    (folder / "environment.json").write_text("{}")
+    return folder
+
+
+def test_a_card_carries_along_what_its_run_started_from(tmp_path, monkeypatch):
+    presets = {"espcn_x3": {"training": {"command": "python train.py --first"}}}
+    monkeypatch.setattr(zoo.registry, "card", lambda name: presets[name])
+    first = run(tmp_path / "a", model="espcn", preset="espcn_x3")
+    second = run(tmp_path / "b", model="espcn", scale=2, weights=str(first / "model.keras"))
+    one, two = (training_card(path, TrainConfig.load(path / "config.json")) for path in (first, second))
+    assert one["started_from"] == presets["espcn_x3"]["training"] and two["started_from"] == one
+    assert "--weights=a/model.keras" in two["command"]
+    assert "started_from" not in training_card(run(tmp_path / "c"), TrainConfig())
+    # Once the run is the preset, its card is not what it started from.
+    presets["espcn_x3"] = {"training": one}
+    assert training_card(first, TrainConfig.load(first / "config.json")) == one
