@@ -2,7 +2,9 @@
 
 Every network in LR form and with a deconvolution (one function, the same weights), at ×3 → 1920×1080 and ×2 →
 1280×720, on 1 and on 2 threads. Outputs are checked against Keras before anything is timed. Each number of threads has
-a process of its own, bound to as many cores.
+a process of its own, bound to as many cores. `zoo` is what `zoo.upscale` runs: the file for every size, whose
+convolutions fit a CPU's vectors, in OpenVINO where it is installed; `TFLite` the same file in TFLite's own engine; the
+engines after them have the file as the rewrite leaves it.
 """
 
 import json
@@ -26,16 +28,23 @@ def candidates(model, form: str, folder: Path, threads: int) -> tuple[dict[str, 
     from benchmarks import peers
     from export import tflite_dynamic
     from export.onnx import write_onnx
+    from export.prepare import prepare
+    from export.tflite import write_tflite
     from zoo.errors import UsageError
     from zoo.upscale import open_engine
+    from zoo.upscale.tflite import TFLiteEngine
 
     folder.mkdir()
-    tflite, onnx = folder / "model.tflite", folder / f"{model.name}.onnx"
-    tflite_dynamic(model, tflite, keep_form=form == "deconvolution")
+    tflite, plain, onnx = folder / "model.tflite", folder / "plain.tflite", folder / f"{model.name}.onnx"
+    keep_form = form == "deconvolution"
+    tflite_dynamic(model, tflite, keep_form=keep_form)
+    write_tflite(prepare(model, keep_form=keep_form), plain, None)
     makers = {
-        "zoo": lambda: open_engine(str(tflite), threads=threads).run,
+        "zoo": lambda: open_engine(tflite, threads=threads).run,
+        "TFLite": lambda: TFLiteEngine(tflite.read_bytes(), "TFLite", threads).run,
+        "TFLite, plain": lambda: TFLiteEngine(plain.read_bytes(), "TFLite", threads).run,
         "onnxruntime": lambda: peers.onnxruntime(onnx, threads),
-        "OpenVINO": lambda: peers.openvino(tflite, threads),
+        "OpenVINO, plain": lambda: peers.openvino(plain, threads),
         "OpenCV dnn": lambda: peers.opencv(onnx, threads),
         "PyTorch": lambda: peers.torch(model, threads, channels_last=False),
         "PyTorch channels_last": lambda: peers.torch(model, threads, channels_last=True),
@@ -129,10 +138,10 @@ def measure(threads: int, scale: int, quick: bool) -> list[dict]:
             jobs = {name: lambda run=run: run(lr_image) for name, run in runs.items()}
             # The contest: LR form everywhere, and onnxruntime's deconvolution, in case that is its faster one. The
             # other deconvolutions take seconds and show their ratio in a few rounds.
-            fast = {n: job for n, job in jobs.items() if "LR form" in n or n.startswith("onnxruntime")}
+            fast = {n: job for n, job in jobs.items() if n.endswith("LR form") or n.startswith("onnxruntime")}
             slow = {n: job for n, job in jobs.items() if n not in fast or n == "zoo, LR form"}
-            times = paired(fast, rounds=2 if quick else 15, warmup=1 if quick else 2, seconds=12)
-            few = paired(slow, rounds=2 if quick else 3, warmup=1)
+            times = paired(fast, rounds=2 if quick else 15, warmup=1, seconds=6)
+            few = paired(slow, rounds=2 if quick else 3, warmup=1, seconds=20)
         results.append(
             {
                 "network": network,
@@ -144,9 +153,30 @@ def measure(threads: int, scale: int, quick: bool) -> list[dict]:
                 "deconvolutions": summarise(few, "zoo, LR form"),
                 "largest_difference": differences,
                 "missing": missing,
+                "engine": type(runs["zoo, LR form"].__self__).__name__,
+                "against": against(times, few),
             }
         )
     return results
+
+
+def against(*measured: dict[str, list[float]]) -> dict[str, float]:
+    """Engine → the project's time / the engine's in its faster form: below 1 the project is faster.
+
+    Args:
+        measured: as `timing.paired` returns them, names "engine, form", the project's "zoo, LR form" in each; the
+            ratios are medians over the rounds.
+    """
+    import numpy as np
+
+    found: dict[str, float] = {}
+    for times in measured:
+        ours = np.asarray(times["zoo, LR form"])
+        for name, values in times.items():
+            engine, ratio = name.rsplit(", ", 1)[0], float(np.median(ours / np.asarray(values)))
+            if engine != "zoo":
+                found[engine] = max(ratio, found.get(engine, 0.0))
+    return found
 
 
 def in_child(threads: int, scale: int, quick: bool) -> list[dict]:

@@ -64,8 +64,9 @@ def openvino(path: Path, threads: int) -> Run:
             network = core.read_model(path)
             network.reshape([1, *lr_image.shape])
             requests[lr_image.shape] = core.compile_model(network, "CPU", settings).create_infer_request()
-        # Copied, as the other engines do: the request's own memory holds the next result.
-        return next(iter(requests[lr_image.shape].infer([lr_image[None]]).values()))[0].copy()
+        # Copied once, as the other engines do: the request's own memory holds the next result.
+        result = requests[lr_image.shape].infer([lr_image[None]], share_inputs=True, share_outputs=True)
+        return next(iter(result.values()))[0].copy()
 
     return run
 

@@ -4,6 +4,7 @@ The same network, loss (L1), optimizer (Adam) and random crops of the same photo
 takes so many steps with each of them in turn; the processor's seconds per step are counted beside the clock's.
 """
 
+import contextlib
 import os
 import tempfile
 import time
@@ -157,6 +158,9 @@ def main(arguments: list[str] | None = None) -> None:
     """The command `python -m benchmarks.training`."""
     flags = record.parser("training", __doc__).parse_args(arguments)
     written = record.start("training")
+    with contextlib.suppress(ImportError):
+        # PyTorch's optimizers import this; once TensorFlow is there it ends in a segmentation fault.
+        import torch._dynamo  # noqa: F401
     import zoo.data
 
     source = zoo.data.sample(SCALE)

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from benchmarks import chart, record
+from benchmarks import chart, inference, record
 from benchmarks.timing import linear_fit, machine, paired, summarise
 
 
@@ -35,6 +35,12 @@ def test_slow_candidates_get_fewer_rounds_but_three():
     assert len(paired({"slow": job}, rounds=9, warmup=1, pause=0, seconds=27, clock=lambda: now[0])["slow"]) == 5
     assert len(paired({"slow": job}, rounds=9, warmup=1, pause=0, seconds=1, clock=lambda: now[0])["slow"]) == 3
     assert len(paired({"slow": job}, rounds=2, warmup=1, pause=0, seconds=1, clock=lambda: now[0])["slow"]) == 2
+
+
+def test_another_engine_counts_with_its_faster_form():
+    fast = {"zoo, LR form": [1.0, 3.0, 1.0], "other, LR form": [2.0, 6.0, 2.0], "other, deconvolution": [1.6, 4.8, 1.6]}
+    few = {"zoo, LR form": [1.0, 2.0], "slow, plain, deconvolution": [10.0, 20.0], "zoo, deconvolution": [5.0, 9.0]}
+    assert inference.against(fast, few) == pytest.approx({"other": 1 / 1.6, "slow, plain": 0.1})
 
 
 def test_ratios_are_formed_round_by_round():
