@@ -17,7 +17,7 @@ from absl import logging as absl_logging
 from zoo.errors import UsageError, exit_on_usage_error
 from zoo.training import TrainConfig, train
 from zoo.training.help import usage
-from zoo.training.interruption import LOST, Interrupted, WorkerLost
+from zoo.training.interruption import Interrupted, WorkerLost, leave
 from zoo.training.recipes import RECIPES, recipe
 
 FLAGS = flags.FLAGS
@@ -56,8 +56,7 @@ def run(argv: list[str]) -> int:
         print("Stopped between two checkpoints. The same command goes on from the last one.", file=sys.stderr)
         return STOPPED
     except WorkerLost as lost:
-        print(f"error: {lost}", file=sys.stderr)
-        return LOST
+        leave(str(lost))
     if not results:
         print("Done; the results are in the chief's folder.")
         return 0

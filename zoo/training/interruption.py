@@ -1,6 +1,8 @@
 """What ends a run early: Ctrl-C and SIGTERM, between two steps with everything saved, and the loss of a worker."""
 
+import os
 import signal
+import sys
 import threading
 
 LOST = 75  # EX_TEMPFAIL of sysexits.h: nothing is wrong with the command, run it again
@@ -12,6 +14,15 @@ class Interrupted(Exception):
 
 class WorkerLost(Exception):
     """Another worker has stopped; this one can only stop too."""
+
+
+def leave(sentence: str) -> None:
+    """Ends the process at once because of a lost worker, from any thread; all that a run writes is whole at any moment.
+
+    TensorFlow's own way out may wait for the lost one.
+    """
+    print(f"error: {sentence}", file=sys.stderr, flush=True)
+    os._exit(LOST)
 
 
 class Interruption:

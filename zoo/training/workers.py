@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 
@@ -14,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.errors import UsageError
-from zoo.training.interruption import LOST, WorkerLost
+from zoo.training.interruption import WorkerLost, leave
 from zoo.training.rendezvous import gather, names, split_address
 
 STRATEGIES = ("mirrored", "multi_worker")
@@ -28,7 +27,7 @@ SIGNS_OF_LOSS = (
 )
 SECONDS_TO_START = 120  # once all are there
 # A worker that does not answer so many knocks in a row is lost: within 30 s, and not for one lost packet.
-KNOCKS, SECONDS_BETWEEN_KNOCKS, SECONDS_PER_KNOCK = 3, 4, 3
+KNOCKS, SECONDS_BETWEEN_KNOCKS, SECONDS_PER_KNOCK = 3, 3, 3
 
 
 def open_strategy(name: str, cluster: str = "", task: int | None = None, wait: int = 300) -> tf.distribute.Strategy:
@@ -160,7 +159,7 @@ class Workers:
                 unanswered[address] = 0 if _answers(address) else unanswered[address] + 1
             if max(unanswered.values()) >= KNOCKS and not self._leaving.is_set():
                 gone = [i for i, address in enumerate(self.addresses) if unanswered[address]]
-                _leave(self._sentence(names(self.addresses, gone)))
+                leave(self._sentence(names(self.addresses, gone)))
 
     def _sentence(self, gone: str) -> str:
         return (
@@ -228,12 +227,6 @@ class Workers:
         with contextlib.suppress(*SIGNS_OF_LOSS):
             self.check_alike()
             time.sleep(0.5)
-
-
-def _leave(sentence: str) -> None:
-    """Ends the process from any thread; all that a run writes is whole at any moment."""
-    print(f"error: {sentence}", file=sys.stderr, flush=True)
-    os._exit(LOST)
 
 
 def _silent(addresses: list[str], index: int) -> str:
