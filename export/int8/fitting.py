@@ -79,7 +79,8 @@ def _moments(images, target, size: tuple[int, int], padding: int) -> tuple[np.nd
 def _solve(mean_window, mean_target, covariance, cross, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Weights (O, h, w, I), on the levels of int8, and biases (O,) with the least squared error, out of `_moments`."""
     start = weights.reshape(len(weights), -1).T.astype(np.float64)
-    ridge = _RIDGE * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
+    # Something of it even where all pictures are black and tell nothing.
+    ridge = (_RIDGE * np.trace(covariance) / len(covariance) + 1e-12) * np.eye(len(covariance))
     fitted = np.linalg.solve(covariance + ridge, cross + ridge @ start).T
     step = np.maximum(np.abs(fitted).max(axis=1), 1e-12) / 127
     rounded = _round(fitted, covariance + ridge, step) * step[:, None]
