@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import signal
 
 import numpy as np
@@ -190,6 +191,16 @@ def test_flags_that_do_not_go_together(tmp_path, flag):
         assert launched.codes() == [2]
         assert launched.output(0).strip().splitlines()[-1].startswith("error: Expected")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_page_names_flags_that_exist():
+    from zoo import train_command
+
+    page = (TRAIN.parent / "docs" / "machines.md").read_text(encoding="utf-8")
+    commands = [line for line in page.splitlines() if "train.py" in line]
+    flags = {flag for line in commands for flag in re.findall(r"--(\w+)=", line)} | set(re.findall(r"`--(\w+)", page))
+    assert {"strategy", "cluster", "task", "wait", "batch"} <= flags
+    assert flags <= set(train_command.FLAGS) and "workers" not in train_command.FLAGS
 
 
 @pytest.mark.parametrize(
