@@ -213,11 +213,21 @@ def rows(results: list[dict]) -> list[list[str]]:
     return lines
 
 
+def threads_and_scales(text: str) -> list[tuple[int, int]]:
+    """The cases of "2x3,1x3"; ValueError for anything else."""
+    pairs = [tuple(int(number) for number in case.split("x")) for case in text.split(",")]
+    if any(len(pair) != 2 or min(pair) < 1 for pair in pairs):
+        raise ValueError(text)
+    return pairs
+
+
 def main(arguments: list[str] | None = None) -> None:
     """The command `python -m benchmarks.inference`."""
     from benchmarks import record
 
     parser = record.parser("inference", __doc__)
+    help_text = "threads and scale, several with commas: 2x3,1x3; default: all four, which takes 8 minutes"
+    parser.add_argument("--cases", type=threads_and_scales, help=help_text)
     parser.add_argument("--child", help="for the command's own processes: threads,scale,quick,file")
     flags = parser.parse_args(arguments)
     if flags.child:
@@ -227,6 +237,8 @@ def main(arguments: list[str] | None = None) -> None:
     written = record.start("inference")
     most = min(2, len(os.sched_getaffinity(0)))
     cases = [(most, 3)] if flags.quick else [(threads, scale) for scale in (3, 2) for threads in range(most, 0, -1)]
+    if flags.cases:
+        cases = flags.cases
     written["results"] = [each for threads, scale in cases for each in in_child(threads, scale, flags.quick)]
     record.table("One frame", ["network and engine", "ms", "time / zoo's", "of the peak"], rows(written["results"]))
     shown = [

@@ -43,6 +43,14 @@ def test_another_engine_counts_with_its_faster_form():
     assert inference.against(fast, few) == pytest.approx({"other": 1 / 1.6, "slow, plain": 0.1})
 
 
+def test_cases_of_the_command_line(capsys):
+    assert inference.threads_and_scales("2x3,1x2") == [(2, 3), (1, 2)]
+    for wrong in ("2", "2x3x4", "0x3", "axb", ""):
+        with pytest.raises(SystemExit, match="2"):
+            inference.main([f"--cases={wrong}"])
+    assert "--cases" in capsys.readouterr().err
+
+
 def test_ratios_are_formed_round_by_round():
     # The second round was slowed down threefold by something else: ratios of medians would not see through it.
     times = {"ours": [1.0, 3.0, 1.1], "theirs": [2.0, 6.0, 2.2]}

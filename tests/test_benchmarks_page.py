@@ -1,0 +1,54 @@
+"""docs/benchmarks.md and the charts are what `benchmarks/results/` says; no time is asserted."""
+
+import json
+import shutil
+
+import pytest
+
+from benchmarks import delegate_gpu, page
+from benchmarks.record import RESULTS
+
+
+def test_the_page_is_what_was_measured(tmp_path, monkeypatch, capsys):
+    assert page.main(["--check"]) == 0, "run `python -m benchmarks.page`"
+    # Control: another figure is noticed, in the page and in the chart.
+    shutil.copytree(RESULTS, tmp_path / "results")
+    monkeypatch.setattr(page, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(page, "page", lambda honest=page.page: honest(tmp_path / "results"))
+    assert page.main(["--check"]) == 0
+    path = tmp_path / "results" / "start.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    record["times"]["import tensorflow"]["median"] *= 2
+    record["chart"]["values"][0][1] *= 2
+    path.write_text(json.dumps(record), encoding="utf-8")
+    assert page.main(["--check"]) == 1
+    assert capsys.readouterr().err.count("is not what benchmarks/results says") == 2
+
+
+@pytest.mark.parametrize("name", page.SECTIONS)
+def test_what_was_not_measured_is_not_on_the_page(name, tmp_path):
+    title, _ = page.SECTIONS[name]
+    for path in RESULTS.glob("*.json"):
+        if path.stem != name:
+            shutil.copy(path, tmp_path)
+    assert f"## {title}\n" not in page.page(tmp_path)
+
+
+def test_without_a_gpu_nothing_is_measured(tmp_path, monkeypatch, capsys):
+    for device in ({}, {"device": "SwiftShader Device (LLVM 16)"}):
+        monkeypatch.setattr("export.delegate.measure", lambda path, device=device: {"gpu": device})
+        delegate_gpu.main([f"--json={tmp_path / 'x.json'}"])
+        assert capsys.readouterr().out == "no GPU: nothing was measured\n" and not list(tmp_path.iterdir())
+    monkeypatch.setattr("export.delegate.measure", lambda path: {"gpu": {"device": "NVIDIA H100"}})
+    assert delegate_gpu.gpu(tmp_path) == "NVIDIA H100"
+
+
+def test_a_gpu_has_a_row_a_file():
+    row = {"network": "espcn_x3", "form": "LR form", "lr_size": [360, 640], "device": "a GPU"}
+    rows = [
+        {**row, "gate": {"verdict": "right"}, "f32": {"median_ms": 1.234}, "f16": {"failed": "…"}},
+        {**row, "form": "deconvolution", "gate": {"verdict": "refused"}},
+    ]
+    text = page.delegate_gpu({"results": rows})
+    assert "| espcn_x3, LR form | 640×360 | right | 1.23 | – |" in text
+    assert "| espcn_x3, deconvolution | 640×360 | refused | – | – |" in text and "On a GPU;" in text
