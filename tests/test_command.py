@@ -1,11 +1,15 @@
 """The `zoo` command: every word leads to the same code as its `python -m` form."""
 
+import dataclasses
+import re
 import subprocess
 import sys
 
 import pytest
 
 from zoo import command, registry
+from zoo.program import program
+from zoo.training import TrainConfig, help
 
 
 def test_help_names_every_word(capsys):
@@ -28,10 +32,37 @@ def test_presets_lists_all(capsys):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("word", [word for word in command.WORDS if word != "presets"])
-def test_every_word_explains_its_flags(word):
+def test_every_word_explains_its_flags_by_the_name_that_was_typed(word):
     process = subprocess.run(
         [sys.executable, "-m", "zoo.command", word, "--help"], capture_output=True, text=True, timeout=120
     )
-    # absl's --help exits with 1 after printing.
-    assert process.returncode in (0, 1), process.stderr
-    assert "--" in process.stdout and "Traceback" not in process.stderr
+    assert (process.returncode, process.stderr) == (0, "")
+    assert process.stdout.startswith(f"usage: zoo {word} ") and "python -m" not in process.stdout.splitlines()[0]
+
+
+def test_the_help_of_training_has_every_flag_its_choices_and_its_default():
+    text = help.usage("zoo train", {"workdir": "Folder of the run."})
+    for field in dataclasses.fields(TrainConfig):
+        entry = re.search(rf"^  --(\[no\])?{field.name} .*(\n {{24}}.*)*", text, re.M)[0]
+        words = " ".join(entry.split())
+        assert field.metadata["help"] in words
+        assert all(str(choice) in words for choice in field.metadata["choices"] or ())
+    assert "One of l1, charbonnier, mse. Default: l1." in text and "  --workdir             Folder of the run." in text
+    words = " ".join(text.split())
+    assert "Default: --jit." in words and "Default: --nofreeze_body." in words
+    assert max(map(len, text.splitlines())) <= 104
+    assert set(help.GROUPS) <= {field.name for field in dataclasses.fields(TrainConfig)}
+
+
+def test_a_module_run_by_itself_is_called_by_its_own_name(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/somewhere/pytest"])
+    assert program("zoo.upscale") == "python -m zoo.upscale"
+    monkeypatch.setattr(sys, "argv", ["zoo upscale"])
+    assert program("zoo.upscale") == "zoo upscale"
+
+
+def test_the_installed_command_is_this_one():
+    from importlib import metadata
+
+    (entry,) = metadata.entry_points(group="console_scripts", name="zoo")
+    assert entry.load() is command.main

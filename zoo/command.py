@@ -1,6 +1,6 @@
 """The `zoo` command: one word in front of what the `python -m` forms do.
 
-zoo train | evaluate | upscale | rewrite | export | prepare | presets | models
+zoo train | evaluate | upscale | rewrite | export | prepare | plots | presets | models
 """
 
 import importlib
@@ -8,6 +8,7 @@ import os
 import sys
 
 from zoo.errors import UsageError, exit_on_usage_error
+from zoo.upscale.tflite import quiet
 
 # Word → module whose `main(arguments)` does it, and a line of help. Resolved when used: `zoo upscale` starts at once.
 WORDS = {
@@ -17,6 +18,7 @@ WORDS = {
     "rewrite": ("zoo.rewrite.__main__", "move a Keras network's upsampling into LR space"),
     "export": ("export.__main__", "SavedModel, TFLite and ONNX files, checked"),
     "prepare": ("zoo.data.prepare", "prepare pictures once, for many workers to train on"),
+    "plots": ("zoo.plots.__main__", "pictures of kernels, checkerboards, cost and error"),
     "presets": (None, "list the trained networks"),
     "models": ("zoo.complexity.__main__", "list the architectures and what they cost"),
 }
@@ -50,8 +52,12 @@ def main(arguments: list[str] | None = None) -> int:
     if word == "presets":
         print_presets()
         return 0
+    if sys.argv[1:] == arguments:
+        sys.argv[0] = f"zoo {word}"  # what its --help calls it
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    return importlib.import_module(WORDS[word][0]).main(rest) or 0
+    with quiet():  # TensorFlow greets whoever imports it
+        module = importlib.import_module(WORDS[word][0])
+    return module.main(rest) or 0
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import numpy as np
 from zoo import color, metrics
 from zoo.data import benchmark, crop_to_multiple, imresize
 from zoo.errors import UsageError, exit_on_usage_error
+from zoo.program import program
 
 
 @dataclass(frozen=True)
@@ -302,11 +303,16 @@ def _print(results: list[dict], protocol: str) -> None:
 @exit_on_usage_error
 def main(arguments: list[str] | None = None) -> None:
     """The command `python -m zoo.evaluate`."""
-    parser = argparse.ArgumentParser(prog="python -m zoo.evaluate", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog=program("zoo.evaluate"), description=__doc__.splitlines()[0])
     parser.add_argument("--model", required=True, help="preset names, .keras or .tflite files, joined with commas")
     parser.add_argument("--data", required=True, help="folders of pictures (or with HR/ in them), joined with commas")
     parser.add_argument("--json", type=Path, help="where to write all figures, picture by picture")
-    parser.add_argument("--protocol", default="y", choices=PROTOCOLS)
+    parser.add_argument(
+        "--protocol",
+        default="y",
+        choices=PROTOCOLS,
+        help="; ".join(f"{name}: {protocol.description}" for name, protocol in PROTOCOLS.items()),
+    )
     flags = parser.parse_args(arguments)
     models = {name: open_upscaler(name) for name in flags.model.split(",")}
     results = tables(models, flags.data.split(","), flags.protocol)

@@ -12,6 +12,7 @@ from pathlib import Path
 from zoo.data.names import by_name
 from zoo.data.records import RECORDS, write_records
 from zoo.errors import UsageError, exit_on_usage_error
+from zoo.program import program
 
 STOPPED = 130  # what a shell reports for Ctrl-C
 
@@ -19,7 +20,7 @@ STOPPED = 130  # what a shell reports for Ctrl-C
 @exit_on_usage_error
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m zoo.data.prepare", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog=program("zoo.data.prepare"), description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="sample, div2k, or folders of pictures joined with commas")
     parser.add_argument("--scale", type=int, required=True, help="how many times larger the network's output will be")
     parser.add_argument("--output", type=Path, required=True, help="folder to prepare the data in")

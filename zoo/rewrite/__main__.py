@@ -1,4 +1,4 @@
-"""`python -m zoo.rewrite IN.keras OUT.keras`: a network into LR space, explained, and compared with the original."""
+"""Moves a Keras network's upsampling into LR space, explains what moved, and compares both networks."""
 
 import argparse
 import sys
@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from zoo.errors import UsageError, exit_on_usage_error
+from zoo.program import program
 
 # float32 rounds each of two ways to the same sum; mixed_float16 more.
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
@@ -14,10 +15,15 @@ TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
 @exit_on_usage_error
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns 0, 2 after a usage error, 1 if the models differ by more than rounding (OUT is written)."""
-    parser = argparse.ArgumentParser(prog="python -m zoo.rewrite", description=__doc__)
-    parser.add_argument("input", metavar="IN.keras", type=Path)
-    parser.add_argument("output", metavar="OUT.keras", type=Path)
-    parser.add_argument("--border", default="exact", choices=("exact", "interior"), help="interior: see to_lr_space")
+    parser = argparse.ArgumentParser(prog=program("zoo.rewrite"), description=__doc__)
+    parser.add_argument("input", metavar="IN.keras", type=Path, help="any functional Keras network")
+    parser.add_argument("output", metavar="OUT.keras", type=Path, help="the file to write; its folder has to be there")
+    parser.add_argument(
+        "--border",
+        default="exact",
+        choices=("exact", "interior"),
+        help="exact (default), or also what is the same inside the picture and differs at its border",
+    )
     parser.add_argument(
         "--whole", action="store_true", help="HR convolutions into LR space too: for proof, not for speed"
     )

@@ -46,5 +46,5 @@ def usage(program: str, others: dict[str, str]) -> str:
 
 
 def _entry(flag: str, text: str) -> list[str]:
-    first, *more = textwrap.wrap(text, 78)
+    first, *more = textwrap.wrap(text, 78, break_on_hyphens=False)
     return [f"  {flag:<20}  {first}", *(" " * 24 + line for line in more)]

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 
 from zoo.errors import UsageError, exit_on_usage_error
+from zoo.program import program
 from zoo.upscale.engine import Engine
 from zoo.upscale.files import MAX_MEGAPIXELS, Options, Row, upscale_files
 from zoo.upscale.scales import open_scaled
@@ -20,7 +21,7 @@ from zoo.upscale.tflite import quiet
 
 def parse(arguments: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
     """The command's flags, and those that are the runner's."""
-    parser = argparse.ArgumentParser(prog="python -m zoo.upscale", description=__doc__)
+    parser = argparse.ArgumentParser(prog=program("zoo.upscale"), description=__doc__)
     parser.add_argument(
         "inputs", nargs="+", metavar="IN", help="pictures, folders or patterns ('photos/**/*.jpg'), or one video"
     )
