@@ -1,7 +1,10 @@
 """The documentation is true: its Python runs, its links lead somewhere, its commands exist."""
 
 import importlib.util
+import json
+import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -38,10 +41,108 @@ def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 200
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("page", [page for page in PAGES if python_of(page)], ids=lambda page: page.name)
-def test_python_runs(page, tmp_path):
-    process = subprocess.run(
-        [sys.executable, "-c", python_of(page)], cwd=tmp_path, capture_output=True, text=True, timeout=400
+# Commands that no test runs as they stand here, each with what is there instead. Never run at all: the first three.
+NOT_RUN = {
+    r"python train.py .*--data=div2k": "the real DIV2K; tests/test_div2k.py has a small one of the same layout",
+    r"python -m zoo.data.prepare --data=div2k": "the real DIV2K; tests of zoo.data.prepare have another source",
+    r".*FlinkRunner": "needs a cluster",
+    r"python .*--strategy=multi_worker|TF_CONFIG=": "needs several machines; tests start workers",
+    r"python train.py --data=DIR": "needs a prepared folder; its tests make one",
+    r"python -m zoo.upscale .*--runner=DirectRunner|\. .venv-beam": "needs .venv-beam; its own tests run there",
+    r"make |bash .ci/run|pip install |npm ": "sets an environment up, or starts these tests",
+    r"python -m benchmarks.": "measures for minutes; tests run their parts",
+    r"python -m zoo.plots checkerboard": "trains eight networks; tests/test_plots.py draws them after three steps each",
+    r"jupyter ": "tests/test_notebook.py",
+    r"python -m export.check FILE.tflite": "a name to fill in; the README's is run",
+}
+# Flags that make what is run here small; the last of two flags alike counts.
+SMALL = {
+    r"zoo train|python train.py": "--steps=2 --batch=2 --lr_size=12 --noexport --nojit",
+    r"python -m export |zoo export": "--sizes=24x32 --gate=off",
+}
+FOLDERS = {"photos": 2, "my_pictures": 3, "my_valid": 1, "Set5/HR": 2, "Set14/HR": 1, "BSD100/HR": 1}
+
+
+def commands_of(page: Path) -> list[str]:
+    """Lines set in as code that start a program, without their comments."""
+    lines = re.findall(
+        r"^    +(.*)$", re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.S | re.M), re.M
     )
-    assert process.returncode == 0, process.stderr[-2000:]
+    programs = r"(python|zoo|make|bash|pip|npm|jupyter|\.|[A-Z_]+=\S*) "
+    return [re.split(r"\s+#\s", line)[0].strip() for line in lines if re.match(programs, line)]
+
+
+def reason_not_to_run(command: str) -> str | None:
+    return next((reason for pattern, reason in NOT_RUN.items() if re.match(pattern, command)), None)
+
+
+def test_commands_are_found_and_what_is_not_run_has_a_reason():
+    found = [command for page in PAGES for command in commands_of(page)]
+    assert "python -m zoo.rewrite decoder.keras fast.keras" in found and "make test" in found
+    for command in ("zoo upscale photos --output=large", "python train.py --data=my_pictures --workdir=runs/mine"):
+        assert reason_not_to_run(command) is None
+    assert reason_not_to_run("python train.py --model=fsrcnn --data=div2k --workdir=x")
+
+
+def test_the_zoo_command_of_the_pages_exists():
+    from zoo.command import WORDS
+
+    for page in PAGES:
+        for command in commands_of(page):
+            if command.startswith("zoo "):
+                assert command.split()[1] in WORDS, command
+
+
+def test_the_tables_of_upscaling_are_what_was_measured():
+    from benchmarks import upscale_page
+
+    text = upscale_page.PAGE.read_text(encoding="utf-8")
+    assert upscale_page.page(text) == text
+    # Control: another figure makes another page.
+    assert upscale_page.page(text.replace(" dB | gain, dB |", " dB | gained |")) == text
+    record = json.loads((upscale_page.RESULTS / "ensemble.json").read_text(encoding="utf-8"))
+    record["rows"][0]["gain"] += 0.02
+    assert upscale_page.ensemble(record) not in text
+
+
+def prepare(folder: Path) -> None:
+    """What the pages take for given: folders of pictures, and a film."""
+    import numpy as np
+    from PIL import Image
+
+    for name, count in FOLDERS.items():
+        (folder / name).mkdir(parents=True)
+        for index in range(count):
+            picture = np.random.default_rng(len(name) + index).integers(0, 256, (48, 66, 3), np.uint8)
+            Image.fromarray(picture).resize((132, 96)).save(folder / name / f"{index}.png")
+    for name in ("docs/plots", "docs/figures"):
+        (folder / name).mkdir(parents=True)
+    from benchmarks.video import write_clip
+
+    write_clip(folder / "film.mp4", frames=2)
+
+
+RUN = [page for page in PAGES if python_of(page) or any(reason_not_to_run(each) is None for each in commands_of(page))]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", RUN, ids=lambda page: page.name)
+def test_the_page_works_from_its_first_line_to_its_last(page, tmp_path):
+    """Its Python first, then its commands in their order, in a folder with what a reader has."""
+    pytest.importorskip("av", reason="a film needs PyAV")
+    prepare(tmp_path)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    runs = [[sys.executable, "-c", python_of(page)]] if python_of(page) else []
+    if page.name == "README.md":
+        runs[0][2] += '\ndecoder.save("decoder.keras")\n'
+    for command in commands_of(page):
+        if reason_not_to_run(command) is None:
+            small = next((flags for pattern, flags in SMALL.items() if re.match(pattern, command)), "")
+            program, *rest = shlex.split(f"{command} {small}")
+            start = ["-m", "zoo.command"] if program == "zoo" else []
+            runs.append([sys.executable, *start, *(str(ROOT / word) if word == "train.py" else word for word in rest)])
+    for run in runs:
+        # The export's files have the size that the page names, not the small one.
+        run = [word.replace("360x640", "24x32") if "export.check" in run else word for word in run]
+        done = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=400)
+        assert done.returncode == 0, (run, done.stderr[-2000:])
