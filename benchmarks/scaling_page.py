@@ -13,7 +13,7 @@ from benchmarks.record import RESULTS
 from zoo.errors import exit_on_usage_error
 
 ROOT = Path(__file__).parent.parent
-PAGE, CHART = ROOT / "docs" / "scaling.md", ROOT / "docs" / "figures" / "scaling.svg"
+PAGE, CHART = ROOT / "docs" / "scaling.md", ROOT / "docs" / "plots" / "scaling.svg"
 
 TEXT = """# How training scales with the number of machines
 
@@ -45,7 +45,7 @@ that still brings half of the ideal speed-up. The global batch stays what it is:
 
 {plans}
 
-![Steps per second by the model](figures/scaling.svg)
+![Steps per second by the model](plots/scaling.svg)
 
 At the default batch of {batch} the offset of a step, which every worker pays in full, and the messages soon outweigh
 the share of the gradient that another worker takes over. So: the cores of one machine first, then a GPU; several

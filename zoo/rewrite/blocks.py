@@ -147,9 +147,10 @@ def _array(variable) -> np.ndarray:
 def _replacement(layer, kernel, bias, activation, shuffle: int, multiple: int) -> keras.Model | None:
     side, _, inputs, outputs = kernel.shape
     image = keras.Input((None, None, inputs), dtype=layer.compute_dtype)
-    options = {"padding": "same", "dtype": layer.dtype_policy}
+    # Names that Keras would number on would make another file of the same network each time.
+    options = {"padding": "same", "dtype": layer.dtype_policy, "name": "convolve"}
     if inputs == 1 and side >= LEAST_GATHERED and outputs >= VECTOR and shuffle == 1:
-        gather = keras.layers.Conv2D(side, (1, side), use_bias=False, **options)
+        gather = keras.layers.Conv2D(side, (1, side), use_bias=False, **{**options, "name": "gather"})
         convolve = keras.layers.Conv2D(outputs, (side, 1), activation=activation, **options)
         model = keras.Model(image, convolve(gather(image)), name=layer.name)
         gather.set_weights([np.eye(side)[None, :, None]])
@@ -161,9 +162,9 @@ def _replacement(layer, kernel, bias, activation, shuffle: int, multiple: int) -
     convolve = keras.layers.Conv2D(
         block**2 * outputs, side + block - 1, strides=block, activation=activation, **options
     )
-    x = DepthToSpace(block * shuffle, dtype=layer.dtype_policy)(convolve(image))
+    x = DepthToSpace(block * shuffle, dtype=layer.dtype_policy, name="shuffle")(convolve(image))
     if multiple % block:
-        x = CropTo(shuffle, dtype=layer.dtype_policy)([x, image])
+        x = CropTo(shuffle, dtype=layer.dtype_policy, name="crop")([x, image])
     convolve.set_weights(_shuffled_with(block_kernel(kernel, block), np.tile(bias, block**2), block, shuffle))
     return keras.Model(image, x, name=layer.name)
 
