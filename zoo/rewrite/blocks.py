@@ -31,7 +31,7 @@ LEAST_INPUTS = 8
 LEAST_GATHERED = 7
 
 
-def for_cpu(model: keras.Model) -> keras.Model:
+def for_cpu(model: keras.Model, crop: bool = True) -> keras.Model:
     """The same function, its convolutions aligned with a CPU's vectors where that is expected to save time.
 
     For conversion to files that run on CPUs: the changed layers are sub-models of plain layers with copies of the
@@ -40,6 +40,8 @@ def for_cpu(model: keras.Model) -> keras.Model:
     Args:
         model: a functional or Sequential model, channels last, as `to_lr_space` returns it. Nested models are changed
             too.
+        crop: whether blocks may overhang the image and be cut off; that reads the image's size, which engines in
+            browsers cannot do in files of every size.
 
     Returns:
         A new model of the same inputs and outputs; equal at every pixel, borders included.
@@ -48,10 +50,10 @@ def for_cpu(model: keras.Model) -> keras.Model:
 
     def changed(layer):
         if isinstance(layer, keras.Model):
-            return for_cpu(layer)
+            return for_cpu(layer, crop)
         convolution = _convolution(layer)
         if convolution is not None:
-            replacement = _replacement(layer, *convolution, multiples.get(id(layer), 1))
+            replacement = _replacement(layer, *convolution, multiples.get(id(layer), 1), crop)
             if replacement is not None:
                 return replacement
         return type(layer).from_config(layer.get_config())
@@ -144,7 +146,7 @@ def _array(variable) -> np.ndarray:
     return np.asarray(keras.ops.convert_to_numpy(variable))
 
 
-def _replacement(layer, kernel, bias, activation, shuffle: int, multiple: int) -> keras.Model | None:
+def _replacement(layer, kernel, bias, activation, shuffle: int, multiple: int, crop: bool) -> keras.Model | None:
     side, _, inputs, outputs = kernel.shape
     image = keras.Input((None, None, inputs), dtype=layer.compute_dtype)
     # Names that Keras would number on would make another file of the same network each time.
@@ -157,7 +159,7 @@ def _replacement(layer, kernel, bias, activation, shuffle: int, multiple: int) -
         convolve.set_weights([kernel.transpose(0, 2, 1, 3), bias])
         return model
     block = best_block(outputs, side, inputs, multiple)
-    if block == 1:
+    if block == 1 or (multiple % block and not crop):
         return None
     convolve = keras.layers.Conv2D(
         block**2 * outputs, side + block - 1, strides=block, activation=activation, **options
