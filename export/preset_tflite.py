@@ -8,7 +8,6 @@ For when the way to write such a file has become better: neither weights nor res
 
 import argparse
 import hashlib
-import json
 import os
 import sys
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from export import tflite_dynamic
-from export.files import whole
+from export.preset_int8 import write_card
 from zoo import registry
 from zoo.errors import exit_on_usage_error
 
@@ -38,8 +37,7 @@ def remake(name: str, folder: Path | None = None) -> bool:
     tflite_dynamic(registry.load(name), path)
     before, digest = card["sha256"]["tflite"], hashlib.sha256(path.read_bytes()).hexdigest()
     card["sha256"]["tflite"] = digest
-    with whole(folder / f"{name}.json") as unfinished:
-        unfinished.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_card(card, folder)
     return digest != before
 
 
