@@ -127,6 +127,27 @@ def test_the_fit_finds_the_upsampler_that_made_the_data(name, scale, channels, o
     assert np.std((student(lr) - teacher(lr))[:, 8:-8, 8:-8]) < 0.02 * before
 
 
+def test_the_fit_is_best_although_the_phases_want_different_biases():
+    model = zoo.create_model("fsrcnn", 2, d=6, s=4, m=1)
+    upsampler = model.get_layer("upsampler")
+    offsets = tf.constant([[0.3, -0.2], [0.7, 0.1]])[None, :, :, None]
+    batches = [
+        (lr, tf.repeat(tf.repeat(lr, 2, 1), 2, 2) + tf.tile(offsets, [1, 20, 20, 1]))
+        for lr, _ in Teacher(model, 2).patches(8, 20, 0).take(4)
+    ]
+
+    def gradient():
+        with tf.GradientTape() as tape:
+            loss = sum(tf.reduce_mean((hr - model(lr))[:, 8:-8, 8:-8] ** 2) for lr, hr in batches)
+        return np.concatenate([np.ravel(each) for each in tape.gradient(loss, [upsampler.kernel, upsampler.bias])])
+
+    before = np.linalg.norm(gradient())
+    fit_upsampler(model, batches, shave=8)
+    assert np.linalg.norm(gradient()) < 1e-3 * before
+    upsampler.bias.assign(upsampler.bias + 0.01)
+    assert np.linalg.norm(gradient()) > 1e-3 * before
+
+
 def test_the_fit_refuses_a_network_that_does_not_end_in_an_upsampler():
     with pytest.raises(UsageError, match="ends in an upsampling layer. Received: srcnn_x2"):
         fit_upsampler(zoo.create_model("srcnn", 2), [], 0)

@@ -53,20 +53,28 @@ def fit_upsampler(model: keras.Model, batches, shave: int) -> None:
         gram += tf.matmul(features, features, transpose_a=True).numpy().astype(np.float64)
         moments += tf.matmul(features, missing, transpose_a=True).numpy().astype(np.float64)
 
+    # The phases share one bias. Each gives its weights as without - bias·slope; what they leave decides the bias.
     width, inputs = high - low + 1, last.kernel.shape[3]
-    kernel, bias = np.zeros(last.kernel.shape), np.zeros(last.filters)
     moments = moments.reshape(len(gram), scale, scale, last.filters)
-    constant = len(gram) - 1
+    gram[np.diag_indices(len(gram) - 1)] += RIDGE * np.trace(gram) / len(gram)
+    sums, totals = gram[-1], moments[-1]
+    solved, left, pixels = {}, 0.0, 0.0
     for a, b in itertools.product(range(scale), repeat=2):
         rows, columns = shifts[a] - low, shifts[b] - low
-        cells = (rows[:, None] * width + columns)[..., None] * inputs + np.arange(inputs)
-        chosen = np.append(cells.ravel(), constant)
-        matrix = gram[np.ix_(chosen, chosen)]
-        matrix[np.diag_indices(len(chosen))] += RIDGE * np.trace(gram) / len(gram)
-        solution = np.linalg.solve(matrix, moments[chosen, a, b])
-        weights = solution[:-1].reshape(len(rows), len(columns), inputs, last.filters)
+        cells = ((rows[:, None] * width + columns)[..., None] * inputs + np.arange(inputs)).ravel()
+        right = np.column_stack([moments[cells, a, b], sums[cells]])
+        solution = np.linalg.solve(gram[np.ix_(cells, cells)], right)
+        without, slope = solution[:, :-1], solution[:, -1]
+        left += totals[a, b] - sums[cells] @ without
+        pixels += sums[-1] - sums[cells] @ slope
+        solved[a, b] = without, slope
+    bias = left / pixels
+
+    kernel = np.zeros(last.kernel.shape)
+    for (a, b), (without, slope) in solved.items():
+        weights = without - np.outer(slope, bias)
+        weights = weights.reshape(len(taps[a]), len(taps[b]), inputs, last.filters)
         kernel[np.ix_(taps[a], taps[b])] = weights.transpose(0, 1, 3, 2)
-        bias += solution[-1] / scale**2  # one bias for all phases
     last.kernel.assign(kernel)
     last.bias.assign(bias)
 
