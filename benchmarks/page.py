@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.chart import draw
+from benchmarks.generated import settle
 from benchmarks.record import RESULTS
 from zoo.errors import exit_on_usage_error
 
@@ -189,13 +190,7 @@ def main(arguments: list[str] | None = None) -> int:
         path = RESULTS / f"{name}.json"
         if path.is_file():
             wanted[path.with_suffix(".svg")] = draw(json.loads(path.read_text(encoding="utf-8")))
-    stale = [path for path, text in wanted.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
-    for path in stale:
-        if flags.check:
-            print(f"{path.name} is not what benchmarks/results says", file=sys.stderr)
-        else:
-            path.write_text(wanted[path], encoding="utf-8")
-    return int(flags.check and bool(stale))
+    return settle(wanted, flags.check)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import json
 import sys
 from pathlib import Path
 
+from benchmarks.generated import settle
 from benchmarks.record import RESULTS
 from export.files import whole
 from zoo.errors import UsageError, exit_on_usage_error
@@ -110,20 +111,11 @@ def main(arguments: list[str] | None = None) -> int:
     if bool(flags.runs) != bool(flags.question):
         raise UsageError("Expected runs and the --question that they answer. Received: one without the other")
     comparisons = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.is_file() else {}
-    if flags.check:
-        current = PAGE.read_text(encoding="utf-8") == page(comparisons)
-        if not current:
-            print(
-                f"docs/{PAGE.name} is not what {FIGURES.name} says: run python -m benchmarks.recipes", file=sys.stderr
-            )
-        return int(not current)
-    if flags.runs:
+    if flags.runs and not flags.check:
         comparisons[flags.question] = compare([figures_of(run) for run in flags.runs])
         with whole(FIGURES) as unfinished:
             unfinished.write_text(json.dumps(comparisons, indent=1) + "\n", encoding="utf-8")
-    PAGE.write_text(page(comparisons), encoding="utf-8")
-    print(PAGE)
-    return 0
+    return settle({PAGE: page(comparisons)}, flags.check)
 
 
 if __name__ == "__main__":

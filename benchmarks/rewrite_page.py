@@ -9,6 +9,7 @@ import json
 import sys
 from pathlib import Path
 
+from benchmarks.generated import settle
 from benchmarks.record import RESULTS
 from zoo.errors import UsageError, exit_on_usage_error
 
@@ -62,13 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true")
     flags = parser.parse_args(arguments)
     text = table(json.loads((RESULTS / "rewrite.json").read_text(encoding="utf-8")))
-    old = [path for path in PAGES if path.read_text(encoding="utf-8") != insert(path.read_text(encoding="utf-8"), text)]
-    for path in old:
-        if flags.check:
-            print(f"{path.relative_to(ROOT)} is not what benchmarks/results/rewrite.json says", file=sys.stderr)
-        else:
-            path.write_text(insert(path.read_text(encoding="utf-8"), text), encoding="utf-8")
-    return int(flags.check and bool(old))
+    return settle({path: insert(path.read_text(encoding="utf-8"), text) for path in PAGES}, flags.check)
 
 
 if __name__ == "__main__":

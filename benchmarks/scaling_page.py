@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.chart import draw
+from benchmarks.generated import settle
 from benchmarks.record import RESULTS
 from zoo.errors import exit_on_usage_error
 
@@ -132,14 +133,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true")
     flags = parser.parse_args(arguments)
     record = json.loads((RESULTS / "scaling.json").read_text(encoding="utf-8"))
-    wanted = {PAGE: page(record), CHART: draw(record)}
-    old = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
-    for path in old:
-        if flags.check:
-            print(f"{path.relative_to(ROOT)} is not what benchmarks/results/scaling.json says", file=sys.stderr)
-        else:
-            path.write_text(wanted[path], encoding="utf-8")
-    return int(flags.check and bool(old))
+    return settle({PAGE: page(record), CHART: draw(record)}, flags.check)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import json
 import sys
 from pathlib import Path
 
+from benchmarks.generated import settle
 from benchmarks.record import RESULTS
 from export.preset_pages import inserted
 from zoo.errors import exit_on_usage_error
@@ -52,11 +53,11 @@ def page(text: str) -> str:
 
 @exit_on_usage_error
 def main(arguments: list[str] | None = None) -> int:
-    """The command."""
-    argparse.ArgumentParser(prog="python -m benchmarks.upscale_page", description=__doc__).parse_args(arguments)
-    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-    print(PAGE)
-    return 0
+    """The command; returns 0, or 1 with `--check` where the page is out of date."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.upscale_page", description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true")
+    flags = parser.parse_args(arguments)
+    return settle({PAGE: page(PAGE.read_text(encoding="utf-8"))}, flags.check)
 
 
 if __name__ == "__main__":
