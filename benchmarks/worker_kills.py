@@ -25,7 +25,7 @@ from zoo.training.interruption import LOST
 TRAIN = Path(__file__).parent.parent / "train.py"
 SMALL = [
     "--model=fsrcnn_s", "--scale=2", "--lr_size=12", "--batch=24", "--warmup=5", "--checkpoint_every=10",
-    "--validate_every=10", "--log_every=1", "--noexport",
+    "--validate_every=10", "--log_every=1", "--noexport", "--jit=off",
 ]  # fmt: skip
 SECONDS_PER_PROCESS = 300
 SECONDS_TO_STOP = 30

@@ -49,7 +49,7 @@ def test_the_help_of_training_has_every_flag_its_choices_and_its_default():
         assert all(str(choice) in words for choice in field.metadata["choices"] or ())
     assert "One of l1, charbonnier, mse. Default: l1." in text and "  --workdir             Folder of the run." in text
     words = " ".join(text.split())
-    assert "Default: --jit." in words and "Default: --nofreeze_body." in words
+    assert "One of auto, on, off. Default: auto." in words and "Default: --nofreeze_body." in words
     assert max(map(len, text.splitlines())) <= 104
     assert set(help.GROUPS) <= {field.name for field in dataclasses.fields(TrainConfig)}
 

@@ -57,7 +57,7 @@ NOT_RUN = {
 }
 # Flags that make what is run here small; the last of two flags alike counts.
 SMALL = {
-    r"zoo train|python train.py": "--steps=2 --batch=2 --lr_size=12 --noexport --nojit",
+    r"zoo train|python train.py": "--steps=2 --batch=2 --lr_size=12 --noexport --jit=off",
     r"python -m export |zoo export": "--sizes=24x32 --gate=off",
 }
 FOLDERS = {"photos": 2, "my_pictures": 3, "my_valid": 1, "Set5/HR": 2, "Set14/HR": 1, "BSD100/HR": 1}

@@ -19,7 +19,7 @@ TRAIN = Path(__file__).parent.parent / "train.py"
 LIMIT = 600  # seconds, for every process
 SMALL = [
     "--model=fsrcnn_s", "--scale=2", "--lr_size=16", "--batch=4", "--steps=80", "--warmup=5",
-    "--checkpoint_every=10", "--validate_every=40", "--log_every=1",
+    "--checkpoint_every=10", "--validate_every=40", "--log_every=1", "--jit=off",
 ]  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from zoo.training.recipes import RECIPES, recipe
         ({"channels": 2}, "Expected channels to be one of 1, 3. Received: 2"),
         ({"steps": 1.5}, "Expected steps to be a whole number. Received: 1.5"),
         ({"steps": True}, "Expected steps to be a whole number. Received: True"),
-        ({"jit": 1}, "Expected jit to be true or false. Received: 1"),
+        ({"freeze_body": 1}, "Expected freeze_body to be true or false. Received: 1"),
         ({"learning_rate": "fast"}, "Expected learning_rate to be a number. Received: 'fast'"),
         ({"learning_rate": float("nan")}, "Expected learning_rate to be at least 0.0. Received: nan"),
         ({"ema": 1.5}, "Expected ema to be at most 1.0. Received: 1.5"),
@@ -37,7 +37,7 @@ def test_a_wrong_value_is_refused_in_one_sentence(values, sentence):
 
 
 def test_a_config_comes_back_from_json(tmp_path):
-    config = TrainConfig(model="espcn", learning_rate=1, lr_multipliers="upsampler=0.1", jit=False)
+    config = TrainConfig(model="espcn", learning_rate=1, lr_multipliers="upsampler=0.1", jit="off")
     assert config.learning_rate == 1.0 and isinstance(config.learning_rate, float)
     config.save(tmp_path / "config.json")
     assert TrainConfig.load(tmp_path / "config.json") == config
@@ -52,7 +52,7 @@ def test_a_file_that_is_no_config_is_refused(tmp_path, text):
 
 def test_only_what_decides_the_weights_counts_as_a_difference():
     config = TrainConfig()
-    harmless = dataclasses.replace(config, checkpoint_every=7, validate_every=7, log_every=7, jit=False, threads=1)
+    harmless = dataclasses.replace(config, checkpoint_every=7, validate_every=7, log_every=7, jit="off", threads=1)
     assert harmless.differences(config) == []
     assert dataclasses.replace(config, seed=5).differences(config) == ["seed: 5 instead of 0"]
 

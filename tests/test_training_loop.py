@@ -13,12 +13,12 @@ import tensorflow as tf
 import zoo
 from zoo.errors import UsageError
 from zoo.training import TrainConfig, loop
-from zoo.training.checkpoint import Checkpoints, claim_workdir
+from zoo.training.checkpoint import Checkpoints, note_environment
 from zoo.training.optimizers import make_optimizer
 
 TINY = TrainConfig(
     model="fsrcnn_s", scale=2, steps=12, batch=2, lr_size=12, warmup=2, seed=3,
-    checkpoint_every=4, validate_every=6, log_every=2, jit=False,
+    checkpoint_every=4, validate_every=6, log_every=2, jit="off",
 )  # fmt: skip
 
 
@@ -60,8 +60,8 @@ def stop_after(monkeypatch, count):
     """Makes the loop die inside a step, as a process that is killed does: nothing is saved on the way out."""
     make_step = loop.make_step
 
-    def make(*args):
-        step, calls = make_step(*args), iter(range(count))
+    def make(*args, **options):
+        step, calls = make_step(*args, **options), iter(range(count))
 
         def dying(batch, asked):
             if next(calls, None) is None:
@@ -169,8 +169,8 @@ def test_a_workdir_of_another_run_is_refused_with_the_difference(whole):
 
 def test_another_jit_setting_goes_on_with_a_warning(killed, tmp_path, caplog):
     shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
-    claim_workdir(dataclasses.replace(TINY, jit=True, log_every=3), tmp_path)
-    assert "jit is True and was False when this run started" in caplog.text
+    note_environment(dataclasses.replace(TINY, log_every=3), tmp_path, "on")
+    assert "jit is 'on' and was 'off' when this run started" in caplog.text
     assert "threads" not in caplog.text
 
 

@@ -89,7 +89,7 @@ def steps_done(optimizer: keras.optimizers.Optimizer) -> int:
 
 
 def claim_workdir(config: TrainConfig, workdir: Path) -> None:
-    """Makes `workdir` this run's, or finds that it is already; says where the machine differs from before.
+    """Makes `workdir` this run's, or finds that it is already.
 
     Raises:
         UsageError: if the folder belongs to a run with another configuration; the difference is named.
@@ -105,7 +105,11 @@ def claim_workdir(config: TrainConfig, workdir: Path) -> None:
             )
     write_whole(path, lambda temporary: config.save(temporary))
 
-    path, now = workdir / "environment.json", environment(config)
+
+def note_environment(config: TrainConfig, workdir: Path, jit: str) -> None:
+    """Keeps what decides the last bits of the weights; warns where it differs from when the run started."""
+    workdir.mkdir(parents=True, exist_ok=True)
+    path, now = workdir / "environment.json", environment(config, jit)
     if path.exists():
         before = json.loads(path.read_text())
         for name, value in now.items():
@@ -118,11 +122,11 @@ def claim_workdir(config: TrainConfig, workdir: Path) -> None:
     write_whole(path, lambda temporary: temporary.write_text(json.dumps(now, indent=2) + "\n"))
 
 
-def environment(config: TrainConfig) -> dict:
+def environment(config: TrainConfig, jit: str) -> dict:
     """Returns what, besides the configuration, decides the last bits of the weights."""
     return {
         "threads": config.threads or len(os.sched_getaffinity(0)),
-        "jit": config.jit,
+        "jit": jit,
         "devices": sorted({device.device_type for device in tf.config.list_logical_devices()}),
         "processor": _processor(),
         "tensorflow": tf.__version__,

@@ -68,7 +68,9 @@ class TrainConfig:
     checkpoint_every: int = _option(500, "Steps between two checkpoints.", minimum=1, harmless=True)
     validate_every: int = _option(1000, "Steps between two validations.", minimum=1, harmless=True)
     log_every: int = _option(100, "Steps between two lines of the log.", minimum=1, harmless=True)
-    jit: bool = _option(True, "Compile the forward and backward pass with XLA.", harmless=True)
+    jit: str = _option(
+        "auto", "Compile the step with XLA; auto: if that is faster.", choices=("auto", "on", "off"), harmless=True
+    )
     threads: int = _option(0, "Threads that one operation may use; 0: all cores.", minimum=0, harmless=True)
 
     def __post_init__(self):

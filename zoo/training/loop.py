@@ -13,8 +13,9 @@ from zoo.complexity import receptive_field
 from zoo.data import check_disjoint
 from zoo.errors import UsageError
 from zoo.training import start
-from zoo.training.checkpoint import Checkpoints, claim_workdir, steps_done
+from zoo.training.checkpoint import Checkpoints, claim_workdir, note_environment, steps_done
 from zoo.training.comparison import Comparison
+from zoo.training.compilation import choose_jit
 from zoo.training.config import TrainConfig
 from zoo.training.input import open_batches, open_picture, open_source
 from zoo.training.interruption import Interrupted, Interruption
@@ -150,6 +151,13 @@ def set_up(config: TrainConfig, workdir: Path, source, valid, workers: Workers |
         else:
             LOGGER.info("Going on from the checkpoint of step %d in %s", resumed, workdir)
     workers.share([v.value for v in (*model.variables, *average.variables, *optimizer.variables)])
+    with strategy.scope():
+        compiled = tf.Variable(0)
+    if workers.chief:
+        jit = choose_jit(config, workdir, model, shave, strategy.num_replicas_in_sync)
+        note_environment(config, workdir, jit)
+        compiled.assign(int(jit == "on"))
+    workers.share([compiled])
     return Run(
         config=config,
         workdir=workdir,
@@ -157,7 +165,7 @@ def set_up(config: TrainConfig, workdir: Path, source, valid, workers: Workers |
         average=average,
         optimizer=optimizer,
         checkpoints=checkpoints,
-        step=make_step(model, average, optimizer, config, shave, strategy),
+        step=make_step(model, average, optimizer, config, shave, strategy, jit=bool(tf.convert_to_tensor(compiled))),
         validation=Validation(valid, average) if workers.chief else None,
         comparison=Comparison(open_picture(config, valid), config.scale, model.name) if workers.chief else None,
         workers=workers,

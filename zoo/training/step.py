@@ -12,7 +12,7 @@ LOSSES = {
 }
 
 
-def make_gradient(model: keras.Model, config: TrainConfig, shave: int, replicas: int = 1):
+def make_gradient(model: keras.Model, config: TrainConfig, shave: int, replicas: int = 1, jit: bool = True):
     """Returns a function (weights, constants, lr, hr) → vector: the flat gradient, and the loss behind it.
 
     The weights come in as tensors, so that XLA sees a pure function and no device's variables: that is what
@@ -21,7 +21,7 @@ def make_gradient(model: keras.Model, config: TrainConfig, shave: int, replicas:
     """
     penalty = LOSSES[config.loss]
 
-    @tf.function(jit_compile=config.jit)
+    @tf.function(jit_compile=jit)
     def gradient(weights, constants, lr, hr):
         with tf.GradientTape() as tape:
             tape.watch(weights)
@@ -36,12 +36,12 @@ def make_gradient(model: keras.Model, config: TrainConfig, shave: int, replicas:
     return gradient
 
 
-def make_total(model, config: TrainConfig, shave: int, strategy):
+def make_total(model, config: TrainConfig, shave: int, strategy, jit: bool = True):
     """Returns a function (batch, asked) → vector: `make_gradient`'s and `asked`, added up over all replicas.
 
     It is the only thing that devices and machines exchange in a step. To be called inside a `tf.function`.
     """
-    gradient = make_gradient(model, config, shave, strategy.num_replicas_in_sync)
+    gradient = make_gradient(model, config, shave, strategy.num_replicas_in_sync, jit)
 
     def local(lr, hr, asked):
         weights = [tf.convert_to_tensor(v.value) for v in model.trainable_variables]
@@ -54,7 +54,7 @@ def make_total(model, config: TrainConfig, shave: int, strategy):
     return total
 
 
-def make_step(model, average, optimizer, config: TrainConfig, shave: int, strategy):
+def make_step(model, average, optimizer, config: TrainConfig, shave: int, strategy, jit: bool = True):
     """Returns a function (batch, asked=0) → (loss, norm of the gradient, asked), one update of `model` and `average`.
 
     `asked` is a float32 tensor that may differ between workers, and is their sum for each of them afterwards: how they
@@ -65,8 +65,9 @@ def make_step(model, average, optimizer, config: TrainConfig, shave: int, strate
         average: a clone of it that holds the exponential moving average of the weights.
         optimizer: built for the trainable variables of `model`.
         shave: HR pixels left out of the loss at each side.
+        jit: whether XLA compiles the forward and backward pass.
     """
-    total = make_total(model, config, shave, strategy)
+    total = make_total(model, config, shave, strategy, jit)
     shapes = [tuple(v.shape) for v in model.trainable_variables]
     sizes = [tf.TensorShape(shape).num_elements() for shape in shapes]
 
