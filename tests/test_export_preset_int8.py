@@ -36,18 +36,7 @@ def test_the_card_says_what_int8_costs(name):
     assert set(zoo.card(name)["int8_loss_db"]) >= {"Set5", "Set14"}
 
 
-# Strict: whoever mends int8 for it takes the mark away.
-BEYOND = pytest.mark.xfail(strict=True, reason="fsrcnn_x2 loses 0.11 dB on Set5: its 37.20 dB feel each level more")
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[BEYOND] if name == "fsrcnn_x2" else [])
-        for name in NAMES
-        if zoo.card(name)["model"] in ("espcn", "fsrcnn", "fsrcnn_s")
-    ],
-)
+@pytest.mark.parametrize("name", [name for name in NAMES if zoo.card(name)["model"] in ("espcn", "fsrcnn", "fsrcnn_s")])
 def test_int8_loses_at_most_a_tenth_of_a_decibel(name):
     assert min(zoo.card(name)["int8_loss_db"].values()) >= -0.10
 
