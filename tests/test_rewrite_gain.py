@@ -80,7 +80,7 @@ def test_costs_and_picks_are_those_that_were_measured():
     record = json.loads(RESULTS.read_text(encoding="utf-8"))
     assert record["costs"] == gain.COSTS, "copy the costs that `python -m benchmarks.rewrite` printed"
     right, networks = record["picked_the_faster"]
-    assert networks >= 10
+    assert networks >= 10 and right >= 0.9 * networks
     assert right == sum(each["picked_the_faster"] for each in record["networks"])
 
 

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 # Time relative to one multiplication of a convolution whose output maps fill the vector width.
 COSTS = {
     "convolution": 1.0,
-    "transposed": 1.49,
-    "scattered": 23.39,
-    "repeated": 72.46,
-    "interpolated": 55.33,
-    "moved": 29.77,
+    "transposed": 1.92,
+    "scattered": 13.71,
+    "repeated": 41.26,
+    "interpolated": 40.82,
+    "moved": 16.5,
 }
 # Output maps come in vectors of sixteen: one map costs as much as sixteen.
 VECTOR = 16
