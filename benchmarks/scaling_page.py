@@ -33,7 +33,7 @@ each weight, for the loss and for the wish to stop. In a ring of N workers each 
 
     seconds = slope · batch / N + offset  +  2 · (N - 1) · (latency + bytes / (N · bandwidth))
 
-The first two terms are a line through the measured step at {shares} patches (LR {lr_size}, Adam, all cores, XLA where faster;
+The first two terms are a line through the measured step at {shares} patches (LR {lr_size}, Adam, XLA if faster;
 largest deviation in the table above). The last one is a ring (Patarasuk, Yuan 2009): 2·(N - 1) messages, one after the
 other. `latency` is that of the stated network and what TensorFlow's software adds, which was measured between two
 processes over the loopback: {latency:.0f} µs per message; the loopback's bandwidth was {bandwidth:.1f} Gbit/s. Nothing
