@@ -1,5 +1,6 @@
 """The training loop: one for every model, on one device, several devices and several machines."""
 
+import contextlib
 import dataclasses
 import logging
 import time
@@ -17,7 +18,7 @@ from zoo.training.checkpoint import Checkpoints, claim_workdir, note_environment
 from zoo.training.comparison import Comparison
 from zoo.training.compilation import choose_jit
 from zoo.training.config import TrainConfig
-from zoo.training.input import open_batches, open_picture, open_source
+from zoo.training.input import drawn_ahead, open_batches, open_picture, open_source
 from zoo.training.interruption import Interrupted, Interruption
 from zoo.training.optimizers import LearningRate, make_optimizer
 from zoo.training.progress import Recorder, Stopwatch
@@ -92,8 +93,11 @@ def run_steps(run: Run, source, valid) -> dict:
     """Takes the steps that are left and writes the results, which it returns."""
     config, workdir, done = run.config, run.workdir, steps_done(run.optimizer)
     try:
-        with Recorder(workdir, done, config.steps, run.workers.chief) as recorder, Interruption() as interruption:
-            batches = open_batches(run.workers.strategy, source, config, done)
+        with (
+            Recorder(workdir, done, config.steps, run.workers.chief) as recorder,
+            contextlib.closing(drawn_ahead(open_batches(run.workers.strategy, source, config, done))) as batches,
+            Interruption() as interruption,
+        ):
             take_steps(run, batches, recorder, interruption)
         results = {}
         if run.workers.chief:
