@@ -66,11 +66,12 @@ def insert(simulation: Simulation, skip: Skip) -> bytes:
     model, graph = simulation.model, simulation.model.subgraphs[0]
     image, maps = graph.tensors[simulation.input], graph.tensors[skip.maps]
     channels = int(image.shape[-1])
+    added = COPIES * channels
     for name, shape, data in (
-        (b"skip/weights", [COPIES * channels, 1, 1, channels], _copies(channels)),
-        (b"skip/bias", [COPIES * channels], np.zeros(COPIES * channels)),
-        (b"skip/scaled", [*image.shape[:-1], COPIES * channels], None),
-        (b"skip/joined", [*maps.shape[:-1], int(maps.shape[-1]) + COPIES * channels], None),
+        (b"skip/weights", [added, 1, 1, channels], _copies(channels)),
+        (b"skip/bias", [added], np.zeros(added)),
+        (b"skip/scaled", [*image.shape[:-1], added], None),
+        (b"skip/joined", [*maps.shape[:-1], int(maps.shape[-1]) + added], None),
     ):
         tensor = schema.TensorT(shape=shape, type=schema.TensorType.FLOAT32, buffer=0, name=name, hasRank=True)
         if data is not None:
@@ -90,8 +91,8 @@ def insert(simulation: Simulation, skip: Skip) -> bytes:
     graph.operators = [*graph.operators[: skip.last], *steps, *graph.operators[skip.last :]]
     weights = simulation.operations[skip.last][1][1]
     kernels = simulation.constants[weights]
-    zeros = np.zeros((*kernels.shape[:-1], COPIES * channels), np.float32)
-    graph.tensors[weights].shape = [*kernels.shape[:-1], kernels.shape[-1] + COPIES * channels]
+    zeros = np.zeros((*kernels.shape[:-1], added), np.float32)
+    graph.tensors[weights].shape = [*kernels.shape[:-1], kernels.shape[-1] + added]
     last.inputs = [joined, *(int(index) for index in last.inputs[1:])]
     return simulation.content(constants={weights: np.concatenate([kernels, zeros], axis=-1)})
 
