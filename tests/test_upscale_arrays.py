@@ -182,6 +182,7 @@ def test_ensemble_is_the_mean_of_eight(tflite, dtype):
 def test_a_chain_is_one_network_after_another(tflite):
     first, second = open_engine(tflite("luma3")), open_engine(tflite("luma"))
     chain = Chain([first, second])
+    first, second = chain.engines
     assert (chain.scale, chain.channels, chain.radius) == (6, 1, 4 + 2)
     image = photo(26, 19)
     grey = image[..., 0]

@@ -1,15 +1,14 @@
-"""TFLite files in OpenVINO: the same results, tiles exact, and TFLite wherever it would not be so."""
+"""TFLite files in OpenVINO: the same results, tiles exact."""
 
 import platform
-import sys
 
 import numpy as np
 import pytest
-import tensorflow as tf
-from upscale_cases import files, network
+from upscale_cases import files
 
-from zoo.upscale import open_engine, tiles, upscale
-from zoo.upscale.openvino import MACHINES, OpenVINOEngine, Unfit, fastest
+from zoo.upscale import tiles, upscale
+from zoo.upscale.fastest import MACHINES, fastest
+from zoo.upscale.openvino import OpenVINOEngine
 from zoo.upscale.tflite import TFLiteEngine
 
 pytest.importorskip("openvino")
@@ -49,41 +48,3 @@ def test_a_file_of_a_fixed_size(tflite):
     assert type(engine) is OpenVINOEngine and engine.size == (24, 40)
     picture = (255 * NOISE[..., 0]).astype(np.uint8)
     assert np.abs(upscale(picture, engine).astype(int) - upscale(picture, expected)).max() <= 1
-
-
-def test_presets_files_and_keras_models_run_in_it(tflite):
-    for model in ("espcn_x3", tflite("luma"), network("luma")):
-        assert type(open_engine(model)) is OpenVINOEngine
-
-
-def test_tflite_where_it_is_not_installed_or_not_measured(tflite, monkeypatch):
-    content = tflite("luma").read_bytes()
-    with monkeypatch.context() as patch:
-        patch.setitem(sys.modules, "openvino", None)
-        assert type(fastest(content, "luma")) is TFLiteEngine
-    with monkeypatch.context() as patch:
-        patch.setattr(platform, "machine", lambda: "aarch64")
-        assert type(fastest(content, "luma")) is TFLiteEngine
-    assert type(fastest(content, "luma")) is OpenVINOEngine
-
-
-def test_tflite_where_the_results_differ(tflite, monkeypatch):
-    honest = OpenVINOEngine.run
-    monkeypatch.setattr(OpenVINOEngine, "run", lambda self, lr_image: np.roll(honest(self, lr_image), 1, axis=0))
-    assert type(fastest(tflite("luma").read_bytes(), "luma")) is TFLiteEngine
-
-
-def test_a_quantised_file_stays_with_tflite(tmp_path):
-    kernel = np.random.default_rng(1).normal(0, 0.3, (3, 3, 1, 4)).astype(np.float32)
-
-    @tf.function(input_signature=[tf.TensorSpec((1, 16, 20, 1))])
-    def enlarge(x):
-        return tf.nn.depth_to_space(tf.nn.conv2d(x, kernel, 1, "SAME"), 2)
-
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([enlarge.get_concrete_function()])
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ([NOISE[None, :16, :20, :1]] for _ in range(2))
-    content = converter.convert()
-    with pytest.raises(Unfit, match="quantised"):
-        OpenVINOEngine(TFLiteEngine(content, "int8"))
-    assert type(fastest(content, "int8")) is TFLiteEngine

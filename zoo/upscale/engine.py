@@ -1,5 +1,6 @@
 """Engines: a network behind one call, be it a preset, a `.tflite` or `.keras` file, or a model in memory."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     import keras
 
 
+class Unfit(Exception):
+    """A network that a kind of engine does not take, or does not compute as the others do."""
+
+
 class Engine:
     """A network (h, w, channels) float32 in [0, 1] → (scale·h, scale·w, channels) float32, unclipped.
 
@@ -21,6 +26,8 @@ class Engine:
         radius: an output pixel reads nothing farther than this from its LR pixel, LR px; None where there is no bound.
         unbounded: where `radius` is None, the reason.
         size: the only (height, width) that the network takes, LR px; None if any.
+        cell: (height, width), LR px, of the grid from the picture's corner on whose lines tiles have to meet, so that
+            they change no bit. (1, 1): anywhere.
     """
 
     name: str
@@ -29,14 +36,48 @@ class Engine:
     radius: int | None
     unbounded: str = ""
     size: tuple[int, int] | None = None
+    cell: tuple[int, int] = (1, 1)
 
     def run(self, lr_image: np.ndarray) -> np.ndarray:
         """One picture or tile through the network."""
         raise NotImplementedError
 
+    def run_part(self, lr_image: np.ndarray, rows: slice, columns: slice, ensemble: bool = False) -> np.ndarray:
+        """The network's result for a part of a window, (scale·rows, scale·columns, channels) float32.
+
+        Args:
+            lr_image: the window: the part and around it `radius` px, or fewer where the picture ends.
+            rows, columns: of the part in the window, LR px; in the picture they start on the grid of `cell`.
+            ensemble: average over the 8 flips and quarter turns.
+        """
+        if ensemble:
+            sr_image = ensemble_of(lambda turned, *_: self.run(np.ascontiguousarray(turned)), lr_image)
+        else:
+            sr_image = self.run(lr_image)
+        return sr_image[tuple(slice(part.start * self.scale, part.stop * self.scale) for part in (rows, columns))]
+
     def fingerprint(self) -> str:
         """What tells one network from another, for work that goes on later."""
         return self.name
+
+
+def ensemble_of(run: Callable[[np.ndarray, int, bool], np.ndarray], lr_image: np.ndarray) -> np.ndarray:
+    """The mean of a network's answers to the 8 flips and quarter turns of an image, each turned back.
+
+    Args:
+        run: is given the image mirrored left to right, if `flip`, and then turned `turns` times by `np.rot90`; `turns`
+            and `flip`.
+
+    References: Timofte et al., Seven ways to improve example-based single image super resolution, CVPR 2016, 3.5.
+    """
+    total = 0
+    # The upright four first: a window that is not square changes its size only once.
+    for turns in (0, 2, 1, 3):
+        for flip in (False, True):
+            turned = np.rot90(lr_image[:, ::-1] if flip else lr_image, turns)
+            result = np.rot90(run(turned, turns, flip), -turns)
+            total = total + (result[:, ::-1] if flip else result)
+    return total / np.float32(8)
 
 
 Model = Union[str, Path, "keras.Model", Engine]
@@ -48,8 +89,8 @@ def open_engine(model: Model, threads: int | None = None, radius: int | None = N
     Args:
         model: a preset runs from its TFLite file, without TensorFlow, once the file's hash is the one in its card. A
             Keras model is converted to TFLite with its upsampling in LR space, where its layers allow it. TFLite files
-            run in OpenVINO where the extra `fast` is installed, else in TFLite's own engine.
-        threads: of TFLite or OpenVINO; default as many as the process may use. Keras' backend has settings of its own.
+            run in ncnn or OpenVINO where the extra `fast` is installed, else in TFLite's own engine.
+        threads: default as many as the process may use. Keras' backend has settings of its own.
         radius: the receptive field's radius, LR px, where neither card, metadata nor graph tell it.
 
     Raises:
@@ -61,7 +102,7 @@ def open_engine(model: Model, threads: int | None = None, radius: int | None = N
         from zoo.upscale.keras_models import engine_of
 
         return engine_of(registry.open_model(str(model)) if isinstance(model, (str, Path)) else model, threads, radius)
-    from zoo.upscale.openvino import fastest
+    from zoo.upscale.fastest import fastest
 
     name = str(model)
     if Path(model).suffix == ".tflite":

@@ -9,7 +9,7 @@ import numpy as np
 
 from zoo.errors import UsageError
 from zoo.upscale.engine import Engine
-from zoo.upscale.openvino import fastest
+from zoo.upscale.fastest import fastest
 
 if TYPE_CHECKING:
     import keras

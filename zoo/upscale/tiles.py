@@ -12,6 +12,7 @@ import numpy as np
 
 from zoo.errors import UsageError
 from zoo.upscale.engine import Engine
+from zoo.upscale.fastest import without_cells
 
 # The default window, LR px. Larger ones overlap less, but every size of picture has the engine get ready anew, which
 # costs most of a run: in folders of photographs both are equal, in videos and large pictures the former counts. Memory
@@ -56,7 +57,8 @@ def plan(height: int, width: int, engine: Engine, tile: int | tuple[int, int] | 
 
     Args:
         height, width: of the picture, LR px.
-        tile: the side, or height and width, of the tiles without their overlap, LR px; None: chosen here.
+        tile: the side, or height and width, of the tiles without their overlap, LR px, rounded up to whole cells of
+            the engine; None: chosen here.
 
     Raises:
         UsageError: a network without a bounded reach and a picture too large for it, a tile that is not positive, or
@@ -87,7 +89,12 @@ def plan(height: int, width: int, engine: Engine, tile: int | tuple[int, int] | 
         sides = (tile, tile) if isinstance(tile, int) else tuple(tile)
         if len(sides) != 2 or min(sides) < 1:
             raise UsageError(f"Expected tile as a positive number of LR px, or two. Received: {tile!r}")
+        if engine.cell != (1, 1):
+            return _on_grid(height, width, engine, sides)
         window = tuple(side + 2 * radius for side in sides)
+    elif engine.cell != (1, 1):
+        columns = min(width, WINDOW // engine.cell[0])
+        return _on_grid(height, width, engine, (WINDOW // columns // engine.cell[0] * engine.cell[0], columns))
     else:
         window = _default_window(height, width, radius)
     return [
@@ -95,6 +102,16 @@ def plan(height: int, width: int, engine: Engine, tile: int | tuple[int, int] | 
         for rows in parts(height, min(window[0], height), radius)
         for columns in parts(width, min(window[1], width), radius)
     ]
+
+
+def _on_grid(height: int, width: int, engine: Engine, sides: tuple[int, int]) -> list[Tile]:
+    """The windows of tiles that consist of whole cells."""
+    axes = []
+    for length, side, cell in zip((height, width), sides, engine.cell):
+        step = math.ceil(side / cell) * cell
+        keeps = [(start, min(start + step, length)) for start in range(0, length, step)]
+        axes.append([Part(max(a - engine.radius, 0), min(b + engine.radius, length), a, b) for a, b in keeps])
+    return [Tile(rows, columns) for rows in axes[0] for columns in axes[1]]
 
 
 def _default_window(height: int, width: int, radius: int) -> tuple[int, int]:
@@ -138,12 +155,8 @@ def run(engine: Engine, height: int, width: int, read: Read, tile=None, ensemble
         if engine.size is not None and (rows, columns) != engine.size:
             missing = [(0, side - length) for side, length in zip(engine.size, (rows, columns))]
             lr_image = np.pad(lr_image, [*missing, (0, 0)], mode="symmetric")
-        sr_image = _ensemble(engine, lr_image) if ensemble else engine.run(lr_image)
-        inside = [
-            slice((part.keep_start - part.start) * engine.scale, (part.keep_stop - part.start) * engine.scale)
-            for part in each
-        ]
-        yield each, sr_image[tuple(inside)]
+        inside = (slice(part.keep_start - part.start, part.keep_stop - part.start) for part in each)
+        yield each, engine.run_part(lr_image, *inside, ensemble)
 
 
 def run_whole(engine: Engine, lr_image: np.ndarray, tile=None, ensemble: bool = False) -> np.ndarray:
@@ -165,23 +178,11 @@ def cut(image: np.ndarray, tile: Tile, scale: int | None = None) -> np.ndarray:
     ]
 
 
-def _ensemble(engine: Engine, lr_image: np.ndarray) -> np.ndarray:
-    """The mean of the network's answers to the 8 flips and turns, each turned back.
-
-    References: Timofte et al., Seven ways to improve example-based single image super resolution, CVPR 2016, 3.5.
-    """
-    total = 0
-    # The upright four first: a window that is not square changes its size only once.
-    for turns in (0, 2, 1, 3):
-        for flip in (False, True):
-            turned = np.rot90(lr_image[:, ::-1] if flip else lr_image, turns)
-            result = np.rot90(engine.run(np.ascontiguousarray(turned)), -turns)
-            total = total + (result[:, ::-1] if flip else result)
-    return total / np.float32(8)
-
-
 class Chain(Engine):
-    """Networks one after another, as one: ×8 is ×4, then ×2. What passes between them is clipped to [0, 1]."""
+    """Networks one after another, as one: ×8 is ×4, then ×2. What passes between them is clipped to [0, 1].
+
+    A tile of the first begins within a cell of the second: engines of cells are replaced by those without.
+    """
 
     def __init__(self, engines: list[Engine]):
         channels = {engine.channels for engine in engines}
@@ -190,6 +191,9 @@ class Chain(Engine):
                 "Expected networks with the same number of channels. "
                 f"Received: {', '.join(f'{engine.name} with {engine.channels}' for engine in engines)}"
             )
+        # A network that comes twice is opened once.
+        known = {id(engine): without_cells(engine) for engine in engines}
+        engines = [known[id(engine)] for engine in engines]
         self.engines, self.channels = engines, channels.pop()
         self.name = " · ".join(engine.name for engine in engines)
         self.scale = math.prod(engine.scale for engine in engines)

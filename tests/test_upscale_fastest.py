@@ -1,0 +1,87 @@
+"""Which engine a TFLite file runs in: the fastest that computes it right, TFLite wherever it would not be so."""
+
+import platform
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from upscale_cases import files, network
+
+from zoo import registry
+from zoo.upscale import Chain, open_engine
+from zoo.upscale.fastest import MACHINES, fastest, without_cells
+from zoo.upscale.ncnn import NcnnEngine
+from zoo.upscale.openvino import OpenVINOEngine
+from zoo.upscale.tflite import TFLiteEngine
+
+if platform.machine().lower() not in MACHINES:
+    pytest.skip("the extra `fast` is used on x86 only", allow_module_level=True)
+pytest.importorskip("ncnn")
+pytest.importorskip("openvino")
+
+
+@pytest.fixture(scope="module")
+def tflite(tmp_path_factory):
+    return files(tmp_path_factory.getbasetemp())
+
+
+def test_presets_files_and_keras_models(tflite):
+    for model in ("espcn_x3", "fsrcnn_x2", tflite("luma"), network("thin")):
+        assert type(open_engine(model)) is NcnnEngine
+    for model in ("srcnn_x3", tflite("bicubic"), tflite("luma", (24, 40)), network("nearest")):
+        assert type(open_engine(model)) is OpenVINOEngine
+
+
+def test_what_is_not_installed_is_passed_over(tflite, monkeypatch):
+    content = tflite("luma").read_bytes()
+    for missing, expected in ((["ncnn"], OpenVINOEngine), (["ncnn", "openvino"], TFLiteEngine)):
+        with monkeypatch.context() as patch:
+            for name in missing:
+                patch.setitem(sys.modules, name, None)
+            assert type(fastest(content, "luma")) is expected
+    assert type(fastest(content, "luma")) is NcnnEngine
+
+
+def test_machines_on_which_nothing_was_measured_have_tflite(tflite, monkeypatch):
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    assert type(fastest(tflite("luma").read_bytes(), "luma")) is TFLiteEngine
+
+
+def test_an_engine_with_other_results_is_passed_over(tflite, monkeypatch):
+    content = tflite("luma").read_bytes()
+    for wrong, expected in ((NcnnEngine, OpenVINOEngine), (OpenVINOEngine, TFLiteEngine)):
+        honest = wrong.run
+        monkeypatch.setattr(wrong, "run", lambda self, image, honest=honest: np.roll(honest(self, image), 1, axis=0))
+        assert type(fastest(content, "luma")) is expected
+
+
+def test_an_engine_that_fails_is_passed_over(tflite, monkeypatch):
+    def fail(self, lr_image):
+        raise RuntimeError("out of something")
+
+    monkeypatch.setattr(NcnnEngine, "run", fail)
+    assert type(fastest(tflite("luma").read_bytes(), "luma")) is OpenVINOEngine
+
+
+def test_a_quantised_file_stays_with_tflite():
+    kernel = np.random.default_rng(1).normal(0, 0.3, (3, 3, 1, 4)).astype(np.float32)
+
+    @tf.function(input_signature=[tf.TensorSpec((1, 16, 20, 1))])
+    def enlarge(x):
+        return tf.nn.depth_to_space(tf.nn.conv2d(x, kernel, 1, "SAME"), 2)
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([enlarge.get_concrete_function()])
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    noise = np.random.default_rng(0).random((1, 16, 20, 1), np.float32)
+    converter.representative_dataset = lambda: ([noise] for _ in range(2))
+    assert type(fastest(converter.convert(), "int8")) is TFLiteEngine
+
+
+def test_a_chain_has_no_cells():
+    engines = [open_engine(name) for name in ("espcn_x2", "espcn_x2", "srcnn_x2")]
+    assert type(engines[0]) is NcnnEngine and without_cells(engines[2]) is engines[2]
+    chain = Chain([engines[0], engines[0], engines[2]])
+    assert [type(engine) for engine in chain.engines] == [OpenVINOEngine] * 3
+    assert chain.engines[0] is chain.engines[1] and chain.fingerprint().count(engines[0].fingerprint()) == 2
+    assert registry.card("espcn_x2")["radius"] == chain.engines[0].radius
