@@ -52,7 +52,7 @@ def write_dynamic(model: keras.Model, path: Path) -> None:
         write_tflite(model, path, None)
         return
     with whole(path) as unfinished:
-        write_tflite(for_cpu(model, crop=False), unfinished, None)
+        write_tflite(for_cpu(model), unfinished, None)
         known = {"scale": scale_of(model), "channels": model.input_shape[-1], "radius": radius}
         unfinished.write_bytes(_with_metadata(unfinished.read_bytes(), json.dumps(known)))
 

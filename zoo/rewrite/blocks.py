@@ -31,17 +31,15 @@ LEAST_INPUTS = 8
 LEAST_GATHERED = 7
 
 
-def for_cpu(model: keras.Model, crop: bool = True) -> keras.Model:
+def for_cpu(model: keras.Model) -> keras.Model:
     """The same function, its convolutions aligned with a CPU's vectors where that is expected to save time.
 
     For conversion to files that run on CPUs: the changed layers are sub-models of plain layers with copies of the
-    weights. Measured with XNNPACK on one thread, 640×360: SRCNN 9-1-5 ×3 takes 0.44 of its time, FSRCNN ×2 0.64.
+    weights. Measured with XNNPACK on one thread, 640×360: SRCNN 9-1-5 ×3 takes 0.44 of its time.
 
     Args:
         model: a functional or Sequential model, channels last, as `to_lr_space` returns it. Nested models are changed
             too.
-        crop: whether blocks may overhang the image and be cut off; that reads the image's size, which engines in
-            browsers cannot do in files of every size.
 
     Returns:
         A new model of the same inputs and outputs; equal at every pixel, borders included.
@@ -50,10 +48,10 @@ def for_cpu(model: keras.Model, crop: bool = True) -> keras.Model:
 
     def changed(layer):
         if isinstance(layer, keras.Model):
-            return for_cpu(layer, crop)
+            return for_cpu(layer)
         convolution = _convolution(layer)
         if convolution is not None:
-            replacement = _replacement(layer, *convolution, multiples.get(id(layer), 1), crop)
+            replacement = _replacement(layer, *convolution, multiples.get(id(layer), 1))
             if replacement is not None:
                 return replacement
         return type(layer).from_config(layer.get_config())
@@ -91,13 +89,13 @@ def best_block(outputs: int, side: int, inputs: int, multiple: int) -> int:
     """The block that costs least, 1 where none is worth it.
 
     Args:
-        multiple: a number that divides the map's height and width whatever the image's size. TensorFlow's padding
-            'same' puts (side - 1) / 2 zeros before the map for a block of 2 at any size, for others at multiples.
+        multiple: a number that divides the map's height and width whatever the image's size: a block must not overhang,
+            to cut it off would read the image's size, which engines in browsers cannot do in files of every size.
     """
     if inputs < LEAST_INPUTS:
         return 1
-    allowed = {2, *(block for block in (2, 3, 4) if multiple % block == 0)}
-    block = min(sorted(allowed), key=lambda each: vectors(outputs, side, each))
+    allowed = [block for block in (1, 2, 3, 4) if multiple % block == 0]
+    block = min(allowed, key=lambda each: vectors(outputs, side, each))
     return block if vectors(outputs, side, block) <= (1 - WORTH) * vectors(outputs, side, 1) else 1
 
 
@@ -146,7 +144,7 @@ def _array(variable) -> np.ndarray:
     return np.asarray(keras.ops.convert_to_numpy(variable))
 
 
-def _replacement(layer, kernel, bias, activation, shuffle: int, multiple: int, crop: bool) -> keras.Model | None:
+def _replacement(layer, kernel, bias, activation, shuffle: int, multiple: int) -> keras.Model | None:
     side, _, inputs, outputs = kernel.shape
     image = keras.Input((None, None, inputs), dtype=layer.compute_dtype)
     # Names that Keras would number on would make another file of the same network each time.
@@ -159,14 +157,12 @@ def _replacement(layer, kernel, bias, activation, shuffle: int, multiple: int, c
         convolve.set_weights([kernel.transpose(0, 2, 1, 3), bias])
         return model
     block = best_block(outputs, side, inputs, multiple)
-    if block == 1 or (multiple % block and not crop):
+    if block == 1:
         return None
     convolve = keras.layers.Conv2D(
         block**2 * outputs, side + block - 1, strides=block, activation=activation, **options
     )
     x = DepthToSpace(block * shuffle, dtype=layer.dtype_policy, name="shuffle")(convolve(image))
-    if multiple % block:
-        x = CropTo(shuffle, dtype=layer.dtype_policy, name="crop")([x, image])
     convolve.set_weights(_shuffled_with(block_kernel(kernel, block), np.tile(bias, block**2), block, shuffle))
     return keras.Model(image, x, name=layer.name)
 
@@ -181,33 +177,3 @@ def _shuffled_with(kernel: np.ndarray, bias: np.ndarray, block: int, scale: int)
         parts = weights.reshape(*weights.shape[:-1], block, block, scale, scale, -1)
         reordered.append(np.moveaxis(parts, -3, -4).reshape(weights.shape))
     return reordered
-
-
-@keras.saving.register_keras_serializable("zoo")
-class CropTo(keras.layers.Layer):
-    """Cuts the end of a map off, so that it is `scale` times as high and wide as another one.
-
-    Args:
-        scale: how many of its pixels belong to one of the other's.
-
-    Input: the map (N, H', W', C) and the other (N, H, W, …), H' ≥ scale·H. Output shape: (N, scale·H, scale·W, C).
-    """
-
-    def __init__(self, scale: int, **kwargs):
-        super().__init__(**kwargs)
-        self.scale = scale
-
-    def call(self, inputs):
-        larger, other = inputs
-        batch, rows, columns, channels = keras.ops.shape(larger)
-        height, width = (self.scale * side for side in keras.ops.shape(other)[1:3])
-        # As rows of values: TFLite cuts along the last axis in one piece, pixel by pixel it takes as long as a layer.
-        flat = keras.ops.reshape(larger, (batch, rows, columns * channels))
-        return keras.ops.reshape(flat[:, :height, : width * channels], (batch, height, width, channels))
-
-    def compute_output_shape(self, input_shapes):
-        (batch, _, _, channels), (_, height, width, _) = input_shapes
-        return batch, *(None if side is None else self.scale * side for side in (height, width)), channels
-
-    def get_config(self):
-        return {**super().get_config(), "scale": self.scale}

@@ -28,7 +28,8 @@ def upscale(
             premultiplied); uint8 or uint16.
         model: a preset's name, a `.tflite` or `.keras` file, a `keras.Model`, or an engine from `open_engine`, which
             saves opening it again for every picture.
-        tile: side, or height and width, of the tiles without their overlap, LR px. Default: chosen for memory.
+        tile: side, or height and width, of the tiles without their overlap, LR px; an engine that works in cells
+            rounds it up to whole ones. Default: chosen for memory.
         ensemble: average the network over the 8 flips and quarter turns: 8 times the work.
         threads: for presets and TFLite files; default as many as the process may use.
 
