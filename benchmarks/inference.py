@@ -3,8 +3,8 @@
 Every network in LR form and with a deconvolution (one function, the same weights), at ×3 → 1920×1080 and ×2 →
 1280×720, on 1 and on 2 threads. Outputs are checked against Keras before anything is timed. Each number of threads has
 a process of its own, bound to as many cores. `zoo` is what `zoo.upscale` runs: the file for every size, whose
-convolutions fit a CPU's vectors, in OpenVINO where it is installed; `TFLite` the same file in TFLite's own engine; the
-engines after them have the file as the rewrite leaves it.
+convolutions fit a CPU's vectors, in ncnn or OpenVINO where they are installed; `TFLite` the same file in TFLite's own
+engine; the engines after them have the file as the rewrite leaves it.
 """
 
 import json

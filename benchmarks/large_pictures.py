@@ -50,15 +50,16 @@ def whole_against_tiled(path: Path, quick: bool) -> list[dict]:
     """Largest differences between the whole picture and tiles of awkward sides, for the engines of `zoo.upscale`."""
     from zoo.registry import create_model
     from zoo.upscale import open_engine, upscale
+    from zoo.upscale.fastest import without_cells
     from zoo.upscale.keras_models import KerasEngine
     from zoo.upscale.tflite import TFLiteEngine
     from zoo.upscale.tiles import run_whole
 
     image = picture(120, 161) if quick else picture(241, 355)
     lr_image = np.random.default_rng(3).random((*image.shape[:2], 1), np.float32)
-    engines = {"TFLite": TFLiteEngine(path.read_bytes(), path.name)}
-    if type(fastest := open_engine(path)) is not TFLiteEngine:
-        engines[type(fastest).__name__.removesuffix("Engine")] = fastest
+    fastest = open_engine(path)
+    candidates = (TFLiteEngine(path.read_bytes(), path.name), without_cells(fastest), fastest)
+    engines = {type(engine).__name__.removesuffix("Engine"): engine for engine in candidates}
     engines["Keras"] = KerasEngine(create_model("espcn", scale=SCALE))
     rows = []
     for name, engine in engines.items():
