@@ -15,7 +15,7 @@ import numpy as np
 
 # What a figure may depend on; named with it where installed.
 PACKAGES = (
-    "tensorflow", "keras", "ai-edge-litert", "openvino", "numpy", "pillow", "onnxruntime",
+    "tensorflow", "keras", "ai-edge-litert", "ncnn", "openvino", "numpy", "pillow", "onnxruntime",
     "opencv-python-headless", "torch"
 )  # fmt: skip
 

@@ -74,6 +74,8 @@ class NcnnEngine(Engine):
             raise Unfit("nothing to gain")
         self.name, self.scale, self.channels, self.radius = engine.name, engine.scale, engine.channels, engine.radius
         self.original, self.threads, self.fingerprint = engine, engine.threads, engine.fingerprint
+        last = self._layers[-1]
+        self._blocked = len(last.kernel) == BLOCKED and last.activation == "linear"
         self._margin = sum(len(layer.kernel) // 2 for layer in self._layers)
         # A network's memory goes from one core's cache to the other's if threads share it: half as fast.
         self._own = threading.local()
@@ -119,8 +121,8 @@ class NcnnEngine(Engine):
         # The margins are lost where the picture goes on; the last layer has its own still.
         margin, cuts = len(self._layers[-1].kernel) // 2, borders.cuts()
         rows, columns = (side - (self._margin - margin) * cut for side, cut in zip(window.shape, cuts))
-        network = self._network(borders, (bool(rows % 2), bool(columns % 2)))
-        extractor = network.create_extractor()
+        odd = bool(self._blocked and rows % 2), bool(self._blocked and columns % 2)
+        extractor = self._network(borders, odd).create_extractor()
         # ncnn works on this memory, channels first.
         channels = np.ascontiguousarray(window.transpose(2, 0, 1), np.float32)
         extractor.input("maps0", ncnn.Mat(channels))
@@ -146,7 +148,7 @@ class NcnnEngine(Engine):
         network.opt.num_threads = 1
         network.opt.use_winograd63_convolution = False
         network.opt.use_fp16_packed = network.opt.use_fp16_storage = network.opt.use_fp16_arithmetic = False
-        parameters, weights = _files(self._layers, borders, odd, self.scale, self.channels)
+        parameters, weights = _files(self._layers, borders, odd if self._blocked else None, self.scale, self.channels)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder)
             (path / "param").write_text(parameters)
@@ -168,9 +170,13 @@ def _window(part: slice, length: int, margin: int) -> tuple[slice, bool, bool, i
 
 
 def _files(
-    layers: list[convolutions.Convolution], borders: Borders, odd: tuple[bool, bool], scale: int, channels: int
+    layers: list[convolutions.Convolution], borders: Borders, odd: tuple[bool, bool] | None, scale: int, channels: int
 ) -> tuple[str, bytes]:
-    """The network as ncnn's two files: layer by layer "type name inputs outputs …", and the weights."""
+    """The network as ncnn's two files: layer by layer "type name inputs outputs …", and the weights.
+
+    Args:
+        odd: the last layer is computed in blocks: whether its maps have an odd number of rows and columns.
+    """
     lines, weights = ["Input lr_image 0 1 maps0"], []
 
     def add(kind: str, settings: str, *arrays: np.ndarray) -> None:
@@ -181,7 +187,7 @@ def _files(
     *body, last = layers
     for layer in body:
         _add_convolution(add, layer, borders)
-    if len(last.kernel) == BLOCKED and last.activation == "linear":
+    if odd is not None:
         # Blocks of 2×2 pixels: a picture's odd row or column is paired with zeros, whose result is cut off.
         margin = BLOCKED // 2
         pads = [margin * border for border in borders]
