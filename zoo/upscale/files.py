@@ -116,7 +116,8 @@ def upscale_files(
         try:
             while waiting or reading or writing:
                 ended = ended or ("stopped" if stopped() else "")
-                # One picture ahead of the network, one behind it, as far as memory allows.
+                # One picture ahead of the network, a few behind it, some of which are slow to encode, as far as memory
+                # allows.
                 while waiting and len(reading) < 2 and not ended:
                     job = waiting.popleft()
                     if skip and job.target.exists():
@@ -141,7 +142,7 @@ def upscale_files(
                         progress(1)
                         yield Row(job, "failed", sentence(error))
                     del future
-                while writing and (len(writing) > 2 or not reading or writing[0][1].done()):
+                while writing and (len(writing) > 4 or not reading or writing[0][1].done()):
                     row, future = writing.popleft()
                     error = future.exception()
                     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
