@@ -11,7 +11,8 @@ from pathlib import Path
 
 from benchmarks.generated import settle
 from benchmarks.record import RESULTS
-from zoo.errors import UsageError, exit_on_usage_error
+from export.preset_pages import inserted
+from zoo.errors import exit_on_usage_error
 
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "docs" / "identity.md", ROOT / "README.md")
@@ -46,16 +47,6 @@ def table(record: dict) -> str:
     return "\n".join(lines)
 
 
-def insert(page: str, text: str) -> str:
-    """The page with the text between its marks; as it is where it has none."""
-    if BEGIN not in page:
-        return page
-    before, rest = page.split(BEGIN, 1)
-    if END not in rest:
-        raise UsageError(f"Expected {END} after {BEGIN}. Received: a page without it")
-    return f"{before}{BEGIN}\n{text}\n{END}{rest.split(END, 1)[1]}"
-
-
 @exit_on_usage_error
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns 0, or 1 with `--check` where a page is out of date."""
@@ -63,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true")
     flags = parser.parse_args(arguments)
     text = table(json.loads((RESULTS / "rewrite.json").read_text(encoding="utf-8")))
-    return settle({path: insert(path.read_text(encoding="utf-8"), text) for path in PAGES}, flags.check)
+    return settle({path: inserted(path.read_text(encoding="utf-8"), text, BEGIN, END) for path in PAGES}, flags.check)
 
 
 if __name__ == "__main__":

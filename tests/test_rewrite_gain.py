@@ -86,6 +86,3 @@ def test_costs_and_picks_are_those_that_were_measured():
 
 def test_pages_show_what_was_measured():
     assert rewrite_page.main(["--check"]) == 0
-    assert rewrite_page.insert("no marks", "text") == "no marks"
-    page = f"a\n{rewrite_page.BEGIN}\nold\n{rewrite_page.END}\nb"
-    assert rewrite_page.insert(page, "new") == page.replace("old", "new")

@@ -93,26 +93,34 @@ class NcnnEngine(Engine):
                 slice(self.scale * (part.start - whole.start), self.scale * (part.stop - whole.start))
                 for part, whole in zip(cell, (rows, columns))
             )
-            sr_image[inside] = self._run_cell(lr_image, *cell, ensemble)
+            sr_image[inside] = self._run_cell(lr_image, cell, ensemble)
 
+        cells = [(across, down) for across in _cells(rows, CELL[0]) for down in _cells(columns, CELL[1])]
+        # Those of one network together: each has memory of its own, which is in the cache while it goes on.
+        cells = iter(sorted(cells, key=lambda cell: self._window(lr_image, cell)[1]))
         # One task for each thread, not for each cell: this thread would be woken as often.
-        cells = iter([(across, down) for across in _cells(rows, CELL[0]) for down in _cells(columns, CELL[1])])
         for task in [self._pool.submit(lambda: [compute(cell) for cell in cells]) for _ in range(self.threads)]:
             task.result()
         return sr_image
 
-    def _run_cell(self, lr_image: np.ndarray, rows: slice, columns: slice, ensemble: bool) -> np.ndarray:
+    def _window(self, lr_image: np.ndarray, cell: tuple[slice, slice]) -> tuple[np.ndarray, Borders, tuple[int, int]]:
+        """What a cell reads, at which sides the picture ends there, and where the cell's result begins, LR px."""
         (height, top, bottom, first), (width, left, right, leading) = (
-            _window(part, length, self._margin) for part, length in zip((rows, columns), lr_image.shape)
+            _reach(part, length, self._margin) for part, length in zip(cell, lr_image.shape)
         )
-        borders = Borders(top, bottom, left, right)
-        window = lr_image[height, width]
+        return lr_image[height, width], Borders(top, bottom, left, right), (first, leading)
+
+    def _run_cell(self, lr_image: np.ndarray, cell: tuple[slice, slice], ensemble: bool) -> np.ndarray:
+        window, borders, begins = self._window(lr_image, cell)
         if ensemble:
             result = ensemble_of(lambda turned, *how: self._run_window(turned, borders.turned(*how)), window)
         else:
             result = self._run_window(window, borders)
-        return result[self.scale * first :, self.scale * leading :][
-            : self.scale * (rows.stop - rows.start), : self.scale * (columns.stop - columns.start)
+        return result[
+            tuple(
+                slice(self.scale * begin, self.scale * (begin + part.stop - part.start))
+                for begin, part in zip(begins, cell)
+            )
         ]
 
     def _run_window(self, window: np.ndarray, borders: Borders) -> np.ndarray:
@@ -162,7 +170,7 @@ def _cells(part: slice, side: int) -> list[slice]:
     return [slice(start, min(start + side, part.stop)) for start in range(part.start, part.stop, side)]
 
 
-def _window(part: slice, length: int, margin: int) -> tuple[slice, bool, bool, int]:
+def _reach(part: slice, length: int, margin: int) -> tuple[slice, bool, bool, int]:
     """Along one axis: what a cell reads, whether that ends where the picture does, and where its result lies."""
     starts, ends = part.start < margin, part.stop + margin > length
     read = slice(0 if starts else part.start - margin, length if ends else part.stop + margin)
