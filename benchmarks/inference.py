@@ -141,8 +141,8 @@ def measure(threads: int, scale: int, quick: bool) -> list[dict]:
             jobs = {name: lambda run=run: run(lr_image) for name, run in runs.items()}
             fast = {name: job for name, job in jobs.items() if name.startswith(NEAR)}
             slow = {name: job for name, job in jobs.items() if name not in fast or name == "zoo, LR form"}
-            times = paired(fast, rounds=2 if quick else 15, warmup=1, seconds=9)
-            few = paired(slow, rounds=2 if quick else 3, warmup=0)
+            times = paired(fast, rounds=2 if quick else 15, warmup=1, seconds=6)
+            few = paired(slow, rounds=2, warmup=0)
         results.append(
             {
                 "network": network,
@@ -227,7 +227,7 @@ def main(arguments: list[str] | None = None) -> None:
     from benchmarks import record
 
     parser = record.parser("inference", __doc__)
-    help_text = "threads and scale, several with commas: 2x3,1x3; default: all four, which takes 8 minutes"
+    help_text = "threads and scale, several with commas: 2x3,1x3; default: all four, which takes 7 minutes"
     parser.add_argument("--cases", type=threads_and_scales, help=help_text)
     parser.add_argument("--child", help="for the command's own processes: threads,scale,quick,file")
     flags = parser.parse_args(arguments)

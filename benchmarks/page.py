@@ -44,7 +44,8 @@ def inference(record: dict) -> str:
 `zoo.upscale` runs ({ran}). Below: its time divided by the other engine's, which has the faster of the LR form
 and the deconvolution; below 1 `zoo.upscale` is faster. TFLite has the same file as `zoo.upscale`, whose convolutions
 fit a CPU's vectors; "plain" is the file as the rewrite leaves it. The peak is a matrix product's of 2048×2048 in NumPy
-on as many threads; the operations counted are the network's own, without those that the fitted form adds."""
+on as many threads; the operations counted are the network's own, without those that the fitted form adds and with those
+that Winograd's algorithm saves, which is how ncnn comes above 100%."""
     return f"{text}\n\n{table(headings, rows)}"
 
 

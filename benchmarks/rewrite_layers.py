@@ -91,7 +91,7 @@ class Measured(NamedTuple):
 def rounds_in(runs: dict[str, Runner], seconds: float) -> int:
     """Rounds that take about so long: short calls are disturbed more by what else runs, and need more of them."""
     times = [timeit.timeit(run, number=1) for run in runs.values() for _ in range(2)]
-    return int(min(max(2 * seconds / sum(times), 15), 150))
+    return int(min(max(2 * seconds / sum(times), 9), 150))
 
 
 def models(quick: bool):
@@ -123,7 +123,7 @@ def measure(folder: Path, quick: bool) -> list[Measured]:
         (row,) = rewrite.explain(model).rows
         both = {"before": model, "after": rewrite.to_lr_space(model)}
         runs = {name: runner(each, folder, (size, size)) for name, each in both.items()}
-        rounds = 2 if quick else rounds_in(runs, 2.0)
+        rounds = 2 if quick else rounds_in(runs, 1.0)
         summary = summarise(paired(runs, rounds=rounds, pause=0.005), "before")
         # The time of one and the ratio of the two, which other work on the machine disturbs less than two times.
         before = summary["before"]["best"] / size**2
