@@ -164,7 +164,7 @@ def main(arguments: list[str] | None = None) -> None:
     import zoo.data
 
     source = zoo.data.sample(SCALE)
-    steps, rounds = (5, 2) if flags.quick else (30, 7)
+    steps, rounds = (5, 2) if flags.quick else (30, 5)
     written["results"] = []
     for network in ("espcn", "fsrcnn"):
         with tempfile.TemporaryDirectory() as folder:
