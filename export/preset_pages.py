@@ -105,7 +105,7 @@ def inserted(text: str, content: str, begin: str = BEGIN, end: str = END) -> str
         UsageError: a marker is missing.
     """
     if begin not in text or end not in text:
-        raise UsageError(f"Expected the markers {begin!r} and {end!r} in the README. Received: a text without them")
+        raise UsageError(f"Expected the markers {begin!r} and {end!r} in the page. Received: a text without them")
     before, rest = text.split(begin)
     return f"{before}{begin}\n{content}\n{end}{rest.split(end)[1]}"
 

@@ -9,6 +9,7 @@ import pytest
 from keras import layers
 
 from benchmarks import rewrite_layers, rewrite_page
+from export.preset_pages import inserted
 from zoo import rewrite
 from zoo.errors import UsageError
 from zoo.rewrite import gain
@@ -86,3 +87,8 @@ def test_costs_and_picks_are_those_that_were_measured():
 
 def test_pages_show_what_was_measured():
     assert rewrite_page.main(["--check"]) == 0
+    marks = rewrite_page.BEGIN, rewrite_page.END
+    page = f"a\n{marks[0]}\nold\n{marks[1]}\nb"
+    assert inserted(page, "new", *marks) == page.replace("old", "new")
+    with pytest.raises(UsageError, match="Expected the markers"):
+        inserted("no marks", "new", *marks)

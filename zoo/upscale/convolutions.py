@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from zoo.upscale.engine import Unfit
+from zoo.upscale.reach import operators
 
 
 class Convolution(NamedTuple):
@@ -33,7 +34,6 @@ def read(content: bytes) -> tuple[list[Convolution], int]:
 
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     graph = model.subgraphs[0]
-    names = {number: name for name, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
 
     def constant(tensor: int) -> np.ndarray:
         entry = graph.tensors[tensor]
@@ -44,9 +44,7 @@ def read(content: bytes) -> tuple[list[Convolution], int]:
 
     layers: list[Convolution] = []
     last, scale = graph.inputs[0], 0
-    for operator in graph.operators:
-        code = model.operatorCodes[operator.opcodeIndex]
-        name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
+    for name, operator in operators(model):
         if scale or operator.inputs[0] != last:
             raise Unfit("layers that are not one after another")
         last = operator.outputs[0]

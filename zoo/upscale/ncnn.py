@@ -88,18 +88,18 @@ class NcnnEngine(Engine):
         shape = (rows.stop - rows.start, columns.stop - columns.start)
         sr_image = np.empty((*(self.scale * side for side in shape), self.channels), np.float32)
 
-        def compute(cell: tuple[slice, slice]) -> None:
+        def compute(cell: tuple[slice, slice], window: np.ndarray, borders: Borders, begins: tuple[int, int]) -> None:
             inside = tuple(
                 slice(self.scale * (part.start - whole.start), self.scale * (part.stop - whole.start))
                 for part, whole in zip(cell, (rows, columns))
             )
-            sr_image[inside] = self._run_cell(lr_image, cell, ensemble)
+            sr_image[inside] = self._run_cell(cell, window, borders, begins, ensemble)
 
         cells = [(across, down) for across in _cells(rows, CELL[0]) for down in _cells(columns, CELL[1])]
         # Those of one network together: each has memory of its own, which is in the cache while it goes on.
-        cells = iter(sorted(cells, key=lambda cell: self._window(lr_image, cell)[1]))
+        work = iter(sorted([(cell, *self._window(lr_image, cell)) for cell in cells], key=lambda each: each[2]))
         # One task for each thread, not for each cell: this thread would be woken as often.
-        for task in [self._pool.submit(lambda: [compute(cell) for cell in cells]) for _ in range(self.threads)]:
+        for task in [self._pool.submit(lambda: [compute(*each) for each in work]) for _ in range(self.threads)]:
             task.result()
         return sr_image
 
@@ -110,8 +110,14 @@ class NcnnEngine(Engine):
         )
         return lr_image[height, width], Borders(top, bottom, left, right), (first, leading)
 
-    def _run_cell(self, lr_image: np.ndarray, cell: tuple[slice, slice], ensemble: bool) -> np.ndarray:
-        window, borders, begins = self._window(lr_image, cell)
+    def _run_cell(
+        self,
+        cell: tuple[slice, slice],
+        window: np.ndarray,
+        borders: Borders,
+        begins: tuple[int, int],
+        ensemble: bool,
+    ) -> np.ndarray:
         if ensemble:
             result = ensemble_of(lambda turned, *how: self._run_window(turned, borders.turned(*how)), window)
         else:
@@ -129,7 +135,7 @@ class NcnnEngine(Engine):
         # The margins are lost where the picture goes on; the last layer has its own still.
         margin, cuts = len(self._layers[-1].kernel) // 2, borders.cuts()
         rows, columns = (side - (self._margin - margin) * cut for side, cut in zip(window.shape, cuts))
-        odd = bool(self._blocked and rows % 2), bool(self._blocked and columns % 2)
+        odd = (bool(rows % 2), bool(columns % 2)) if self._blocked else None
         extractor = self._network(borders, odd).create_extractor()
         # ncnn works on this memory, channels first.
         channels = np.ascontiguousarray(window.transpose(2, 0, 1), np.float32)
@@ -141,13 +147,13 @@ class NcnnEngine(Engine):
         # What was paired with zeros goes.
         return sr_image[: self.scale * (rows - margin * cuts[0]), : self.scale * (columns - margin * cuts[1])]
 
-    def _network(self, borders: Borders, odd: tuple[bool, bool]):
+    def _network(self, borders: Borders, odd: tuple[bool, bool] | None):
         networks = self._own.__dict__.setdefault("networks", {})
         if (borders, odd) not in networks:
             networks[borders, odd] = self._load(borders, odd)
         return networks[borders, odd]
 
-    def _load(self, borders: Borders, odd: tuple[bool, bool]):
+    def _load(self, borders: Borders, odd: tuple[bool, bool] | None):
         import ncnn
 
         network = ncnn.Net()
@@ -156,7 +162,7 @@ class NcnnEngine(Engine):
         network.opt.num_threads = 1
         network.opt.use_winograd63_convolution = False
         network.opt.use_fp16_packed = network.opt.use_fp16_storage = network.opt.use_fp16_arithmetic = False
-        parameters, weights = _files(self._layers, borders, odd if self._blocked else None, self.scale, self.channels)
+        parameters, weights = _files(self._layers, borders, odd, self.scale, self.channels)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder)
             (path / "param").write_text(parameters)
@@ -183,13 +189,14 @@ def _files(
     """The network as ncnn's two files: layer by layer "type name inputs outputs …", and the weights.
 
     Args:
-        odd: the last layer is computed in blocks: whether its maps have an odd number of rows and columns.
+        odd: whether the last layer's maps have an odd number of rows and columns, where it is computed in blocks; else
+            None.
     """
     lines, weights = ["Input lr_image 0 1 maps0"], []
 
-    def add(kind: str, settings: str, *arrays: np.ndarray) -> None:
+    def add(kind: str, settings: str, *arrays: np.ndarray, result: str = "") -> None:
         number = len(lines)
-        lines.append(f"{kind} layer{number} 1 1 maps{number - 1} maps{number} {settings}")
+        lines.append(f"{kind} layer{number} 1 1 maps{number - 1} {result or f'maps{number}'} {settings}")
         weights.extend(arrays)
 
     *body, last = layers
@@ -212,8 +219,7 @@ def _files(
         slopes=last.slopes if last.slopes is None else last.slopes[order],
     )
     _add_convolution(add, last, borders)
-    add("PixelShuffle", f"0={scale}")
-    lines[-1] = lines[-1].replace(f" maps{len(lines) - 1} ", " sr_image ")
+    add("PixelShuffle", f"0={scale}", result="sr_image")
     header = ["7767517", f"{len(lines)} {len(lines)}"]
     return "\n".join([*header, *lines, ""]), b"".join(part.astype("<f4").tobytes() for part in weights)
 

@@ -5,7 +5,9 @@ and last LR pixel that it may read, LR px. The walk may say more than is true, n
 """
 
 import math
+from collections.abc import Iterator
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -38,6 +40,16 @@ def metadata(content: bytes, name: str) -> bytes | None:
     return None
 
 
+def operators(model) -> Iterator[tuple[str, Any]]:
+    """The operations of a TFLite file's first graph with their names, in order."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    names = {number: name for name, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
+    for operator in model.subgraphs[0].operators:
+        code = model.operatorCodes[operator.opcodeIndex]
+        yield names[max(code.builtinCode, code.deprecatedBuiltinCode)], operator
+
+
 def radius(content: bytes) -> int:
     """The receptive field's radius of a TFLite file, LR px; at least the true one.
 
@@ -60,7 +72,6 @@ class _Walk:
 
         self.model = schema.ModelT.InitFromPackedBuf(content, 0)
         self.graph = self.model.subgraphs[0]
-        self.names = {number: name for name, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
         # Slices and paddings may be computed from the shape: a run at one size shows them.
         self.probe = Interpreter(
             model_content=content,
@@ -89,9 +100,7 @@ class _Walk:
         # Slices that are the first or last rows of a map: from which side, and how far from its border they reach.
         borders: dict[int, tuple[str, int]] = {}
         sizes: set[int] = set()
-        for operator in self.graph.operators:
-            code = self.model.operatorCodes[operator.opcodeIndex]
-            name = self.names[max(code.builtinCode, code.deprecatedBuiltinCode)]
+        for name, operator in operators(self.model):
             read = [tensor for tensor in operator.inputs if tensor in offsets]
             if not read:
                 # Constants, and what is computed from the picture's size alone.
