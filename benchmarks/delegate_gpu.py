@@ -1,154 +1,200 @@
 """The LiteRT GPU delegate on a real GPU: each network with a deconvolution and in LR form, right or wrong, how fast.
 
 The WebGPU accelerator of the ai-edge-litert wheel, over Vulkan. A frame is: the input written, the network run, the
-result read back; without reading back nothing waits for the GPU. Without a GPU the command says so and measures
-nothing: what a software driver takes is no speed.
+result read back; without reading back nothing waits for the GPU. Beside it what the GPU computes alone, from a row of
+frames with one value read at its end. Without a GPU the command says so and measures nothing: what a software driver
+takes is no speed. Where the machine with the GPU has no TensorFlow, another one writes
+the files: `--write=FOLDER` there, `--files=FOLDER` here.
 """
 
+import functools
 import json
 import os
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-from benchmarks import record
+import numpy as np
 
-SIZES = ((360, 640), (720, 1280))
+from benchmarks import delegate_files, record, timing
+from benchmarks.delegate_files import DECONVOLUTION, SIZES, Case
+from zoo.errors import exit_on_usage_error
+
 SOFTWARE = re.compile("swiftshader|llvmpipe|lavapipe|software", re.IGNORECASE)
-WARMUP, FRAMES = 5, 50
+PRECISIONS = ("f32", "f16")
+# Frames in a row with one value read at the end: what the GPU computes, without the way back.
+ROW = 65
 
 
-def time_file(path: str, half: bool) -> dict[str, float]:
-    """In the child: ms per frame of one file on the GPU alone."""
-    import numpy as np
-    from ai_edge_litert.compiled_model import CompiledModel
-    from ai_edge_litert.gpu_options import GpuOptions
-    from ai_edge_litert.hardware_accelerator import HardwareAccelerator
-    from ai_edge_litert.interpreter import Interpreter
-    from ai_edge_litert.options import Options
-
-    interpreter = Interpreter(model_path=path)
-    (entry,), (result,) = interpreter.get_input_details(), interpreter.get_output_details()
-    image = np.random.default_rng(0).random(entry["shape"], np.float32)
-    size = int(np.prod(result["shape"]))
-    options = Options(hardware_accelerators=HardwareAccelerator.GPU, gpu_options=GpuOptions(enforce_f32=not half))
-    model = CompiledModel.from_file(path, options=options)
-    inputs, outputs = model.create_input_buffers(0), model.create_output_buffers(0)
-    times = []
-    for frame in range(WARMUP + FRAMES):
-        start = time.perf_counter()
-        inputs[0].write(image)
-        model.run_by_index(0, inputs, outputs)
-        outputs[0].read(size, np.float32)
-        if frame >= WARMUP:
-            times.append(1e3 * (time.perf_counter() - start))
-    low, median, high = np.percentile(times, [25, 50, 75])
-    return {"median_ms": float(median), "low_ms": float(low), "high_ms": float(high), "frames": FRAMES}
-
-
-def networks() -> dict[str, tuple]:
-    """Name → (LR form, deconvolution form or None) of every preset, or of the papers' networks where none is there."""
-    from zoo import registry
-
-    def forms(build) -> tuple:
-        try:
-            return build("subpixel"), build("transposed")
-        except ValueError:
-            return build(None), None
-
-    if registry.list_presets():
-        return {name: forms(lambda form, name=name: registry.load(name, form)) for name in registry.list_presets()}
-    made = {}
-    for name in ("espcn", "fsrcnn"):
-        for scale in (2, 3, 4):
-            made[f"{name}_x{scale}"] = forms(
-                lambda form, name=name, scale=scale: registry.create_model(name, scale=scale, upsampler=form)
-            )
-    return made
-
-
-def gpu(folder: Path) -> str | None:
+def gpu(probe: Path) -> str | None:
     """The GPU that the delegate runs a small network on; None where there is none, or software in its place."""
     from export.delegate import measure
-    from export.prepare import prepare
-    from export.tflite import write_tflite
-    from zoo.registry import create_model
 
-    write_tflite(prepare(create_model("espcn", scale=2)), folder / "small.tflite", (16, 16))
-    device = measure(folder / "small.tflite")["gpu"].get("device", "")
+    device = measure(probe)["gpu"].get("device", "")
     return None if not device or SOFTWARE.search(device) else device
 
 
-def measure_all(quick: bool) -> list[dict]:
-    """Correctness and time of every file; nothing where there is no GPU."""
-    from export import export_model
+def measure_all(cases: list[Case]) -> list[dict]:
+    """A row a case and form: the gate's verdict, and times where the delegate took it."""
     from export.delegate import environments, measure
 
     results = []
     with tempfile.TemporaryDirectory() as folder:
-        if (device := gpu(Path(folder))) is None:
-            return []
-        environment = environments(folder)
-        for name, pair in networks().items():
-            for form, model in zip(("LR form", "deconvolution"), pair):
-                if model is None:
-                    continue
-                sizes = SIZES[:1] if quick else SIZES
-                target = Path(folder) / name / form.split()[0]
-                keep = form == "deconvolution"
-                made = export_model(model, target, sizes, ["tflite_fp32"], keep_form=keep, check=False)
-                for file, size in zip(made["files"], sizes):
-                    path = target / file["name"]
-                    gate = measure(path)["gpu"]
-                    row = {"network": name, "form": form, "lr_size": size, "device": device, "gate": gate}
-                    if gate["verdict"] in ("right", "wrong", "partly"):
-                        for precision in ("f32", "f16"):
-                            row[precision] = _child(path, precision == "f16", environment[0])
-                    results.append(row)
+        environment = environments(folder)[0]
+        for case in cases:
+            gates = {form: measure(path)["gpu"] for form, path in case.files.items()}
+            taken = [form for form in case.files if gates[form]["verdict"] in ("right", "wrong", "partly", "refused")]
+            times = _child({form: str(case.files[form]) for form in taken}, environment) if taken else {}
+            for form, gate in gates.items():
+                row = {"network": case.network, "form": form, "lr_size": case.lr_size, "gate": gate}
+                results.append({**row, **times.get(form, times if form in taken else {})})
+                print(f"{case.network}, {form}, {case.lr_size[1]}×{case.lr_size[0]}: {gate['verdict']}", flush=True)
     return results
 
 
-def _child(path: Path, half: bool, environment: dict[str, str]) -> dict:
-    command = [sys.executable, "-m", "benchmarks.delegate_gpu", f"--child={int(half)},{path}"]
+def _child(paths: dict[str, str], environment: dict[str, str]) -> dict:
+    command = [sys.executable, "-m", "benchmarks.delegate_gpu", f"--child={json.dumps(paths)}"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     return json.loads(lines[-1]) if lines else {"failed": (done.stderr.strip().splitlines() or ["no output"])[-1]}
 
 
-def main(arguments: list[str] | None = None) -> None:
+def time_forms(paths: dict[str, str], rounds: int = 30, seconds: float = 6.0) -> dict[str, dict[str, dict]]:
+    """In the child: form → precision → ms, all forms of a network in both precisions in turn on the GPU alone."""
+    from export.delegate import noise
+    from export.graph import read
+    from export.runner import Xnnpack, compare
+
+    measured: dict[str, dict[str, dict]] = {form: {} for form in paths}
+    candidates = {}
+    for form, path in paths.items():
+        (image,) = noise(read(path))
+        (reference,) = Xnnpack(path, os.cpu_count() or 1, [image]).run()
+        for precision in PRECISIONS:
+            try:
+                frame = Frame(path, image, precision)
+            except RuntimeError as error:
+                measured[form][precision] = {"failed": str(error).strip().splitlines()[-1]}
+                continue
+            measured[form][precision] = compare([reference], [frame.run(1, reference.size).reshape(reference.shape)])
+            for way, (count, size) in {"frame": (1, reference.size), "one": (1, 1), "row": (ROW, 1)}.items():
+                candidates[precision, form, way] = functools.partial(frame.run, count, size)
+    times = timing.paired(candidates, rounds=rounds, warmup=3, pause=0.0, seconds=seconds)
+    for precision in PRECISIONS:
+        forms = [form for form in paths if "failed" not in measured[form][precision]]
+        for form, summary in summarise({form: times_of(times, precision, form) for form in forms}).items():
+            measured[form][precision] |= summary
+    return measured
+
+
+def times_of(times: dict[tuple[str, str, str], list[float]], precision: str, form: str) -> dict[str, list[float]]:
+    """s a round of a frame that is read back, and of one that is not: a row of frames less one, waited for alike."""
+    one, row = times[precision, form, "one"], times[precision, form, "row"]
+    return {
+        "frame": times[precision, form, "frame"],
+        "computing": [(long - short) / (ROW - 1) for short, long in zip(one, row, strict=True)],
+    }
+
+
+def summarise(forms: dict[str, dict[str, list[float]]]) -> dict[str, dict[str, float]]:
+    """Form → median ms of both, and the time of computing as a ratio to the first form's."""
+    if not forms:
+        return {}
+    computing = timing.summarise({form: each["computing"] for form, each in forms.items()}, next(iter(forms)))
+    return {
+        form: {
+            "frame_ms": 1e3 * statistics.median(each["frame"]),
+            "computing_ms": 1e3 * computing[form]["median"],
+            "ratio": computing[form]["ratio"],
+            "rounds": computing[form]["rounds"],
+        }
+        for form, each in forms.items()
+    }
+
+
+class Frame:
+    """A file compiled for the GPU in one precision, with buffers of its own."""
+
+    def __init__(self, path: str, image: np.ndarray, precision: str):
+        from ai_edge_litert.compiled_model import CompiledModel
+        from ai_edge_litert.gpu_options import GpuOptions
+        from ai_edge_litert.hardware_accelerator import HardwareAccelerator
+        from ai_edge_litert.options import Options
+
+        gpu_options = GpuOptions(enforce_f32=precision == "f32")
+        options = Options(hardware_accelerators=HardwareAccelerator.GPU, gpu_options=gpu_options)
+        self.model = CompiledModel.from_file(path, options=options)
+        self.inputs, self.outputs = self.model.create_input_buffers(0), self.model.create_output_buffers(0)
+        self.image = image
+
+    def run(self, count: int, size: int) -> np.ndarray:
+        """The input written, the network run `count` times, `size` values of the last result read back."""
+        self.inputs[0].write(self.image)
+        for _ in range(count):
+            self.model.run_by_index(0, self.inputs, self.outputs)
+        return self.outputs[0].read(size, self.image.dtype.type)
+
+
+HEADINGS = ["network and form", "LR", "verdict", "ms, f32", "computing", "ms, f16", "computing", "× LR", "f16 off by"]
+
+
+def rows(results: list[dict]) -> list[list[str]]:
+    """The rows of the table on the screen and on the page; the error of half precision as a part of the range."""
+    made = []
+    for row in results:
+        full, half = row.get("f32", {}), row.get("f16", {})
+        kinds = ("frame_ms", "computing_ms")
+        times = [f"{each[kind]:.2f}" if kind in each else "–" for each in (full, half) for kind in kinds]
+        ratio = f"{full['ratio']:.2f}" if "ratio" in full else "–"
+        error = f"{half['max_difference'] / half['range']:.4f}" if "range" in half else "–"
+        size = f"{row['lr_size'][1]}×{row['lr_size'][0]}"
+        made.append([f"{row['network']}, {row['form']}", size, row["gate"]["verdict"], *times, ratio, error])
+    return made
+
+
+@exit_on_usage_error
+def main(arguments: list[str] | None = None) -> int:
     """The command `python -m benchmarks.delegate_gpu`."""
     parser = record.parser("delegate_gpu", __doc__)
-    parser.add_argument("--child", help="for the command's own processes: half,file")
+    parser.add_argument("--write", type=Path, metavar="FOLDER", help="only write the files, for another machine")
+    parser.add_argument("--files", type=Path, metavar="FOLDER", help="measure the files that --write wrote")
+    parser.add_argument("--child", help="for the command's own processes: a JSON object, form to file")
     flags = parser.parse_args(arguments)
     if flags.child:
-        half, path = flags.child.split(",", 1)
-        print(json.dumps(time_file(path, bool(int(half)))))
-        return
+        print(json.dumps(time_forms(json.loads(flags.child))))
+        return 0
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if flags.write:
+        delegate_files.write_probe(flags.write)
+        delegate_files.write(flags.write, flags.quick)
+        return 0
+    cases = delegate_files.read(flags.files) if flags.files else []
     written = record.start("delegate_gpu")
-    written["results"] = measure_all(flags.quick)
-    if not written["results"]:
-        print("no GPU: nothing was measured")
-        return
-    record.table(
-        written["results"][0]["device"],
-        ["network, form, LR size", "verdict", "ms, f32", "ms, f16"],
-        [
-            [f"{row['network']}, {row['form']}, {row['lr_size'][1]}×{row['lr_size'][0]}", row["gate"]["verdict"],
-             *(f"{row[kind]['median_ms']:.2f}" if "median_ms" in row.get(kind, {}) else "–" for kind in ("f32", "f16"))]
-            for row in written["results"]
-        ],
-    )  # fmt: skip
-    timed = [row for row in written["results"] if "median_ms" in row.get("f32", {}) and row["lr_size"] == SIZES[0]]
-    values = [(f"{row['network']}, {row['form']} ({row['gate']['verdict']})", row["f32"]["median_ms"]) for row in timed]
-    written["chart"] = record.chart(
-        "GPU delegate, 640×360, read back", values, "ms", [label for label, _ in values if "LR form" in label]
-    )
+    with tempfile.TemporaryDirectory() as made:
+        if not cases:
+            delegate_files.write_probe(Path(made))
+        device = gpu((flags.files or Path(made)) / delegate_files.PROBE)
+        if device is None:
+            print("no GPU: nothing was measured")
+            return 0
+        if not cases:
+            delegate_files.write(Path(made), flags.quick)
+            cases = delegate_files.read(Path(made))
+        written |= {"device": device, "results": measure_all(cases)}
+    record.table(device, HEADINGS, rows(written["results"]))
+    values = [
+        (f"{row['network']}, {row['form']} ({row['gate']['verdict']})", row["f32"]["computing_ms"])
+        for row in written["results"]
+        if "computing_ms" in row.get("f32", {}) and row["lr_size"] == SIZES[0]
+    ]
+    ours = [label for label, _ in values if DECONVOLUTION not in label]
+    written["chart"] = record.chart("GPU delegate, 640×360, not read back", values, "ms", ours)
     record.finish(written, flags.json)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.chart import draw
+from benchmarks.delegate_gpu import HEADINGS as GPU_HEADINGS
+from benchmarks.delegate_gpu import rows as gpu_rows
 from benchmarks.generated import settle
 from benchmarks.record import RESULTS
 from zoo.errors import exit_on_usage_error
@@ -132,14 +134,15 @@ def start(record: dict) -> str:
 
 
 def delegate_gpu(record: dict) -> str:
-    """Milliseconds on a real GPU, the result read back."""
-    rows = [
-        [f"{each['network']}, {each['form']}", f"{each['lr_size'][1]}×{each['lr_size'][0]}", each["gate"]["verdict"],
-         *(f"{each[kind]['median_ms']:.2f}" if "median_ms" in each.get(kind, {}) else "–" for kind in ("f32", "f16"))]
-        for each in record["results"]
-    ]  # fmt: skip
-    text = f"On {record['results'][0]['device']}; the result is read back, without which nothing waits for the GPU."
-    return f"{text}\n\n{table(['network', 'LR', 'verdict', 'ms, f32', 'ms, f16'], rows)}"
+    """Milliseconds on a real GPU, read back and not."""
+    return (
+        f"{record['device']}. `ms` is a whole frame: the picture written, the network run, the result read back, "
+        "without which nothing waits for the GPU; on a card of its own most of that is the way back. `computing` is "
+        "what the GPU itself takes a frame, from rows of frames with one value read at the end; `× LR` compares it, in "
+        "f32, with the same network in LR form. `verdict` is the gate's: `wrong` computes something else at this size "
+        "and does not say so. `f16 off by`: the largest difference in half precision, as a part of the output's "
+        "range.\n\n" + table(GPU_HEADINGS, gpu_rows(record["results"]))
+    )
 
 
 SECTIONS: dict[str, tuple[str, Callable[[dict], str]]] = {

@@ -148,8 +148,10 @@ def _reason(log: str) -> str:
     if refused is not None:
         end = next((n for n in range(refused, len(lines)) if "operations will run on the" in lines[n]), len(lines))
         return "; ".join(line.rstrip(".") for line in lines[refused + 1 : end][:4])
-    # LiteRT's own errors name its source file first, and the cause after a branch drawn below it.
+    # TFLite says what it minds and then which node; LiteRT names its source file first, the cause in a branch below it.
+    minded = [lines[number - 1] for number, line in enumerate(lines) if re.match(r"ERROR: Node number \d+", line)]
     causes = [line for line in lines if re.match(r"└ (?!ERROR)|\w+(Error|Exception): (?!ERROR)", line)] or lines[-1:]
+    causes = [line for line in minded if line.startswith("ERROR: ")] or causes
     return re.split(r"(?<=\w)\. |\.$", re.sub(r"^└ |^\w+: ", "", causes[-1]))[0] if causes else "no reason given"
 
 

@@ -4,6 +4,7 @@ The rules are about the file. Whether a delegate really takes it only a run can 
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator
 
 from export.graph import Graph, Operation
@@ -162,6 +163,18 @@ def _shift(operation: Operation) -> Iterator[str]:
             )
 
 
+def _im2col(operation: Operation) -> Iterator[str]:
+    if operation.name != "CONV_2D" or None in (*operation.outputs[0].shape, *operation.inputs[1].shape):
+        return
+    kernel, image = operation.inputs[1].shape[1:], operation.outputs[0].shape[:3]
+    values = math.prod(image) * math.prod(kernel)
+    if kernel[:2] != (1, 1) and values >= 2**31:
+        yield (
+            f"{values:,} products a channel, where LiteRT counts in 32 bits and refuses the graph before the delegate "
+            "sees it; export a smaller size and cut pictures into tiles"
+        )
+
+
 _MEASURED = "measured on the WebGPU delegate of ai-edge-litert 2.3"
 _OPERATIONS = "LiteRT, tflite/delegates/gpu/common/operations.cc, CalculateSamePadding"
 # Name → severity, where it is written or how it was found, and the look at one operation.
@@ -169,6 +182,7 @@ RULES: dict[str, tuple[str, str, Callable[[Operation], Iterator[str]]]] = {
     "transposed-shift": ("wrong", f"{_OPERATIONS}; {_MEASURED}", _shift),
     "no-flex": ("refused", _PARSER, _flex),
     "int16": ("refused", _MEASURED, _int16),
+    "im2col": ("refused", f"LiteRT, tflite/kernels/conv.cc, Prepare; {_MEASURED}", _im2col),
     "rank": ("refused", _MEASURED, _rank),
     "relu-0-to-1": ("refused", _MEASURED, _relu_0_to_1),
     "mirror-pad": ("refused", _MEASURED, _mirror),

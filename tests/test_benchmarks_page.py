@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from benchmarks import delegate_gpu, page
+from benchmarks import page
 from benchmarks.record import RESULTS
 
 
@@ -32,23 +32,3 @@ def test_what_was_not_measured_is_not_on_the_page(name, tmp_path):
         if path.stem != name:
             shutil.copy(path, tmp_path)
     assert f"## {title}\n" not in page.page(tmp_path)
-
-
-def test_without_a_gpu_nothing_is_measured(tmp_path, monkeypatch, capsys):
-    for device in ({}, {"device": "SwiftShader Device (LLVM 16)"}):
-        monkeypatch.setattr("export.delegate.measure", lambda path, device=device: {"gpu": device})
-        delegate_gpu.main([f"--json={tmp_path / 'x.json'}"])
-        assert capsys.readouterr().out == "no GPU: nothing was measured\n" and not list(tmp_path.iterdir())
-    monkeypatch.setattr("export.delegate.measure", lambda path: {"gpu": {"device": "NVIDIA H100"}})
-    assert delegate_gpu.gpu(tmp_path) == "NVIDIA H100"
-
-
-def test_a_gpu_has_a_row_a_file():
-    row = {"network": "espcn_x3", "form": "LR form", "lr_size": [360, 640], "device": "a GPU"}
-    rows = [
-        {**row, "gate": {"verdict": "right"}, "f32": {"median_ms": 1.234}, "f16": {"failed": "…"}},
-        {**row, "form": "deconvolution", "gate": {"verdict": "refused"}},
-    ]
-    text = page.delegate_gpu({"results": rows})
-    assert "| espcn_x3, LR form | 640×360 | right | 1.23 | – |" in text
-    assert "| espcn_x3, deconvolution | 640×360 | refused | – | – |" in text and "On a GPU;" in text

@@ -9,11 +9,17 @@ from ai_edge_litert import schema_py_generated as schema
 rng = np.random.default_rng(7)
 KERNEL = tf.constant(rng.normal(size=(3, 3, 4, 8)).astype(np.float32))
 DECONVOLUTION = tf.constant(rng.normal(size=(9, 9, 2, 4)).astype(np.float32))
+# So wide that 387 × 387 px pass 2^31 products and 386 × 386 do not.
+WIDE = tf.constant(rng.normal(size=(15, 15, 64, 1)).astype(np.float32))
 SLOPES = tf.constant(rng.random((16, 20, 8)).astype(np.float32))
 
 
 def conv(x):
     return tf.nn.conv2d(x, KERNEL, 1, "SAME")
+
+
+def wide(x):
+    return tf.nn.conv2d(x, WIDE, 1, "SAME")
 
 
 def subpixel(x):
@@ -100,6 +106,8 @@ CASES = {
         "right",
     ),
     "version": ({"function": conv, "replaced": ("CONV_2D", None, 7)}, {"version"}, "refused"),
+    "im2col_beyond": ({"function": wide, "shape": (1, 387, 387, 64)}, {"im2col"}, "refused"),
+    "im2col_within": ({"function": wide, "shape": (1, 386, 386, 64)}, set(), "right"),
     "rank6": ({"function": shuffle_by_reshape}, {"rank", "version"}, "refused"),
     "int16": ({"function": conv, "int16": True}, {"int16"}, "refused"),
     "prelu_per_pixel": ({"function": prelu_per_pixel}, {"prelu-shared"}, "right"),
