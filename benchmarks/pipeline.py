@@ -5,6 +5,8 @@ in DIV2K's layout; `zoo.data` also flips and turns its patches, which the other 
 """
 
 import json
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -106,14 +108,13 @@ def throughput(folder: Path, count: int, rounds: int, seconds: float) -> list[di
 
 def waiting(folder: Path, model: str, steps: int) -> dict:
     """The share of its time that the project's own trainer waits for data, on all cores, as its log has it."""
-    from zoo import data
-    from zoo.training import TrainConfig, train
-
-    config = TrainConfig(
-        model=model, scale=SCALE, batch=BATCH, lr_size=LR_SIZE, steps=steps,
-        validate_every=steps, checkpoint_every=steps, log_every=20,
-    )  # fmt: skip
-    train(config, folder / "run", source=data.sample(SCALE), valid=data.sample(SCALE, split="heldout"))
+    settings = {
+        "model": model, "scale": SCALE, "batch": BATCH, "lr_size": LR_SIZE, "steps": steps, "data": "sample",
+        "validate_every": steps, "checkpoint_every": steps, "log_every": 20, "workdir": folder / "run",
+    }  # fmt: skip
+    command = [sys.executable, "-m", "zoo.command", "train", "--noexport"]
+    command += [f"--{name}={value}" for name, value in settings.items()]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     lines = [json.loads(line) for line in (folder / "run/log.jsonl").read_text().splitlines()]
     # The first lines contain the compilation.
     lines = [line for line in lines if "data_wait" in line][2:]

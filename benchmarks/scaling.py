@@ -93,9 +93,12 @@ def stepper(card: dict, batch: int, strategy, threads: int = 0) -> Callable[[int
         run = set_up(config, Path(folder), source, source, Workers(strategy))
     batches = open_batches(strategy, source, config, 0)
 
+    batch = next(batches)
+
     def steps(count: int) -> None:
+        nonlocal batch
         for _ in range(count):
-            loss, *_ = run.step(next(batches), np.float32(0))
+            batch, (loss, *_) = run.step(batch, batches, np.float32(0))
         float(loss)
 
     return steps
@@ -172,8 +175,9 @@ def drift(after: Sequence[int]) -> None:
         gradients.setdefault(loss, []).append(
             total(next(open_batches(strategy, source, config, 0)), tf.constant(0.0)).numpy()
         )
+        batch = next(batches)
         for step in range(1, max(after) + 1):
-            run.step(next(batches))
+            batch, _ = run.step(batch, batches)
             if step in after:
                 history.append(run.model.get_weights())
         weights.setdefault(loss, []).append(history)

@@ -1,11 +1,16 @@
 """Training steps per second: the project's step, stock Keras `fit`, a hand-written PyTorch loop. ×3, LR 32, batch 16.
 
-The same network, loss (L1), optimizer (Adam) and random crops of the same photographs, flipped and turned. A round
-takes so many steps with each of them in turn; the processor's seconds per step are counted beside the clock's.
+The same network, loss (L1), optimizer (Adam) and random crops of the same photographs, flipped and turned, each loop in
+a process of its own. A round takes so many steps with each of them in turn; the processor's seconds per step are
+counted beside the clock's.
 """
 
 import contextlib
+import functools
+import json
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -25,34 +30,40 @@ def ours(network: str, source, folder: Path) -> Callable[[int], None]:
     import tensorflow as tf
 
     from zoo.training import TrainConfig
+    from zoo.training.cores import one_core_an_operation
     from zoo.training.input import open_batches
-    from zoo.training.loop import set_up
+    from zoo.training.loop import prepare_engine, set_up
 
     config = TrainConfig(model=network, scale=SCALE, batch=BATCH, lr_size=LR_SIZE, start="random")
+    one_core_an_operation(config)
+    prepare_engine(config)
     run = set_up(config, folder, source, source)
     batches = open_batches(tf.distribute.get_strategy(), source, config, 0)
 
+    batch = next(batches)
+
     def steps(count: int) -> None:
+        nonlocal batch
         for _ in range(count):
-            loss, *_ = run.step(next(batches))
+            batch, (loss, *_) = run.step(batch, batches)
         float(loss)
 
     return steps
 
 
-def keras_fit(network: str, source, jit: bool | str) -> Callable[[int], None]:
+def keras_fit(network: str, source, folder: Path) -> Callable[[int], None]:
     """`model.compile` and `model.fit` on the same batches."""
     import keras
 
     from zoo.registry import create_model
 
     model = create_model(network, scale=SCALE, upsampler="subpixel")
-    model.compile(keras.optimizers.Adam(1e-3), "mean_absolute_error", jit_compile=jit)
+    model.compile(keras.optimizers.Adam(1e-3), "mean_absolute_error")
     batches = source.patches(BATCH, LR_SIZE, seed=0)
     return lambda count: model.fit(batches, steps_per_epoch=count, epochs=1, verbose=0)
 
 
-def pytorch(network: str, source, channels_last: bool) -> Callable[[int], None]:
+def pytorch(network: str, source, folder: Path, channels_last: bool) -> Callable[[int], None]:
     """The loop that a PyTorch user writes, pictures in memory as bytes."""
     import torch
 
@@ -113,62 +124,112 @@ def _torch_fsrcnn():
     return nn.Sequential(*layers)
 
 
-def contest(network: str, source, folder: Path, steps: int, rounds: int) -> dict:
-    """All loops on one network: steps per second, the processor's seconds per step, ratios to PyTorch's better one."""
-    loops: dict[str, Callable[[int], None]] = {
-        OURS: ours(network, source, folder),
-        "Keras fit": keras_fit(network, source, jit="auto"),
-        "Keras fit, jit": keras_fit(network, source, jit=True),
-    }
-    missing = {}
-    try:
-        loops["PyTorch"] = pytorch(network, source, channels_last=False)
-        loops["PyTorch channels_last"] = pytorch(network, source, channels_last=True)
-    except ImportError as error:
-        missing["PyTorch"] = str(error)
-    for loop in loops.values():
-        # Compiles; the warm-up round comes on top.
-        loop(2)
-    processor: dict[str, list[float]] = {name: [] for name in loops}
+LOOPS: dict[str, Callable] = {
+    OURS: ours,
+    "Keras fit": keras_fit,
+    "PyTorch": functools.partial(pytorch, channels_last=False),
+    "PyTorch channels_last": functools.partial(pytorch, channels_last=True),
+}
 
-    def job(name: str) -> Callable[[], None]:
-        def run() -> None:
+
+class Child:
+    """A loop in a process of its own, as its user runs it: no engine's settings or waiting threads reach another's.
+
+    It takes as many steps as a line of its input says, and answers with the processor's seconds.
+    """
+
+    def __init__(self, network: str, loop: str):
+        command = [sys.executable, "-m", "benchmarks.training", f"--child={network}:{loop}"]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        self.process = subprocess.Popen(command, text=True, **pipes)
+
+    def missing(self) -> str | None:
+        """Waits until the loop is ready; what it lacks, or None."""
+        return self._answer().get("missing")
+
+    def run(self, steps: int) -> float:
+        print(steps, file=self.process.stdin, flush=True)
+        return self._answer()["processor"]
+
+    def close(self) -> None:
+        self.process.stdin.close()
+        self.process.wait()
+
+    def _answer(self) -> dict:
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.process.args} ended with {self.process.wait()}")
+        return json.loads(line)
+
+
+def serve(network: str, loop: str) -> None:
+    """In the child: makes the loop ready, then takes as many steps as each line of the input says."""
+    import zoo.data
+
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
+        try:
+            steps = LOOPS[loop](network, zoo.data.sample(SCALE), Path(folder) / "run")
+        except ImportError as error:
+            print(json.dumps({"missing": str(error)}), file=sys.__stdout__, flush=True)
+            return
+        steps(2)  # compiles; the warm-up round comes on top
+        print(json.dumps({}), file=sys.__stdout__, flush=True)
+        for line in sys.stdin:
             start = time.process_time()
-            loops[name](steps)
-            processor[name].append((time.process_time() - start) / steps)
+            steps(int(line))
+            print(json.dumps({"processor": time.process_time() - start}), file=sys.__stdout__, flush=True)
 
-        return run
 
-    times = paired({name: job(name) for name in loops}, rounds=rounds, warmup=1)
-    torch_ways = [name for name in loops if name.startswith("PyTorch")]
+def contest(network: str, steps: int, rounds: int, sessions: int) -> dict:
+    """All loops on one network: steps per second, the processor's seconds per step, ratios to PyTorch's better one.
+
+    Each session starts the processes anew: where its memory happens to lie makes one of PyTorch a quarter slower than
+    the next.
+    """
+    missing: dict[str, str] = {}
+    times: dict[str, list[float]] = {}
+    processor: dict[str, list[float]] = {}
+    for _ in range(sessions):
+        with contextlib.ExitStack() as stack:
+            children = {name: stack.enter_context(contextlib.closing(Child(network, name))) for name in LOOPS}
+            for name in LOOPS:
+                if lacks := children[name].missing():
+                    missing[name] = lacks
+                    del children[name]
+
+            def job(name: str, child: Child) -> Callable[[], None]:
+                return lambda: processor.setdefault(name, []).append(child.run(steps) / steps)
+
+            # PyTorch's threads spin for a while after their last work.
+            jobs = {name: job(name, child) for name, child in children.items()}
+            for name, seconds in paired(jobs, rounds=rounds, warmup=1, pause=0.3).items():
+                times.setdefault(name, []).extend(seconds)
+    torch_ways = [name for name in times if name.startswith("PyTorch")]
     baseline = min(torch_ways or [OURS], key=lambda name: float(np.median(times[name])))
     rows = {
         name: {
             **row,
             "steps_per_second": steps / row["median"],
             "times_as_fast": 1 / row["ratio"],
-            "processor_seconds_per_step": float(np.median(processor[name][1:])),
+            "processor_seconds_per_step": float(np.median(processor[name])),
         }
         for name, row in summarise(times, baseline).items()
     }
-    return {"network": network, "baseline": baseline, "loops": rows, "missing": missing}
+    return {"network": network, "baseline": baseline, "sessions": sessions, "loops": rows, "missing": missing}
 
 
 def main(arguments: list[str] | None = None) -> None:
     """The command `python -m benchmarks.training`."""
-    flags = record.parser("training", __doc__).parse_args(arguments)
+    parser = record.parser("training", __doc__)
+    parser.add_argument("--sessions", type=int, default=2, help="how often all processes start anew")
+    parser.add_argument("--child", help="for the command's own processes: network:loop")
+    flags = parser.parse_args(arguments)
+    if flags.child:
+        serve(*flags.child.split(":", 1))
+        return
     written = record.start("training")
-    with contextlib.suppress(ImportError):
-        # PyTorch's optimizers import this; once TensorFlow is there it ends in a segmentation fault.
-        import torch._dynamo  # noqa: F401
-    import zoo.data
-
-    source = zoo.data.sample(SCALE)
-    steps, rounds = (5, 2) if flags.quick else (30, 5)
-    written["results"] = []
-    for network in ("espcn", "fsrcnn"):
-        with tempfile.TemporaryDirectory() as folder:
-            written["results"].append(contest(network, source, Path(folder) / "run", steps, rounds))
+    steps, rounds = (5, 2) if flags.quick else (30, 3)
+    written["results"] = [contest(network, steps, rounds, flags.sessions) for network in ("espcn", "fsrcnn")]
     record.table(
         f"Training ×{SCALE}, LR {LR_SIZE}, batch {BATCH}",
         ["network and loop", "steps/s", "× PyTorch", "processor s/step"],

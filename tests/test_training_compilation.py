@@ -22,7 +22,7 @@ def seconds(monkeypatch, **pauses):
     """Makes each kind of step take so long; returns the shapes of the batches that were computed."""
     shapes = []
 
-    def make_gradient(model, config, shave, replicas, jit):
+    def make_gradient(model, config, shave, replicas, jit, parts):
         def gradient(weights, constants, lr, hr):
             shapes.append((tuple(lr.shape), tuple(hr.shape)))
             time.sleep(pauses["on" if jit else "off"])

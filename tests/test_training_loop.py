@@ -63,10 +63,10 @@ def stop_after(monkeypatch, count):
     def make(*args, **options):
         step, calls = make_step(*args, **options), iter(range(count))
 
-        def dying(batch, asked):
+        def dying(batch, batches, asked):
             if next(calls, None) is None:
                 raise Killed
-            return step(batch, asked)
+            return step(batch, batches, asked)
 
         return dying
 

@@ -1,6 +1,7 @@
 """One update: the gradient against finite differences, what the loss leaves out, shares of a batch, the average."""
 
 import dataclasses
+import time
 
 import keras
 import numpy as np
@@ -25,9 +26,10 @@ def model():
     return zoo.create_model("espcn", 2, channels=3)
 
 
-def gradient(model, config=CONFIG, shave=0, replicas=1, lr=LR, hr=HR, jit=False):
+def gradient(model, config=CONFIG, shave=0, replicas=1, lr=LR, hr=HR, jit=False, parts=1):
     weights = [tf.convert_to_tensor(v.value) for v in model.trainable_variables]
-    return make_gradient(model, config, shave, replicas, jit)(weights, [], tf.constant(lr), tf.constant(hr)).numpy()
+    compute = make_gradient(model, config, shave, replicas, jit, parts)
+    return compute(weights, [], tf.constant(lr), tf.constant(hr)).numpy()
 
 
 def loss_by_numpy(sr, hr, kind, shave):
@@ -83,6 +85,13 @@ def test_the_shares_of_the_workers_add_up_to_the_gradient_of_the_batch(model, wo
     assert np.abs(total - whole).max() <= 1e-6 * np.abs(whole).max()
 
 
+@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("parts", [2, 3, 4, 7])
+def test_the_parts_of_the_cores_add_up_to_the_gradient_of_the_batch(model, parts, jit):
+    whole, summed = (gradient(model, replicas=3, shave=2, jit=jit, parts=each) for each in (1, parts))
+    assert np.abs(summed - whole).max() <= 1e-6 * np.abs(whole).max()
+
+
 def test_compiled_and_plain_gradients_agree(model):
     plain, compiled = gradient(model), gradient(model, jit=True)
     assert np.abs(plain - compiled).max() <= 1e-5 * np.abs(plain).max()
@@ -95,8 +104,10 @@ def taken(model, config, count):
     optimizer = make_optimizer(config, model.trainable_variables)
     step = make_step(model, average, optimizer, config, 2, tf.distribute.get_strategy(), jit=False)
     history = []
+    batches = iter(tf.data.Dataset.from_tensors((LR, HR)).repeat())
+    batch = next(batches)
     for _ in range(count):
-        loss, norm, _ = step((tf.constant(LR), tf.constant(HR)))
+        batch, (loss, norm, *_) = step(batch, batches)
         history.append(model.get_weights())
     return average.get_weights(), history, float(loss), float(norm)
 
@@ -112,6 +123,22 @@ def test_the_average_forgets_the_start_and_then_decays(model):
     for received, wanted in zip(average, expected, strict=True):
         np.testing.assert_allclose(received, wanted, rtol=1e-4, atol=1e-6)
     assert not np.allclose(average[0], history[-1][0], rtol=1e-3)
+
+
+@pytest.mark.parametrize("pause, least, most", [(0.0, 0.0, 0.2), (0.4, 0.2, 0.5)])
+def test_a_step_reports_how_long_it_waited_for_the_next_batch(model, pause, least, most):
+    def draw(_):
+        time.sleep(pause)
+        return LR, HR
+
+    data = tf.data.Dataset.range(4).map(lambda number: tf.numpy_function(draw, [number], (tf.float32, tf.float32)))
+    batches = iter(data.map(lambda lr, hr: (tf.ensure_shape(lr, LR.shape), tf.ensure_shape(hr, HR.shape))))
+    optimizer = make_optimizer(CONFIG, model.trainable_variables)
+    step = make_step(model, keras.models.clone_model(model), optimizer, CONFIG, 2, tf.distribute.get_strategy(), False)
+    batch = next(batches)
+    for _ in range(3):
+        batch, (_, _, waited, _) = step(batch, batches)
+    assert least <= float(waited) <= most
 
 
 def test_a_step_reports_the_loss_and_the_norm_before_it(model):

@@ -46,7 +46,10 @@ def run(argv: list[str]) -> int:
     settings = recipe(FLAGS.recipe) if FLAGS.recipe else {}
     given = {field.name: FLAGS[field.name].value for field in FIELDS if FLAGS[field.name].present}
     config = TrainConfig(**{**settings, **given})
+    from zoo.training.cores import one_core_an_operation  # not at the top: --help needs no TensorFlow
+
     show_log()
+    one_core_an_operation(config)
     try:
         results = train(config, FLAGS.workdir, strategy=open_strategy(config))
     except Interrupted as stopped:

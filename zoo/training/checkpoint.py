@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from zoo.errors import UsageError
 from zoo.training.config import TrainConfig
+from zoo.training.cores import cores
 
 KEPT = 3
 LOGGER = logging.getLogger("zoo.training")
@@ -125,7 +126,7 @@ def note_environment(config: TrainConfig, workdir: Path, jit: str) -> None:
 def environment(config: TrainConfig, jit: str) -> dict:
     """Returns what, besides the configuration, decides the last bits of the weights."""
     return {
-        "threads": config.threads or len(os.sched_getaffinity(0)),
+        "threads": cores(config),
         "jit": jit,
         "devices": sorted({device.device_type for device in tf.config.list_logical_devices()}),
         "processor": _processor(),

@@ -16,7 +16,7 @@ from zoo.training.step import make_gradient
 _ROUNDS = 5
 
 
-def choose_jit(config: TrainConfig, workdir: Path, model, shave: int, replicas: int = 1) -> str:
+def choose_jit(config: TrainConfig, workdir: Path, model, shave: int, replicas: int = 1, parts: int = 1) -> str:
     """Returns "on" or "off": what `config` says; else what the run in `workdir` started with; else what is faster.
 
     A run keeps its choice, so that it repeats itself to the last bit when it is stopped and goes on.
@@ -26,17 +26,17 @@ def choose_jit(config: TrainConfig, workdir: Path, model, shave: int, replicas: 
     path = workdir / "environment.json"
     if path.is_file():
         return json.loads(path.read_text())["jit"]
-    return _faster(config, model, shave, replicas)
+    return _faster(config, model, shave, replicas, parts)
 
 
-def _faster(config: TrainConfig, model, shave: int, replicas: int) -> str:
+def _faster(config: TrainConfig, model, shave: int, replicas: int, parts: int) -> str:
     """Times forward and backward pass on random patches, in turn; about as long as XLA compiles, a few seconds."""
     shape = (config.batch // replicas, config.lr_size, config.lr_size, config.channels)
     lr = tf.random.stateless_uniform(shape, (0, 0))
     hr = tf.repeat(tf.repeat(lr, config.scale, axis=1), config.scale, axis=2)
     weights = [tf.convert_to_tensor(v.value) for v in model.trainable_variables]
     constants = [tf.convert_to_tensor(v.value) for v in model.non_trainable_variables]
-    gradients = {jit: make_gradient(model, config, shave, replicas, jit == "on") for jit in ("on", "off")}
+    gradients = {jit: make_gradient(model, config, shave, replicas, jit == "on", parts) for jit in ("on", "off")}
     best = dict.fromkeys(gradients, float("inf"))
     for _ in range(1 + _ROUNDS):
         for jit, gradient in gradients.items():

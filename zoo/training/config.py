@@ -71,7 +71,7 @@ class TrainConfig:
     jit: str = _option(
         "auto", "Compile the step with XLA; auto: if that is faster.", choices=("auto", "on", "off"), harmless=True
     )
-    threads: int = _option(0, "Threads that one operation may use; 0: all cores.", minimum=0, harmless=True)
+    threads: int = _option(0, "Cores that the run uses; 0: all.", minimum=0, harmless=True)
 
     def __post_init__(self):
         for field in dataclasses.fields(self):

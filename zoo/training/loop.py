@@ -1,9 +1,7 @@
 """The training loop: one for every model, on one device, several devices and several machines."""
 
-import contextlib
 import dataclasses
 import logging
-import time
 from pathlib import Path
 
 import keras
@@ -18,7 +16,8 @@ from zoo.training.checkpoint import Checkpoints, claim_workdir, note_environment
 from zoo.training.comparison import Comparison
 from zoo.training.compilation import choose_jit
 from zoo.training.config import TrainConfig
-from zoo.training.input import drawn_ahead, open_batches, open_picture, open_source
+from zoo.training.cores import one_core_an_operation, parts
+from zoo.training.input import open_batches, open_picture, open_source
 from zoo.training.interruption import Interrupted, Interruption
 from zoo.training.optimizers import LearningRate, make_optimizer
 from zoo.training.progress import Recorder, Stopwatch
@@ -37,7 +36,8 @@ class Run:
     Attributes:
         average: a clone of `model` that holds the moving average of its weights: what is validated and saved.
         optimizer: its `iterations` is the number of steps done.
-        step: function of a batch, (lr, hr), and of whether to stop; see `zoo.training.step`.
+        step: function of a batch, (lr, hr), of the iterator over those to come and of whether to stop; see
+            `zoo.training.step`.
         validation, comparison: None on every worker but the chief.
     """
 
@@ -95,10 +95,9 @@ def run_steps(run: Run, source, valid) -> dict:
     try:
         with (
             Recorder(workdir, done, config.steps, run.workers.chief) as recorder,
-            contextlib.closing(drawn_ahead(open_batches(run.workers.strategy, source, config, done))) as batches,
             Interruption() as interruption,
         ):
-            take_steps(run, batches, recorder, interruption)
+            take_steps(run, open_batches(run.workers.strategy, source, config, done), recorder, interruption)
         results = {}
         if run.workers.chief:
             results = write_results(config, workdir, run.average, valid, run.comparison, steps_done(run.optimizer))
@@ -112,10 +111,10 @@ def run_steps(run: Run, source, valid) -> dict:
 
 
 def prepare_engine(config: TrainConfig) -> None:
-    """Makes TensorFlow repeat itself to the last bit, from the seed, with the threads asked for."""
+    """Makes TensorFlow repeat itself to the last bit, from the seed, with the cores asked for."""
     if config.threads:
         try:
-            tf.config.threading.set_intra_op_parallelism_threads(config.threads)
+            one_core_an_operation(config)
         except RuntimeError as error:
             raise UsageError("Expected threads to be set before TensorFlow has started in this process.") from error
     tf.config.experimental.enable_op_determinism()
@@ -155,10 +154,11 @@ def set_up(config: TrainConfig, workdir: Path, source, valid, workers: Workers |
         else:
             LOGGER.info("Going on from the checkpoint of step %d in %s", resumed, workdir)
     workers.share([v.value for v in (*model.variables, *average.variables, *optimizer.variables)])
+    count = parts(config, strategy.num_replicas_in_sync, workers.count)
     with strategy.scope():
         compiled = tf.Variable(0)
     if workers.chief:
-        jit = choose_jit(config, workdir, model, shave, strategy.num_replicas_in_sync)
+        jit = choose_jit(config, workdir, model, shave, strategy.num_replicas_in_sync, count)
         note_environment(config, workdir, jit)
         compiled.assign(int(jit == "on"))
     workers.share([compiled])
@@ -169,8 +169,10 @@ def set_up(config: TrainConfig, workdir: Path, source, valid, workers: Workers |
         average=average,
         optimizer=optimizer,
         checkpoints=checkpoints,
-        step=make_step(model, average, optimizer, config, shave, strategy, jit=bool(tf.convert_to_tensor(compiled))),
-        validation=Validation(valid, average) if workers.chief else None,
+        step=make_step(
+            model, average, optimizer, config, shave, strategy, bool(tf.convert_to_tensor(compiled)), parts=count
+        ),
+        validation=Validation(valid, average, threads=count) if workers.chief else None,
         comparison=Comparison(open_picture(config, valid), config.scale, model.name) if workers.chief else None,
         workers=workers,
     )
@@ -182,11 +184,9 @@ def take_steps(run: Run, batches, recorder: Recorder, interruption: Interruption
     done = steps_done(run.optimizer)
     if done == 0:
         validate(run, recorder, 0)
+    batch = next(batches)
     for step in range(done + 1, config.steps + 1):
-        began = time.perf_counter()
-        batch = next(batches)
-        watch.waited += time.perf_counter() - began
-        *measured, asked = run.step(batch, tf.constant(float(interruption.asked)))
+        batch, (*measured, asked) = run.step(batch, batches, tf.constant(float(interruption.asked)))
         # Several workers stop at the same step, whichever was asked; one need not wait here for its device.
         stops = float(asked) > 0 if run.workers.count > 1 else interruption.asked
         recent.append(measured)
@@ -198,7 +198,7 @@ def take_steps(run: Run, batches, recorder: Recorder, interruption: Interruption
         validates = step % config.validate_every == 0 or last
         if step % config.log_every == 0 or saves or validates:
             # Reading the loss waits for the device, so it is read only here; always before anything is kept.
-            loss, norm = np.mean([[float(value) for value in pair] for pair in recent], axis=0)
+            loss, norm, waited = np.mean([[float(value) for value in each] for each in recent], axis=0)
             recent = []
             if not (np.isfinite(loss) and np.isfinite(norm)):
                 run.workers.leave_together()
@@ -206,7 +206,9 @@ def take_steps(run: Run, batches, recorder: Recorder, interruption: Interruption
                     f"Expected a finite loss; at step {step} it is {loss} and the gradient's norm {norm}. "
                     f"{run.checkpoints.kept()}; try a smaller learning_rate, or clip_norm"
                 )
-            recorder.record(step, loss=loss, gradient_norm=norm, learning_rate=float(rate(step - 1)), **watch.read())
+            recorder.record(
+                step, loss=loss, gradient_norm=norm, learning_rate=float(rate(step - 1)), **watch.read(waited)
+            )
         if validates:
             validate(run, recorder, step)
         if saves:

@@ -117,11 +117,12 @@ class Stopwatch:
         self.restart()
 
     def restart(self) -> None:
-        self.start, self.waited, self.steps = time.perf_counter(), 0.0, 0
+        self.start, self.steps = time.perf_counter(), 0
 
-    def read(self) -> dict[str, float]:
+    def read(self, waited: float) -> dict[str, float]:
+        """`waited`: seconds a step, on average."""
         seconds = max(time.perf_counter() - self.start, 1e-9)
-        reading = {"steps_per_second": self.steps / seconds, "data_wait": self.waited / seconds}
+        reading = {"steps_per_second": self.steps / seconds, "data_wait": self.steps * waited / seconds}
         self.restart()
         return reading
 

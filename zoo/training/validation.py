@@ -1,5 +1,7 @@
 """Validation while a run goes on: PSNR on Y by the published protocol, on whole pictures."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -17,10 +19,11 @@ class Validation:
     Args:
         source: the `zoo.data.Source` whose HR pictures are taken.
         model: the network that is judged, with the weights it has at each call.
+        threads: so many pictures are computed at a time.
     """
 
-    def __init__(self, source, model: keras.Model):
-        self.scale = source.scale
+    def __init__(self, source, model: keras.Model, threads: int = 1):
+        self.scale, self.threads = source.scale, threads
         self.names, self.lr_images, self.hr_images = [], [], []
         for name, _, hr in source.pictures():
             self.names.append(name)
@@ -39,6 +42,8 @@ class Validation:
 
     def psnr(self) -> float:
         """Returns the mean PSNR over the pictures, in dB."""
-        return float(
-            np.mean([psnr(luma(hr), luma(self.sr_image(i)), shave=self.scale) for i, hr in enumerate(self.hr_images)])
-        )
+        with ThreadPoolExecutor(self.threads) as pool:
+            return float(np.mean(list(pool.map(self._psnr, range(len(self.names))))))
+
+    def _psnr(self, index: int) -> float:
+        return psnr(luma(self.hr_images[index]), luma(self.sr_image(index)), shave=self.scale)
