@@ -2,11 +2,14 @@
 
 import os
 import re
+import warnings
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import pytest
+from PIL import Image
+from upscale_cases import files
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +54,30 @@ def float64():
     yield
     keras.config.set_floatx(floatx)
     keras.config.set_dtype_policy(policy)
+
+
+@pytest.fixture(scope="session")
+def tflite(tmp_path_factory):
+    """Name, and size if it shall be fixed → the TFLite file of a small network of `upscale_cases`."""
+    return files(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture
+def upscale_command(tflite, tmp_path, monkeypatch, capsys):
+    """Runs `python -m zoo.upscale` in the test's folder; gives the exit code, its output and its errors."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
+
+    from zoo.upscale.__main__ import main
+
+    def run(*arguments: str, model=None):
+        capsys.readouterr()
+        with warnings.catch_warnings():
+            try:
+                code = main([*arguments, f"--model={model or tflite('nearest')}"])
+            except SystemExit as left:
+                code = left.code
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return run

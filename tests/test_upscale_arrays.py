@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from upscale_cases import bicubic, files, half_up, network, photo
+from upscale_cases import bicubic, half_up, network, photo
 
 from zoo import registry
 from zoo.errors import UsageError
@@ -14,11 +14,6 @@ from zoo.upscale import Chain, Engine, open_engine, tiles, upscale
 from zoo.upscale.keras_models import KerasEngine
 
 SHAPES = [(45, 61), (38, 23, 3), (31, 50, 4), (40, 33, 2), (33, 41, 1)]
-
-
-@pytest.fixture(scope="module")
-def tflite(tmp_path_factory):
-    return files(tmp_path_factory.getbasetemp())
 
 
 class Claims(Engine):

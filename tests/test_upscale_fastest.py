@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
-from upscale_cases import files, network
+from upscale_cases import network
 
 from zoo import registry
 from zoo.upscale import Chain, open_engine
@@ -19,11 +19,6 @@ if platform.machine().lower() not in MACHINES:
     pytest.skip("the extra `fast` is used on x86 only", allow_module_level=True)
 pytest.importorskip("ncnn")
 pytest.importorskip("openvino")
-
-
-@pytest.fixture(scope="module")
-def tflite(tmp_path_factory):
-    return files(tmp_path_factory.getbasetemp())
 
 
 def test_presets_files_and_keras_models(tflite):

@@ -5,7 +5,7 @@ import platform
 import numpy as np
 import pytest
 import tensorflow as tf
-from upscale_cases import files, photo
+from upscale_cases import photo
 
 from zoo import registry
 from zoo.upscale import convolutions, open_engine, tiles, upscale
@@ -21,11 +21,6 @@ if platform.machine().lower() not in MACHINES:
 HEIGHT, WIDTH = CELL
 NOISE = np.random.default_rng(0).random((2 * HEIGHT + 11, 2 * WIDTH + 19, 3), np.float32)
 PRESETS = ["espcn_x2", "espcn_x3", "espcn_rgb_x3", "fsrcnn_x2", "fsrcnn_x4", "fsrcnn_rgb_x3", "fsrcnn_s_x2"]
-
-
-@pytest.fixture(scope="module")
-def tflite(tmp_path_factory):
-    return files(tmp_path_factory.getbasetemp())
 
 
 def pair(name: str) -> tuple[NcnnEngine, TFLiteEngine]:

@@ -4,7 +4,6 @@ import platform
 
 import numpy as np
 import pytest
-from upscale_cases import files
 
 from zoo.upscale import tiles, upscale
 from zoo.upscale.fastest import MACHINES, fastest
@@ -15,11 +14,6 @@ pytest.importorskip("openvino")
 if platform.machine().lower() not in MACHINES:
     pytest.skip("OpenVINO is used on x86 only", allow_module_level=True)
 NOISE = np.random.default_rng(0).random((41, 58, 3), np.float32)
-
-
-@pytest.fixture(scope="module")
-def tflite(tmp_path_factory):
-    return files(tmp_path_factory.getbasetemp())
 
 
 @pytest.mark.parametrize("name", ["luma", "luma3", "rgb", "thin", "bicubic"])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
-from upscale_cases import files, network, photo
+from upscale_cases import network, photo
 
 import zoo
 from export.prepare import prepare
@@ -17,11 +17,6 @@ from zoo import complexity, registry
 from zoo.errors import UsageError
 from zoo.upscale import open_engine, reach, tiles, upscale
 from zoo.upscale.tflite import METADATA
-
-
-@pytest.fixture(scope="module")
-def tflite(tmp_path_factory):
-    return files(tmp_path_factory.getbasetemp())
 
 
 def converted(path, function, *shapes, dtype=tf.float32, representative=None):

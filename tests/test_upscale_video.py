@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from upscale_cases import cubic, files, half_up
+from upscale_cases import cubic, half_up
 
 from zoo.upscale import open_engine, upscale
 from zoo.upscale.__main__ import main
@@ -21,11 +21,6 @@ from zoo.upscale.video import VideoOptions, plane, upscale_video  # noqa: E402
 
 BASE = Fraction(1, 90000)
 LOSSLESS = VideoOptions(crf=0)
-
-
-@pytest.fixture(scope="module")
-def tflite(tmp_path_factory):
-    return files(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import functools
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 
 def network(name: str):
@@ -84,3 +85,14 @@ def photo(height: int, width: int, channels: int = 3, dtype=np.uint8, seed: int 
     image = 0.5 + 0.35 * np.stack(waves, -1) + 0.3 * (rows > columns)[..., None] - 0.15
     image += rng.normal(0, 0.08, image.shape)
     return half_up(np.clip(image, 0, 1) * np.iinfo(dtype).max, dtype)
+
+
+def picture(path, height=12, width=17, channels=3, seed=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = photo(height, width, channels, seed=seed)
+    Image.fromarray(image[..., 0] if channels == 1 else image).save(path)
+    return path
+
+
+def everything_in(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
