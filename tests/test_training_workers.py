@@ -34,6 +34,7 @@ import numpy as np
 import tensorflow as tf
 from zoo.data import sample
 from zoo.training import TrainConfig
+from zoo.training.cores import one_core_an_operation
 from zoo.training.input import open_batches
 from zoo.training.loop import prepare_engine, set_up, train
 from zoo.training.step import make_total
@@ -43,6 +44,7 @@ kind, count, task, cluster, folder = sys.argv[1], int(sys.argv[2]), int(sys.argv
 flags = dict(flag.removeprefix("--").split("=") for flag in sys.argv[6:] if "=" in flag)
 kinds = {name: field.type for name, field in TrainConfig.__dataclass_fields__.items()}
 config = TrainConfig(**{name: kinds[name](value) for name, value in flags.items()})
+one_core_an_operation(config)
 prepare_engine(config)
 if kind == "devices":
     devices = [tf.config.LogicalDeviceConfiguration()] * count

@@ -127,6 +127,7 @@ def environment(config: TrainConfig, jit: str) -> dict:
     """Returns what, besides the configuration, decides the last bits of the weights."""
     return {
         "threads": cores(config),
+        "threads_per_operation": tf.config.threading.get_intra_op_parallelism_threads() or "all",
         "jit": jit,
         "devices": sorted({device.device_type for device in tf.config.list_logical_devices()}),
         "processor": _processor(),
