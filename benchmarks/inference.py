@@ -141,7 +141,7 @@ def measure(threads: int, scale: int, quick: bool) -> list[dict]:
             jobs = {name: lambda run=run: run(lr_image) for name, run in runs.items()}
             fast = {name: job for name, job in jobs.items() if name.startswith(NEAR)}
             slow = {name: job for name, job in jobs.items() if name not in fast or name == "zoo, LR form"}
-            times = paired(fast, rounds=2 if quick else 15, warmup=1, seconds=4)
+            times = paired(fast, rounds=2 if quick else 15, warmup=1, seconds=2.5)
             few = paired(slow, rounds=2, warmup=0)
         results.append(
             {

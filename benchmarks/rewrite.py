@@ -53,7 +53,7 @@ def measure(name: str, folder: Path, costs: dict[str, float], quick: bool) -> di
     )
     if difference > TOLERANCE:
         raise AssertionError(f"Expected the same function. Received: {name}, {difference:.1e} apart")
-    summary = summarise(paired(runs, rounds=2 if quick else rounds_in(runs, 4.0)), "before")
+    summary = summarise(paired(runs, rounds=2 if quick else rounds_in(runs, 2.0)), "before")
     chosen = "chosen" if "chosen" in runs else "after" if all(pays) else "before"
     fastest = min(entry["ratio"] for entry in summary.values())
     return {

@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
         candidates = {"python -m zoo.upscale small.png": lambda: run(command)}
         for name, program in PROGRAMS.items():
             candidates[name] = lambda program=program: run([sys.executable, "-c", program])
-        times = paired(candidates, rounds=2 if flags.quick else 9, warmup=1)
+        times = paired(candidates, rounds=2 if flags.quick else 7, warmup=1)
     written["times"] = summarise(times, "python -m zoo.upscale small.png")
     heavy = [name for name in ("tensorflow", "keras") if name in written["modules"]]
     record.table(
