@@ -41,12 +41,11 @@ def write(folder: Path, quick: bool) -> None:
     sizes, index = SIZES[:1] if quick else SIZES, []
     for network in registry.list_presets():
         made = {}
-        for form, upsampler in _forms(network).items():
+        for form, model in _forms(network).items():
             target = Path(network) / form.replace(" ", "_")
             files = export_model(
-                registry.load(network, upsampler), folder / target, sizes, ["tflite_fp32"],
-                keep_form=form == DECONVOLUTION, check=False,
-            )["files"]  # fmt: skip
+                model, folder / target, sizes, ["tflite_fp32"], keep_form=form == DECONVOLUTION, check=False
+            )["files"]
             made[form] = [str(target / file["name"]) for file in files]
         index += [
             {"network": network, "lr_size": size, "files": {form: files[place] for form, files in made.items()}}
@@ -55,15 +54,14 @@ def write(folder: Path, quick: bool) -> None:
     (folder / INDEX).write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
 
 
-def _forms(network: str) -> dict[str, str | None]:
-    """Form → the upsampler that `load` is asked for. SRCNN enlarges before it computes and has one form."""
+def _forms(network: str) -> dict:
+    """Form → the preset's model in it. SRCNN enlarges before it computes and has one form."""
     from zoo import registry
 
     try:
-        registry.load(network, "transposed")
+        return {LR_FORM: registry.load(network, "subpixel"), DECONVOLUTION: registry.load(network, "transposed")}
     except UsageError:
-        return {SINGLE: None}
-    return {LR_FORM: "subpixel", DECONVOLUTION: "transposed"}
+        return {SINGLE: registry.load(network)}
 
 
 def read(folder: Path) -> list[Case]:

@@ -3,8 +3,8 @@
 The WebGPU accelerator of the ai-edge-litert wheel, over Vulkan. A frame is: the input written, the network run, the
 result read back; without reading back nothing waits for the GPU. Beside it what the GPU computes alone, from a row of
 frames with one value read at its end. Without a GPU the command says so and measures nothing: what a software driver
-takes is no speed. Where the machine with the GPU has no TensorFlow, another one writes
-the files: `--write=FOLDER` there, `--files=FOLDER` here.
+takes is no speed. Where the machine with the GPU has no TensorFlow, another one writes the files: `--write=FOLDER`
+there, `--files=FOLDER` here.
 """
 
 import functools

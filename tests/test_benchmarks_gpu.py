@@ -1,7 +1,5 @@
 """The benchmark of the GPU delegate: what it makes of times, and its run, over software where no time is looked at."""
 
-import json
-
 import numpy as np
 import pytest
 
@@ -76,4 +74,3 @@ def test_written_files_run_in_both_forms_and_precisions(tmp_path, monkeypatch):
         # 28 wide at ×3 is one of the sizes at which the delegate shifts a deconvolution.
         assert right["max_difference"] < 0.01 * right["range"] < 0.1 < wrong["max_difference"]
         assert right["ratio"] == 1 and np.isfinite([wrong["ratio"], wrong["frame_ms"], wrong["computing_ms"]]).all()
-    json.dumps(measured)

@@ -141,6 +141,20 @@ def test_a_step_reports_how_long_it_waited_for_the_next_batch(model, pause, leas
     assert least <= float(waited) <= most
 
 
+def test_what_the_input_raises_ends_the_step(model):
+    def draw(number):
+        if number == 1:
+            raise ValueError("a damaged picture")
+        return LR, HR
+
+    data = tf.data.Dataset.range(4).map(lambda number: tf.numpy_function(draw, [number], (tf.float32, tf.float32)))
+    batches = iter(data.map(lambda lr, hr: (tf.ensure_shape(lr, LR.shape), tf.ensure_shape(hr, HR.shape))))
+    optimizer = make_optimizer(CONFIG, model.trainable_variables)
+    step = make_step(model, keras.models.clone_model(model), optimizer, CONFIG, 2, tf.distribute.get_strategy(), False)
+    with pytest.raises(tf.errors.OpError, match="a damaged picture"):
+        step(next(batches), batches)
+
+
 def test_a_step_reports_the_loss_and_the_norm_before_it(model):
     vector = gradient(model, shave=2)
     _, _, loss, norm = taken(model, CONFIG, 1)
