@@ -22,6 +22,7 @@ import numpy as np
 from benchmarks import delegate_files, record, timing
 from benchmarks.delegate_files import DECONVOLUTION, SIZES, Case
 from zoo.errors import exit_on_usage_error
+from zoo.program import available_threads
 
 SOFTWARE = re.compile("swiftshader|llvmpipe|lavapipe|software", re.IGNORECASE)
 PRECISIONS = ("f32", "f16")
@@ -72,7 +73,7 @@ def time_forms(paths: dict[str, str], rounds: int = 30, seconds: float = 6.0) ->
     candidates = {}
     for form, path in paths.items():
         (image,) = noise(read(path))
-        (reference,) = Xnnpack(path, os.cpu_count() or 1, [image]).run()
+        (reference,) = Xnnpack(path, available_threads(), [image]).run()
         for precision in PRECISIONS:
             try:
                 frame = Frame(path, image, precision)

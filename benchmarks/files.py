@@ -4,7 +4,6 @@ Decoding, network and encoding of neighbouring pictures overlap; the figure is t
 is at work. Both ways write the same files, which is checked.
 """
 
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from benchmarks import record
 from benchmarks.subject import network_file, picture
 from benchmarks.timing import paired, summarise
+from zoo.program import available_threads
 
 SCALE, COUNT = 2, 100
 # Of the LR picture, megapixels.
@@ -85,7 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
         "network_share": share,
         "network_seconds": network,
         "largest_png_difference": same,
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": available_threads(),
         "seconds_in_all": took,
     }
     record.table(

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from zoo.program import available_threads
+
 # What a figure may depend on; named with it where installed.
 PACKAGES = (
     "tensorflow", "keras", "ai-edge-litert", "ncnn", "openvino", "numpy", "pillow", "onnxruntime",
@@ -118,7 +120,6 @@ def machine() -> dict[str, Any]:
             line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
         ]
         processor = names[0] if names else processor
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     versions = {}
     for name in PACKAGES:
         try:
@@ -127,7 +128,7 @@ def machine() -> dict[str, Any]:
             continue
     return {
         "processor": processor,
-        "cores": cores,
+        "cores": available_threads(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "load_before": round(os.getloadavg()[0], 2),

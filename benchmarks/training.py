@@ -8,7 +8,6 @@ counted beside the clock's.
 import contextlib
 import functools
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ import numpy as np
 
 from benchmarks import record
 from benchmarks.timing import paired, summarise
+from zoo.program import available_threads
 
 SCALE, LR_SIZE, BATCH = 3, 32, 16
 OURS = "zoo.training"
@@ -67,7 +67,7 @@ def pytorch(network: str, source, folder: Path, channels_last: bool) -> Callable
     """The loop that a PyTorch user writes, pictures in memory as bytes."""
     import torch
 
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    torch.set_num_threads(available_threads())
     torch.manual_seed(0)
     layout = torch.channels_last if channels_last else torch.contiguous_format
     model = {"espcn": _torch_espcn, "fsrcnn": _torch_fsrcnn}[network]().to(memory_format=layout)

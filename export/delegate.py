@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from export.graph import Graph, read
+from zoo.program import available_threads
 
 # Of the output's range: how far the delegate may be from XNNPACK in float32 and still be right.
 TOLERANCE = 1e-4
@@ -55,7 +56,7 @@ def measure(
     """
     graph = read(path)
     images = images if images is not None else noise(graph)
-    threads = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads or os.cpu_count()
+    threads = threads or available_threads()
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="export-") as folder:
         inputs = Path(folder) / "inputs.npz"

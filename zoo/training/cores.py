@@ -4,18 +4,15 @@ TensorFlow's own way is to cut every operation into as many pieces as there are 
 the next one. The networks are small, so there are many such waits; a part of the batch waits once a step.
 """
 
-import os
-
 import tensorflow as tf
 
+from zoo.program import available_threads
 from zoo.training.config import TrainConfig
 
 
 def cores(config: TrainConfig) -> int:
     """How many cores the run uses: what `config` says, or all that this process may."""
-    if config.threads:
-        return config.threads
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return config.threads or available_threads()
 
 
 def parts(config: TrainConfig, replicas: int = 1, workers: int = 1) -> int:

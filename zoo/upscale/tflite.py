@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import UsageError
+from zoo.program import available_threads
 from zoo.upscale import reach
 from zoo.upscale.engine import Engine
 
@@ -143,13 +144,6 @@ def quiet() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
-
-
-def available_threads() -> int:
-    """The processors that this process may use."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _quantise(values: np.ndarray, detail: dict) -> np.ndarray:
