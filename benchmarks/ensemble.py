@@ -23,8 +23,9 @@ def main(arguments: list[str] | None = None) -> None:
     written = record.start("ensemble")
     from zoo import registry
     from zoo.data.benchmarks import benchmark
+    from zoo.engines import tiles
     from zoo.evaluate import evaluate, mean
-    from zoo.upscale import open_engine, tiles
+    from zoo.upscale import open_engine
 
     names = flags.model.split(",") if flags.model else registry.list_presets()
     engines = [engine for engine in map(open_engine, names) if engine.channels == 1]

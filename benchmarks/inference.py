@@ -33,9 +33,9 @@ def candidates(model, form: str, folder: Path, threads: int) -> tuple[dict[str, 
     from export.onnx import write_onnx
     from export.prepare import prepare
     from export.tflite import write_tflite
+    from zoo.engines.tflite import TFLiteEngine
     from zoo.errors import UsageError
     from zoo.upscale import open_engine
-    from zoo.upscale.tflite import TFLiteEngine
 
     folder.mkdir()
     tflite, plain, onnx = folder / "model.tflite", folder / "plain.tflite", folder / f"{model.name}.onnx"

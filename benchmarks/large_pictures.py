@@ -48,12 +48,12 @@ def in_child(path: Path, size: tuple[int, int]) -> dict:
 
 def whole_against_tiled(path: Path, quick: bool) -> list[dict]:
     """Largest differences between the whole picture and tiles of awkward sides, for the engines of `zoo.upscale`."""
+    from zoo.engines.keras import KerasEngine
+    from zoo.engines.opening import without_cells
+    from zoo.engines.tflite import TFLiteEngine
+    from zoo.engines.tiles import run_whole
     from zoo.registry import create_model
     from zoo.upscale import open_engine, upscale
-    from zoo.upscale.fastest import without_cells
-    from zoo.upscale.keras_models import KerasEngine
-    from zoo.upscale.tflite import TFLiteEngine
-    from zoo.upscale.tiles import run_whole
 
     image = picture(120, 161) if quick else picture(241, 355)
     lr_image = np.random.default_rng(3).random((*image.shape[:2], 1), np.float32)

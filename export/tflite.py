@@ -13,10 +13,10 @@ from tensorflow.lite.python.convert import ConverterError
 
 from export.files import whole
 from zoo import complexity
+from zoo.engines.tflite import METADATA
 from zoo.errors import UsageError
 from zoo.models import scale_of
 from zoo.rewrite.blocks import for_cpu
-from zoo.upscale.tflite import METADATA
 
 
 def write_tflite(model: keras.Model, path: Path, size: tuple[int, int] | None, half: bool = False) -> None:

@@ -17,9 +17,9 @@ from export.__main__ import main
 from export.files import whole
 from export.graph import read
 from zoo import complexity, rewrite
+from zoo.engines import reach
+from zoo.engines.tflite import METADATA
 from zoo.errors import UsageError
-from zoo.upscale import reach
-from zoo.upscale.tflite import METADATA
 
 
 def network(name="fsrcnn_s", scale=3, **options):

@@ -16,6 +16,7 @@ COLUMNS = [
     {"models"},
     {"registry", "published"},
     {"rewrite", "complexity"},
+    {"engines"},
     {"evaluate"},
     {"training", "upscale", "plots"},
     {"export"},

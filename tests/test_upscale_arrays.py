@@ -9,9 +9,10 @@ import pytest
 from upscale_cases import bicubic, half_up, network, photo
 
 from zoo import registry
+from zoo.engines import tiles
+from zoo.engines.keras import KerasEngine
 from zoo.errors import UsageError
-from zoo.upscale import Chain, Engine, open_engine, tiles, upscale
-from zoo.upscale.keras_models import KerasEngine
+from zoo.upscale import Chain, Engine, open_engine, upscale
 
 SHAPES = [(45, 61), (38, 23, 3), (31, 50, 4), (40, 33, 2), (33, 41, 1)]
 

@@ -14,9 +14,10 @@ import zoo
 from export.prepare import prepare
 from export.tflite import write_tflite
 from zoo import complexity, registry
+from zoo.engines import reach, tiles
+from zoo.engines.tflite import METADATA
 from zoo.errors import UsageError
-from zoo.upscale import open_engine, reach, tiles, upscale
-from zoo.upscale.tflite import METADATA
+from zoo.upscale import open_engine, upscale
 
 
 def converted(path, function, *shapes, dtype=tf.float32, representative=None):
@@ -307,7 +308,7 @@ def test_presets_run_by_name_and_their_hash_is_checked(presets, tflite):
 
 
 def test_scales_are_reached_by_repetition_and_by_families(presets, tflite):
-    from zoo.upscale.scales import factors, open_scaled
+    from zoo.engines.scales import factors, open_scaled
 
     assert factors(8, [2, 3, 4]) == [4, 2] and factors(12, [2, 3, 4]) == [4, 3] and factors(16, [2, 3, 4]) == [4, 4]
     assert factors(7, [2, 3, 4]) == [] and factors(3, [3]) == [3] and factors(1, [2]) == []

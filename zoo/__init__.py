@@ -12,6 +12,7 @@ _ROOMS = (
     "color",
     "complexity",
     "data",
+    "engines",
     "errors",
     "evaluate",
     "identities",

@@ -8,7 +8,7 @@ import os
 import sys
 
 from zoo.errors import UsageError, exit_on_usage_error
-from zoo.upscale.tflite import quiet
+from zoo.program import quiet
 
 # Word → module whose `main(arguments)` does it, and a line of help. Resolved when used: `zoo upscale` starts at once.
 WORDS = {

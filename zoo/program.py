@@ -1,7 +1,9 @@
 """What the running program is: its name in its own help, as it was typed, and the processors that it may use."""
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 
 
 def program(module: str) -> str:
@@ -12,3 +14,17 @@ def program(module: str) -> str:
 def available_threads() -> int:
     """The processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps LiteRT's greeting, which it writes past Python, out of a command's output."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

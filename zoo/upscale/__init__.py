@@ -2,10 +2,9 @@
 
 import numpy as np
 
+from zoo.engines import Chain, Engine, Model, open_engine
 from zoo.errors import UsageError
-from zoo.upscale.engine import Engine, Model, open_engine
 from zoo.upscale.enlarge import Samples, enlarge
-from zoo.upscale.tiles import Chain
 
 __all__ = ["Chain", "Engine", "enlarge", "open_engine", "upscale"]
 

@@ -10,13 +10,12 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 
+from zoo.engines.engine import Engine
+from zoo.engines.scales import open_scaled
 from zoo.errors import UsageError, exit_on_usage_error
-from zoo.program import program
-from zoo.upscale.engine import Engine
+from zoo.program import program, quiet
 from zoo.upscale.files import MAX_MEGAPIXELS, Options, Row, upscale_files
-from zoo.upscale.scales import open_scaled
 from zoo.upscale.targets import Job, existing, jobs, video_job
-from zoo.upscale.tflite import quiet
 
 
 def parse(arguments: list[str] | None) -> tuple[argparse.Namespace, list[str]]:

@@ -8,10 +8,10 @@ from typing import Protocol
 
 import numpy as np
 
-from zoo.upscale import tiles
-from zoo.upscale.engine import Engine
+from zoo.engines import tiles
+from zoo.engines.engine import Engine
+from zoo.engines.tiles import Part, Tile
 from zoo.upscale.planes import REACH, Planes
-from zoo.upscale.tiles import Part, Tile
 
 
 class Source(Protocol):

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from zoo.engines.engine import Engine
 from zoo.errors import UsageError
 from zoo.upscale import pictures
-from zoo.upscale.engine import Engine
 from zoo.upscale.enlarge import enlarge, run_network
 from zoo.upscale.pictures import Picture
 from zoo.upscale.targets import Job

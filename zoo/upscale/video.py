@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from zoo.engines.engine import Engine
 from zoo.errors import UsageError
-from zoo.upscale.engine import Engine
 from zoo.upscale.enlarge import Samples, run_network
 from zoo.upscale.files import MAX_MEGAPIXELS, Row, sentence
 from zoo.upscale.planes import bicubic, bordered

@@ -9,11 +9,11 @@ import tensorflow as tf
 from upscale_cases import network
 
 from zoo import registry
+from zoo.engines.ncnn import NcnnEngine
+from zoo.engines.opening import MACHINES, fastest, without_cells
+from zoo.engines.openvino import OpenVINOEngine
+from zoo.engines.tflite import TFLiteEngine
 from zoo.upscale import Chain, open_engine
-from zoo.upscale.fastest import MACHINES, fastest, without_cells
-from zoo.upscale.ncnn import NcnnEngine
-from zoo.upscale.openvino import OpenVINOEngine
-from zoo.upscale.tflite import TFLiteEngine
 
 if platform.machine().lower() not in MACHINES:
     pytest.skip("the extra `fast` is used on x86 only", allow_module_level=True)

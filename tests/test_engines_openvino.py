@@ -5,10 +5,11 @@ import platform
 import numpy as np
 import pytest
 
-from zoo.upscale import tiles, upscale
-from zoo.upscale.fastest import MACHINES, fastest
-from zoo.upscale.openvino import OpenVINOEngine
-from zoo.upscale.tflite import TFLiteEngine
+from zoo.engines import tiles
+from zoo.engines.opening import MACHINES, fastest
+from zoo.engines.openvino import OpenVINOEngine
+from zoo.engines.tflite import TFLiteEngine
+from zoo.upscale import upscale
 
 pytest.importorskip("openvino")
 if platform.machine().lower() not in MACHINES:

@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo.upscale import convolutions
-from zoo.upscale.engine import Engine, Unfit, ensemble_of
-from zoo.upscale.tflite import TFLiteEngine
+from zoo.engines import convolutions
+from zoo.engines.engine import Engine, Unfit, ensemble_of
+from zoo.engines.tflite import TFLiteEngine
 
 # Height and width, LR px. ESPCN's 64 maps of it are 0.8 MB; measured against 32×80 to 60×60 and much larger.
 CELL = (40, 80)

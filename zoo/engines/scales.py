@@ -3,9 +3,10 @@
 import math
 
 from zoo import registry
+from zoo.engines.chain import Chain
+from zoo.engines.engine import Engine
+from zoo.engines.opening import open_engine
 from zoo.errors import UsageError
-from zoo.upscale.engine import Engine, open_engine
-from zoo.upscale.tiles import Chain
 
 
 def open_scaled(model: str, scale: int | None = None, threads: int | None = None, radius: int | None = None) -> Engine:
@@ -29,7 +30,7 @@ def open_scaled(model: str, scale: int | None = None, threads: int | None = None
             raise UsageError(f"Expected a scale made of {sorted(family)} for {model}. Received: --scale={scale}")
         names = [family[step] for step in steps]
     # A network that comes twice is opened once.
-    engines = {name: open_engine(name, threads, radius) for name in dict.fromkeys(names or [model])}
+    engines = {name: open_engine(name, threads, radius=radius) for name in dict.fromkeys(names or [model])}
     chain = [engines[name] for name in names]
     if len(chain) == 1 and scale is not None:
         steps = factors(scale, [chain[0].scale])

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo.upscale.engine import Unfit
-from zoo.upscale.reach import operators
+from zoo.engines.engine import Unfit
+from zoo.engines.reach import operators
 
 
 class Convolution(NamedTuple):

@@ -1,16 +1,8 @@
-"""Engines: a network behind one call, be it a preset, a `.tflite` or `.keras` file, or a model in memory."""
+"""The contract of an engine: a network behind one call, whatever computes it."""
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Union
 
 import numpy as np
-
-from zoo import registry
-from zoo.errors import UsageError
-
-if TYPE_CHECKING:
-    import keras
 
 
 class Unfit(Exception):
@@ -78,43 +70,3 @@ def ensemble_of(run: Callable[[np.ndarray, int, bool], np.ndarray], lr_image: np
             result = np.rot90(run(turned, turns, flip), -turns)
             total = total + (result[:, ::-1] if flip else result)
     return total / np.float32(8)
-
-
-Model = Union[str, Path, "keras.Model", Engine]
-
-
-def open_engine(model: Model, threads: int | None = None, radius: int | None = None) -> Engine:
-    """The engine of a preset's name, a `.tflite` or `.keras` file, a Keras model, or an engine itself.
-
-    Args:
-        model: a preset runs from its TFLite file, without TensorFlow, once the file's hash is the one in its card. A
-            Keras model is converted to TFLite with its upsampling in LR space, where its layers allow it. TFLite files
-            run in ncnn or OpenVINO where the extra `fast` is installed, else in TFLite's own engine.
-        threads: default as many as the process may use. Keras' backend has settings of its own.
-        radius: the receptive field's radius, LR px, where neither card, metadata nor graph tell it.
-
-    Raises:
-        UsageError: none of these, or a network of another kind.
-    """
-    if isinstance(model, Engine):
-        return model
-    if not isinstance(model, (str, Path)) or Path(model).suffix == ".keras":
-        from zoo.upscale.keras_models import engine_of
-
-        return engine_of(registry.open_model(str(model)) if isinstance(model, (str, Path)) else model, threads, radius)
-    from zoo.upscale.fastest import fastest
-
-    name = str(model)
-    if Path(model).suffix == ".tflite":
-        if not Path(model).is_file():
-            raise UsageError(f"Expected a .tflite file. Received: {name!r}, which is not there")
-        return fastest(Path(model).read_bytes(), Path(model).name, threads, radius)
-    if name not in registry.list_presets():
-        valid = ", ".join(registry.list_presets()) or "(none)"
-        raise UsageError(f"Expected a preset ({valid}), a .tflite or a .keras file. Received: {name!r}")
-    card = registry.card(name)
-    content = registry.preset_file(name, ".tflite").read_bytes()
-    engine = fastest(content, name, threads, card.get("radius", radius))
-    if engine.scale != card["scale"]:
-        raise UsageError(f"Expected scale {card['scale']} as the card of {name} has it. Received: {engine.scale}")
-    return engine

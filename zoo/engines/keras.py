@@ -7,26 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zoo.engines.engine import Engine
 from zoo.errors import UsageError
-from zoo.upscale.engine import Engine
-from zoo.upscale.fastest import fastest
 
 if TYPE_CHECKING:
     import keras
 
 
-def engine_of(model: "keras.Model", threads: int | None = None, radius: int | None = None) -> Engine:
-    """The fastest exact engine of a model: TFLite with the upsampling in LR space, else `KerasEngine`."""
-    engine = KerasEngine(model, radius)
-    content = _tflite(model)
-    if content is None:
-        return engine
-    converted = fastest(content, model.name, threads, engine.radius or 0)
-    converted.radius, converted.unbounded = engine.radius, engine.unbounded
-    return converted
-
-
-def _tflite(model: "keras.Model") -> bytes | None:
+def to_tflite(model: "keras.Model") -> bytes | None:
     """The model as a TFLite file of builtin operations; None where there is no way to it."""
     import keras
 

@@ -1,20 +1,16 @@
 """TFLite files as engines; needs neither Keras nor TensorFlow."""
 
-import contextlib
 import hashlib
 import json
-import os
-import sys
 from collections import OrderedDict
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from zoo.engines import reach
+from zoo.engines.engine import Engine
 from zoo.errors import UsageError
 from zoo.program import available_threads
-from zoo.upscale import reach
-from zoo.upscale.engine import Engine
 
 # The name under which a TFLite file may carry {"scale", "channels", "radius"} as JSON.
 METADATA = "subpixel_zoo"
@@ -130,20 +126,6 @@ class TFLiteEngine(Engine):
             "Expected a TFLite file with one input (1, H, W, C) and one output (1, scale·H, scale·W, C), C 1 or 3, "
             f"scale at least 2, float32 or 8-bit. Received: {self.name}: {received}"
         )
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps LiteRT's greeting, which it writes past Python, out of a command's output."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def _quantise(values: np.ndarray, detail: dict) -> np.ndarray:

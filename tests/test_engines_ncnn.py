@@ -8,12 +8,13 @@ import tensorflow as tf
 from upscale_cases import photo
 
 from zoo import registry
-from zoo.upscale import convolutions, open_engine, tiles, upscale
-from zoo.upscale.convolutions import Convolution, in_blocks
-from zoo.upscale.engine import Unfit
-from zoo.upscale.fastest import MACHINES
-from zoo.upscale.ncnn import CELL, Borders, NcnnEngine
-from zoo.upscale.tflite import TFLiteEngine
+from zoo.engines import convolutions, tiles
+from zoo.engines.convolutions import Convolution, in_blocks
+from zoo.engines.engine import Unfit
+from zoo.engines.ncnn import CELL, Borders, NcnnEngine
+from zoo.engines.opening import MACHINES
+from zoo.engines.tflite import TFLiteEngine
+from zoo.upscale import open_engine, upscale
 
 pytest.importorskip("ncnn")
 if platform.machine().lower() not in MACHINES:

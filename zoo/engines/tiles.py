@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from zoo.engines.engine import Engine
 from zoo.errors import UsageError
-from zoo.upscale.engine import Engine
-from zoo.upscale.fastest import without_cells
 
 # The default window, LR px. Larger ones overlap less, but every size of picture has the engine get ready anew, which
 # costs most of a run: in folders of photographs both are equal, in videos and large pictures the former counts. Memory
@@ -176,40 +175,3 @@ def cut(image: np.ndarray, tile: Tile, scale: int | None = None) -> np.ndarray:
     return image[
         rows.keep_start * scale : rows.keep_stop * scale, columns.keep_start * scale : columns.keep_stop * scale
     ]
-
-
-class Chain(Engine):
-    """Networks one after another, as one: ×8 is ×4, then ×2. What passes between them is clipped to [0, 1].
-
-    A tile of the first begins within a cell of the second: engines of cells are replaced by those without.
-    """
-
-    def __init__(self, engines: list[Engine]):
-        channels = {engine.channels for engine in engines}
-        if len(channels) != 1:
-            raise UsageError(
-                "Expected networks with the same number of channels. "
-                f"Received: {', '.join(f'{engine.name} with {engine.channels}' for engine in engines)}"
-            )
-        # A network that comes twice is opened once.
-        known = {id(engine): without_cells(engine) for engine in engines}
-        engines = [known[id(engine)] for engine in engines]
-        self.engines, self.channels = engines, channels.pop()
-        self.name = " · ".join(engine.name for engine in engines)
-        self.scale = math.prod(engine.scale for engine in engines)
-        self.radius, scale = 0, 1
-        for engine in engines:
-            if engine.radius is None:
-                self.radius, self.unbounded = None, f"{engine.name}: {engine.unbounded}"
-                break
-            self.radius += math.ceil(engine.radius / scale)
-            scale *= engine.scale
-
-    def run(self, lr_image: np.ndarray) -> np.ndarray:
-        image = lr_image
-        for position, engine in enumerate(self.engines):
-            image = run_whole(engine, np.clip(image, 0, 1) if position else image)
-        return image
-
-    def fingerprint(self) -> str:
-        return " ".join(engine.fingerprint() for engine in self.engines)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.upscale.engine import Engine, Unfit
-from zoo.upscale.tflite import TFLiteEngine
+from zoo.engines.engine import Engine, Unfit
+from zoo.engines.tflite import TFLiteEngine
 
 
 class OpenVINOEngine(Engine):

@@ -1,0 +1,47 @@
+"""Networks one after another as one engine."""
+
+import math
+
+import numpy as np
+
+from zoo.engines.engine import Engine
+from zoo.engines.opening import without_cells
+from zoo.engines.tiles import run_whole
+from zoo.errors import UsageError
+
+
+class Chain(Engine):
+    """Networks one after another, as one: ×8 is ×4, then ×2. What passes between them is clipped to [0, 1].
+
+    A tile of the first begins within a cell of the second: engines of cells are replaced by those without.
+    """
+
+    def __init__(self, engines: list[Engine]):
+        channels = {engine.channels for engine in engines}
+        if len(channels) != 1:
+            raise UsageError(
+                "Expected networks with the same number of channels. "
+                f"Received: {', '.join(f'{engine.name} with {engine.channels}' for engine in engines)}"
+            )
+        # A network that comes twice is opened once.
+        known = {id(engine): without_cells(engine) for engine in engines}
+        engines = [known[id(engine)] for engine in engines]
+        self.engines, self.channels = engines, channels.pop()
+        self.name = " · ".join(engine.name for engine in engines)
+        self.scale = math.prod(engine.scale for engine in engines)
+        self.radius, scale = 0, 1
+        for engine in engines:
+            if engine.radius is None:
+                self.radius, self.unbounded = None, f"{engine.name}: {engine.unbounded}"
+                break
+            self.radius += math.ceil(engine.radius / scale)
+            scale *= engine.scale
+
+    def run(self, lr_image: np.ndarray) -> np.ndarray:
+        image = lr_image
+        for position, engine in enumerate(self.engines):
+            image = run_whole(engine, np.clip(image, 0, 1) if position else image)
+        return image
+
+    def fingerprint(self) -> str:
+        return " ".join(engine.fingerprint() for engine in self.engines)
