@@ -20,8 +20,8 @@ SHAPES = [(45, 61), (38, 23, 3), (31, 50, 4), (40, 33, 2), (33, 41, 1)]
 class Claims(Engine):
     """An engine that claims another radius than its own."""
 
-    def __init__(self, engine, radius):
-        self.name, self.scale, self.channels, self.radius = engine.name, engine.scale, engine.channels, radius
+    def __init__(self, engine, radius, unbounded=""):
+        super().__init__(engine.name, engine.scale, engine.channels, radius, unbounded)
         self.run = engine.run
 
 
@@ -219,8 +219,7 @@ def test_windows_cover_the_picture_once():
 
 
 def test_a_network_that_reads_the_whole_picture_gets_it_whole_or_not_at_all(tflite):
-    engine = Claims(open_engine(tflite("nearest")), None)
-    engine.unbounded = "MEAN"
+    engine = Claims(open_engine(tflite("nearest")), None, "MEAN")
     image = photo(20, 30)
     assert np.array_equal(upscale(image, engine), upscale(image, tflite("nearest")))
     with pytest.raises(UsageError, match=r"reach is known.*MEAN"):

@@ -26,16 +26,15 @@ class Chain(Engine):
         # A network that comes twice is opened once.
         known = {id(engine): without_cells(engine) for engine in engines}
         engines = [known[id(engine)] for engine in engines]
-        self.engines, self.channels = engines, channels.pop()
-        self.name = " · ".join(engine.name for engine in engines)
-        self.scale = math.prod(engine.scale for engine in engines)
-        self.radius, scale = 0, 1
+        radius, unbounded, scale = 0, "", 1
         for engine in engines:
             if engine.radius is None:
-                self.radius, self.unbounded = None, f"{engine.name}: {engine.unbounded}"
-                break
-            self.radius += math.ceil(engine.radius / scale)
+                radius, unbounded = None, unbounded or f"{engine.name}: {engine.unbounded}"
+            elif radius is not None:
+                radius += math.ceil(engine.radius / scale)
             scale *= engine.scale
+        super().__init__(" · ".join(engine.name for engine in engines), scale, channels.pop(), radius, unbounded)
+        self.engines = engines
 
     def run(self, lr_image: np.ndarray) -> np.ndarray:
         image = lr_image

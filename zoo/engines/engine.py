@@ -1,6 +1,7 @@
 """The contract of an engine: a network behind one call, whatever computes it."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -9,8 +10,11 @@ class Unfit(Exception):
     """A network that a kind of engine does not take, or does not compute as the others do."""
 
 
+@dataclass(frozen=True, eq=False)
 class Engine:
     """A network (h, w, channels) float32 in [0, 1] → (scale·h, scale·w, channels) float32, unclipped.
+
+    What it says of itself is said when it is made and stays: tiles and chains were planned by it.
 
     Attributes:
         name: what to call it in a sentence.
@@ -29,6 +33,13 @@ class Engine:
     unbounded: str = ""
     size: tuple[int, int] | None = None
     cell: tuple[int, int] = (1, 1)
+
+    def __post_init__(self):
+        if (self.radius is None) != bool(self.unbounded):
+            raise ValueError(
+                "Expected an engine's radius, or the reason why it has none. "
+                f"Received: radius={self.radius}, unbounded={self.unbounded!r}"
+            )
 
     def run(self, lr_image: np.ndarray) -> np.ndarray:
         """One picture or tile through the network."""

@@ -61,25 +61,25 @@ class KerasEngine(Engine):
         from zoo import complexity
         from zoo.models import scale_of
 
-        self.name, self.scale = model.name, scale_of(model)
-        self.channels = model.input_shape[-1]
-        if self.scale < 2 or self.channels not in (1, 3):
+        scale, (*size, channels) = scale_of(model), model.input_shape[1:]
+        if scale < 2 or channels not in (1, 3):
             raise UsageError(
                 "Expected a model (N, H, W, C) → (N, scale·H, scale·W, C), C 1 or 3, scale at least 2. "
                 f"Received: {model.name!r}, {model.input_shape} → {model.output_shape}"
             )
-        if None not in model.input_shape[1:3]:
-            self.size = tuple(model.input_shape[1:3])
+        unbounded = ""
         try:
-            self.radius = complexity.receptive_field(model) if radius is None else radius
+            radius = complexity.receptive_field(model) if radius is None else radius
         except UsageError as error:
-            self.radius, self.unbounded = None, str(error)
+            unbounded = str(error)
+        fixed = None if None in size else tuple(size)
+        super().__init__(model.name, scale, channels, radius, unbounded, fixed)
         self._call = lambda images: model(images, training=False)
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf
 
             # One trace for every size.
-            signature = tf.TensorSpec((1, *(self.size or (None, None)), self.channels), tf.float32)
+            signature = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32)
             self._call = tf.function(self._call, input_signature=[signature])
 
     def run(self, lr_image: np.ndarray) -> np.ndarray:

@@ -62,8 +62,6 @@ class NcnnEngine(Engine):
         Unfit: the file has one size only, or other layers.
     """
 
-    cell = CELL
-
     def __init__(self, engine: TFLiteEngine):
         import ncnn  # noqa: F401
 
@@ -72,7 +70,7 @@ class NcnnEngine(Engine):
         self._layers, scale = convolutions.read(engine.content)
         if max(len(layer.kernel) for layer in self._layers) < 3 or scale != engine.scale:
             raise Unfit("nothing to gain")
-        self.name, self.scale, self.channels, self.radius = engine.name, engine.scale, engine.channels, engine.radius
+        super().__init__(engine.name, engine.scale, engine.channels, engine.radius, cell=CELL)
         self.original, self.threads, self.fingerprint = engine, engine.threads, engine.fingerprint
         last = self._layers[-1]
         self._blocked = len(last.kernel) == BLOCKED and last.activation == "linear"

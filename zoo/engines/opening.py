@@ -66,17 +66,17 @@ def _of_keras(model: "keras.Model", threads: int | None, radius: int | None) -> 
     content = to_tflite(model)
     if content is None:
         return engine
-    converted = fastest(content, model.name, threads, engine.radius or 0)
-    converted.radius, converted.unbounded = engine.radius, engine.unbounded
-    return converted
+    return fastest(content, model.name, threads, engine.radius, engine.unbounded)
 
 
-def fastest(content: bytes, name: str, threads: int | None = None, radius: int | None = None) -> Engine:
+def fastest(
+    content: bytes, name: str, threads: int | None = None, radius: int | None = None, unbounded: str = ""
+) -> Engine:
     """The engine of a TFLite file: ncnn, then OpenVINO, where it is installed and computes the same, else TFLite.
 
     Args and errors: those of `TFLiteEngine`, which says what the file is in any case.
     """
-    return _first((NcnnEngine, OpenVINOEngine), TFLiteEngine(content, name, threads, radius))
+    return _first((NcnnEngine, OpenVINOEngine), TFLiteEngine(content, name, threads, radius, unbounded))
 
 
 def without_cells(engine: Engine) -> Engine:

@@ -25,8 +25,7 @@ class OpenVINOEngine(Engine):
     def __init__(self, engine: TFLiteEngine):
         from openvino import Core
 
-        self.name, self.scale, self.channels = engine.name, engine.scale, engine.channels
-        self.radius, self.unbounded, self.size = engine.radius, engine.unbounded, engine.size
+        super().__init__(engine.name, engine.scale, engine.channels, engine.radius, engine.unbounded, engine.size)
         self.threads, self.fingerprint = engine.threads, engine.fingerprint
         # Some processors would compute in half precision otherwise.
         settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": self.threads, "NUM_STREAMS": 1}

@@ -26,25 +26,49 @@ class TFLiteEngine(Engine):
         name: what to call it.
         threads: default as many as the process may use.
         radius: the receptive field's radius, LR px. Default: what the file's metadata says, else what its graph shows.
+        unbounded: why the radius is not known, where that is settled already: the file is not asked.
+        any_size: a file of one size is resized to every picture, which not every operation allows.
 
     Raises:
         UsageError: no TFLite file, or one of another kind.
     """
 
-    def __init__(self, content: bytes, name: str, threads: int | None = None, radius: int | None = None):
-        self.content, self.name, self.threads = content, name, threads or available_threads()
+    def __init__(
+        self,
+        content: bytes,
+        name: str,
+        threads: int | None = None,
+        radius: int | None = None,
+        unbounded: str = "",
+        any_size: bool = False,
+    ):
+        self.content, self.threads = content, threads or available_threads()
+        self._file = _File(content, name, self.threads, any_size)
+        scale = self._file.scale()
+        if radius is None and not unbounded:
+            radius, unbounded = self._file.radius(scale)
+        super().__init__(name, scale, self._file.channels, radius, unbounded, self._file.size)
+
+    def run(self, lr_image: np.ndarray) -> np.ndarray:
+        return self._file.run(lr_image)
+
+    def fingerprint(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+
+class _File:
+    """A file in its interpreters: `size` is the only one that it takes, None where any."""
+
+    def __init__(self, content: bytes, name: str, threads: int, any_size: bool):
+        self.content, self.name, self.threads = content, name, threads
         # One interpreter for each of the last two sizes: a change of size costs about as much as a run.
         self._interpreters: OrderedDict[tuple[int, int], Any] = OrderedDict()
         interpreter = self._interpreter()
         self._input, self._output = self._ends(interpreter)
-        signature = [int(side) for side in self._input["shape_signature"]]
-        self.channels = signature[3]
-        if min(signature[1:3]) > 0:
-            self.size = tuple(signature[1:3])
-        height, width = self.size or _PROBE
-        self._interpreters[height, width] = self._sized(interpreter, height, width)
-        self.scale = self._scale_at(height, width)
-        self.radius = self._check_radius(radius)
+        _, height, width, self.channels = (int(side) for side in self._input["shape_signature"])
+        self._free = height < 0
+        self.size = None if self._free or any_size else (height, width)
+        self._interpreters[self.size or _PROBE] = self._sized(interpreter, *(self.size or _PROBE))
 
     def run(self, lr_image: np.ndarray) -> np.ndarray:
         height, width, _ = lr_image.shape
@@ -54,11 +78,11 @@ class TFLiteEngine(Engine):
             interpreter = self._interpreters[height, width] = self._sized(spare, height, width)
         self._interpreters.move_to_end((height, width))
         interpreter.set_tensor(self._input["index"], _quantise(lr_image[None], self._input))
-        interpreter.invoke()
+        try:
+            interpreter.invoke()
+        except RuntimeError as error:
+            raise self._refused(f"at {height}×{width}: {_first_line(error)}") from error
         return _dequantise(interpreter.get_tensor(self._output["index"])[0], self._output)
-
-    def fingerprint(self) -> str:
-        return hashlib.sha256(self.content).hexdigest()
 
     def _interpreter(self):
         from ai_edge_litert.interpreter import Interpreter
@@ -71,7 +95,8 @@ class TFLiteEngine(Engine):
     def _sized(self, interpreter, height: int, width: int):
         try:
             if self.size is None:
-                interpreter.resize_tensor_input(self._input["index"], [1, height, width, self.channels], strict=True)
+                shape = [1, height, width, self.channels]
+                interpreter.resize_tensor_input(self._input["index"], shape, strict=self._free)
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise self._refused(_first_line(error)) from error
@@ -92,7 +117,8 @@ class TFLiteEngine(Engine):
                 raise self._refused(f"{end} of type {np.dtype(detail['dtype']).name} without quantisation")
         return inputs[0], outputs[0]
 
-    def _scale_at(self, height: int, width: int) -> int:
+    def scale(self) -> int:
+        height, width = self.size or _PROBE
         if self.size is None:
             shape = self.run(np.zeros((height, width, self.channels), np.float32)).shape
         else:
@@ -102,24 +128,22 @@ class TFLiteEngine(Engine):
             raise self._refused(f"({height}, {width}, {self.channels}) → {shape}")
         return scale
 
-    def _check_radius(self, given: int | None) -> int | None:
-        if given is not None:
-            return given
+    def radius(self, scale: int) -> tuple[int | None, str]:
+        """The receptive field's radius, LR px; None and the reason where there is no bound."""
         stored = reach.metadata(self.content, METADATA)
         if stored is not None:
             try:
                 known = {key: int(value) for key, value in json.loads(stored).items()}
-                fits = (known["scale"], known["channels"]) == (self.scale, self.channels) and known["radius"] >= 0
+                fits = (known["scale"], known["channels"]) == (scale, self.channels) and known["radius"] >= 0
             except (ValueError, KeyError, TypeError, AttributeError):
                 fits = False
             if not fits:
-                raise self._refused(f"scale {self.scale}, {self.channels} channels, and metadata {stored[:80]!r}")
-            return known["radius"]
+                raise self._refused(f"scale {scale}, {self.channels} channels, and metadata {stored[:80]!r}")
+            return known["radius"], ""
         try:
-            return reach.radius(self.content)
+            return reach.radius(self.content), ""
         except reach.Unbounded as error:
-            self.unbounded = str(error)
-            return None
+            return None, str(error)
 
     def _refused(self, received: str) -> UsageError:
         return UsageError(

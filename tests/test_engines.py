@@ -1,0 +1,72 @@
+"""The contract of engines: what an engine says of itself is true when it is made, and stays."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from upscale_cases import photo
+
+from zoo.engines import Chain, Engine, open_engine
+from zoo.engines.tiles import run_whole
+from zoo.errors import UsageError
+
+
+@pytest.fixture(scope="module")
+def home_made():
+    """5×5, 3×3 and a shuffle of its own, which nobody can see through in Keras."""
+    import keras
+    import tensorflow as tf
+
+    class PixelShuffle(keras.layers.Layer):
+        def call(self, maps):
+            return tf.nn.depth_to_space(maps, 2)
+
+        def compute_output_shape(self, shape):
+            return (shape[0], shape[1] and 2 * shape[1], shape[2] and 2 * shape[2], shape[3] // 4)
+
+    image = keras.Input((None, None, 1))
+    maps = keras.layers.Conv2D(8, 5, padding="same", activation="relu")(image)
+    model = keras.Model(image, PixelShuffle()(keras.layers.Conv2D(4, 3, padding="same")(maps)), name="home_made")
+    rng = np.random.default_rng(0)
+    for weights in model.weights:
+        weights.assign(rng.normal(0, 0.3, weights.shape))
+    return model
+
+
+def test_a_chain_of_a_network_with_an_unknown_reach_is_not_cut(home_made):
+    engine = open_engine(home_made)
+    assert engine.radius is None and "PixelShuffle" in engine.unbounded
+    chain = Chain([engine, engine])
+    assert all(each.radius is None and each.unbounded for each in (chain, *chain.engines))
+    lr_image = photo(200, 300, 1).astype(np.float32) / 255
+    once = engine.run(lr_image)
+    assert np.abs(run_whole(chain, lr_image) - engine.run(once.clip(0, 1))).max() < 1e-5 * np.ptp(once)
+    with pytest.raises(UsageError, match="reach is known.*PixelShuffle"):
+        run_whole(chain, lr_image, 64)
+
+
+def test_a_chain_of_a_network_with_a_stated_reach_is_cut_exactly(home_made):
+    lr_image = photo(200, 300, 1).astype(np.float32) / 255
+    apart = []
+    for radius in (3, 1):
+        engine = open_engine(home_made, radius=radius)
+        chain = Chain([engine, engine])
+        assert chain.radius == radius + -(-radius // 2)
+        whole = run_whole(chain, lr_image, 300)
+        apart.append(np.abs(run_whole(chain, lr_image, 64) - whole).max() / np.ptp(whole))
+    # Control: a reach that is less than the network's shows.
+    assert apart[0] < 1e-5 and apart[1] > 1e-2
+
+
+def test_an_engine_stays_what_it_was_when_it_was_made(tflite):
+    for engine in (open_engine(tflite("luma")), Chain([open_engine(tflite("luma"))])):
+        for name in ("name", "scale", "channels", "radius", "unbounded", "size", "cell"):
+            with pytest.raises(dataclasses.FrozenInstanceError):
+                setattr(engine, name, getattr(engine, name))
+
+
+def test_an_engine_has_a_radius_or_says_why_not():
+    for radius, unbounded in ((None, ""), (3, "MEAN")):
+        with pytest.raises(ValueError, match="Expected an engine's radius, or the reason"):
+            Engine("mine", 2, 1, radius, unbounded)
+    assert Engine("mine", 2, 1, None, "MEAN").size is None and Engine("mine", 2, 1, 0).radius == 0
