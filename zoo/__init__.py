@@ -5,6 +5,10 @@ Names resolve when they are used: `import zoo` imports neither Keras nor TensorF
 
 import importlib
 
+from zoo import telemetry
+
+telemetry.switch_off()
+
 __version__ = "0.1.0"
 
 _FUNCTIONS = ("card", "create_model", "list_models", "list_presets", "load", "open_model")

@@ -1,0 +1,105 @@
+"""Nothing is reported to anyone: without a network and with an empty home folder, no connection is tried or id kept."""
+
+import ast
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_rooms import SOURCES
+
+REPORTING = ("openvino", "onnxruntime")
+NAMESPACE = ["unshare", "--map-root-user", "--net"]
+# What a command says, and after it the counts of the network that nobody else is in.
+COUNTED = '"$@"; code=$?; echo; cat /proc/net/snmp; exit $code'
+
+
+@pytest.fixture(scope="module")
+def namespace():
+    try:
+        subprocess.run([*NAMESPACE, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("a network namespace cannot be made here")
+
+
+def run(home: Path, *arguments: str, **variables: str) -> tuple[list[str], int]:
+    """The files that a Python program leaves in its home folder, and how many of its packets found no way out."""
+    home.mkdir(exist_ok=True)
+    # Libraries keep still in what looks like continuous integration.
+    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    process = subprocess.run(
+        [*NAMESPACE, "sh", "-c", COUNTED, "sh", sys.executable, *arguments],
+        env={**kept, "HOME": str(home), **variables},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert process.returncode == 0, process.stderr
+    names, values = [line.split() for line in process.stdout.splitlines() if line.startswith("Ip: ")]
+    files = sorted(str(path.relative_to(home)) for path in home.rglob("*") if path.is_file())
+    return files, int(values[names.index("OutNoRoutes")])
+
+
+@pytest.mark.usefixtures("namespace")
+@pytest.mark.parametrize("library", REPORTING)
+def test_a_library_reports_nothing(tmp_path, library):
+    pytest.importorskip(library)
+    assert run(tmp_path / "ours", "-c", f"import zoo, {library}") == ([], 0)
+
+
+@pytest.mark.usefixtures("namespace")
+@pytest.mark.skipif(not find_spec("openvino_telemetry"), reason="openvino_telemetry is not installed")
+def test_openvino_by_itself_would(tmp_path):
+    """Control, and what a person may still ask for."""
+    for number, code in enumerate(("import openvino", "import openvino_telemetry, zoo, openvino")):
+        files, packets = run(tmp_path / str(number), "-c", code)
+        assert "intel/openvino_ga_cid" in files and packets > 0
+
+
+@pytest.mark.usefixtures("namespace")
+def test_onnxruntime_by_itself_would(tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    if "ORT_DISABLE_TELEMETRY" not in Path(onnxruntime.__file__).with_name("Privacy.md").read_text(encoding="utf-8"):
+        pytest.skip("this onnxruntime reports nothing")
+    files, _ = run(tmp_path / "home", "-c", "import zoo, onnxruntime", ORT_DISABLE_TELEMETRY="0")
+    assert any(".onnxruntime" in name for name in files)
+
+
+@pytest.mark.usefixtures("namespace")
+def test_a_picture_is_enlarged_in_openvino_and_the_home_folder_stays_empty(tmp_path):
+    pytest.importorskip("openvino")
+    picture = np.random.default_rng(0).integers(0, 256, (9, 14, 3), np.uint8)
+    Image.fromarray(picture).save(tmp_path / "in.png")
+    flags = [str(tmp_path / "in.png"), f"--output={tmp_path / 'out'}", "--model=srcnn_x2"]
+    assert run(tmp_path / "home", "-m", "zoo.upscale", *flags) == ([], 0)
+    assert (tmp_path / "out" / "in.png").is_file()
+
+
+def imports(source: str) -> tuple[set[str], set[str]]:
+    """The packages that a file imports: at once, and when something is called."""
+    found = {True: set(), False: set()}
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [each.name for each in node.names]
+            found[node in tree.body] |= {name.partition(".")[0] for name in names}
+    return found[True], found[False]
+
+
+def test_zoo_is_imported_before_them():
+    users = []
+    for path in SOURCES:
+        at_once, later = imports(path.read_text(encoding="utf-8"))
+        assert not at_once & set(REPORTING), f"{path}: they are imported where they are used"
+        if later & set(REPORTING):
+            users.append(path.name)
+            assert "zoo" in at_once, path
+    assert users
+
+
+def test_the_check_of_imports_can_fail():
+    assert imports("import zoo.errors\ndef f():\n    from openvino import Core") == ({"zoo"}, {"openvino"})
