@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from zoo import identities
+from zoo.identities.lr_convolution import lr_convolution, resized_convolution
 from zoo.plots.drawing import CELL, EMPTY, PHASES, PLAIN, Drawing
 from zoo.plots.split import numbered, split
 from zoo.rewrite.containment import contain_convolution
-from zoo.rewrite.lr_convolution import lr_convolution, resized_convolution
 
 FOLDER = Path(__file__).parent / "figures"
 

@@ -1,5 +1,7 @@
 """The documentation is true: its Python runs, its links lead somewhere, its commands exist."""
 
+import doctest
+import importlib
 import importlib.util
 import json
 import os
@@ -35,6 +37,16 @@ def test_commands_exist(page):
             assert importlib.util.find_spec(module), module
     for target in re.findall(r"`?make ([a-z-]+)", text):
         assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M), target
+
+
+EXAMPLES = [path for path in sorted((ROOT / "zoo").rglob("*.py")) if ">>> " in path.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_examples_of_docstrings(path):
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    failed, tried = doctest.testmod(importlib.import_module(name))
+    assert tried and not failed
 
 
 def test_the_readme_is_short():

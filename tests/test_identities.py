@@ -1,10 +1,13 @@
 """The paper's kernel maps against a NumPy scatter loop, in float64, borders included; and controls that must fail."""
 
+import itertools
+
 import numpy as np
 import oracle
 import pytest
 
 from zoo import identities
+from zoo.identities.lr_convolution import LrConvolution, as_transposed, lr_convolution
 
 SIDES, SCALES, OUTPUTS = range(1, 12), (2, 3, 4), (1, 3)
 TOLERANCE = 1e-12
@@ -74,6 +77,90 @@ def test_resize_to_subpixel(scale, outputs):
             images, identities.resize_to_subpixel(kernel, scale), identities.resize_window(side, scale), scale
         )
         assert oracle.relative(sr, oracle.convolve(oracle.nearest(images, scale), kernel)) <= TOLERANCE, side
+
+
+def reads(offset, kernel_size, scale):
+    """HR pixel → {LR pixel: tap}, of one line of 40 LR pixels that each write K taps, `offset` of them cut off."""
+    table = {y: {} for y in range(40 * scale)}
+    for pixel in range(40):
+        for tap in range(kernel_size):
+            table.get(scale * pixel + tap - offset, {})[pixel] = tap
+    return table
+
+
+@pytest.mark.parametrize("scale", (1, 2, 3, 4))
+def test_taps_say_what_a_pixel_reads(scale):
+    for side in SIDES:
+        for offset in (None, 0, side - 1, scale, -1):
+            lr, phase, hr = identities.taps(side, scale, offset)
+            cut = max(side - scale, 0) // 2 if offset is None else offset
+            assert list(hr) == list(range(side))
+            table = reads(cut, side, scale)
+            middle = 20
+            for a in range(scale):
+                said = {middle + d: tap for d, b, tap in zip(lr, phase, hr) if b == a}
+                assert said == table[scale * middle + a], (side, offset)
+            # Control: another offset says something else.
+            assert not np.array_equal(identities.taps(side, scale, cut + 1)[:2], (lr, phase))
+
+
+def lr_convolved(images, lr):
+    """Pad or cut, convolve, shuffle, crop: an `LrConvolution` by NumPy alone."""
+    padded = np.pad(images, [(0, 0), *([max(side, 0) for side in axis] for axis in lr.pads), (0, 0)])
+    cut = [[max(-side, 0) for side in axis] for axis in lr.pads]
+    padded = padded[:, cut[0][0] : padded.shape[1] - cut[0][1], cut[1][0] : padded.shape[2] - cut[1][1]]
+    ky, kx = lr.kernel.shape[:2]
+    rows, columns = padded.shape[1] - ky + 1, padded.shape[2] - kx + 1
+    maps = sum(padded[:, y : y + rows, x : x + columns] @ lr.kernel[y, x] for y, x in np.ndindex(ky, kx))
+    result = oracle.shuffle(maps, lr.scale)
+    (top, bottom), (left, right) = lr.crops
+    return result[:, top : result.shape[1] - bottom, left : result.shape[2] - right]
+
+
+def scattered(images, transposed):
+    """A `Transposed` by the oracle: the full result, of which `offsets` are dropped and the output length kept."""
+    scale = transposed.scale
+    sides = [scale * length + extra for length, extra in zip(images.shape[1:3], transposed.extras)]
+    # Padding 'same' of a kernel with zeros around it until that cuts what lies before the first output pixel.
+    rows, columns = transposed.kernel.shape[:2]
+    side = 2 * max(rows, columns, *transposed.offsets) + 6 * scale
+    drop = (side - scale) // 2
+    kernel = np.zeros((side, side, *transposed.kernel.shape[2:]))
+    at = [drop - offset for offset in transposed.offsets]
+    kernel[at[0] : at[0] + rows, at[1] : at[1] + columns] = transposed.kernel
+    # More LR pixels, zeros, so that rows beyond scale·H are there.
+    larger = np.pad(images, [(0, 0), (0, 9), (0, 9), (0, 0)])
+    return oracle.scatter(larger, kernel, scale)[:, : sides[0], : sides[1]]
+
+
+@pytest.mark.parametrize("scale", (1, 2, 3))
+@pytest.mark.parametrize("shape", [(1, 1), (3, 3), (2, 2), (2, 5)], ids=str)
+@pytest.mark.parametrize("crops", [((0, 0), (0, 0)), ((1, 0), (0, 1))], ids=str)
+def test_every_lr_convolution_has_its_transposed_convolution(scale, shape, crops):
+    rng = np.random.default_rng(5)
+    images, kernel = rng.normal(size=(2, 5, 7, 3)), rng.normal(size=(*shape, 3, 2 * scale**2))
+    for before in range(max(shape)):
+        same = tuple((min(before, taps - 1), taps - 1 - min(before, taps - 1)) for taps in shape)
+        for pads in (same, ((0, 0), same[1]), (same[0], (before + 1, 2))):
+            lr = LrConvolution(kernel, scale, pads, crops, np.ones((*shape, 1, scale**2)))
+            transposed = as_transposed(lr)
+            expected = lr_convolved(images, lr)
+            assert oracle.relative(scattered(images, transposed), expected) <= TOLERANCE
+            again = lr_convolution(transposed)
+            assert oracle.relative(lr_convolved(images, again), expected) <= TOLERANCE
+            wrong = transposed._replace(kernel=transposed.kernel[::-1])
+            assert transposed.kernel.shape[0] == 1 or oracle.relative(scattered(images, wrong), expected) > 1e-2
+
+
+def test_offsets_of_the_way_back():
+    for side, scale, offset in itertools.product(SIDES, SCALES, (0, 1, 3)):
+        kernel = case(side, 3)[1]
+        for order in identities.ORDERS:
+            lr_kernel = identities.transposed_to_subpixel(kernel, scale, order, (offset, None))
+            back = identities.subpixel_to_transposed(lr_kernel, (side, side), scale, order, (offset, None))
+            assert np.array_equal(back, kernel)
+    with pytest.raises(ValueError, match="Expected an LR kernel of 3×2"):
+        identities.subpixel_to_transposed(lr_kernel, (5, 3), 2, offsets=(0, 0))
 
 
 @pytest.mark.parametrize("method", identities.METHODS)

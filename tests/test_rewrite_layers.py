@@ -10,8 +10,8 @@ from keras import layers
 
 from benchmarks.networks import randomise
 from zoo import identities, rewrite
+from zoo.identities.lr_convolution import keras_transposed, lr_convolution, resized_convolution
 from zoo.layers import FixedUpsampler
-from zoo.rewrite.lr_convolution import keras_transposed, lr_convolution, resized_convolution
 
 TOLERANCE = 1e-12
 F64 = {"dtype": "float64"}

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from zoo import identities
 from zoo.engines.engine import Unfit
 from zoo.engines.reach import operators
 
@@ -83,14 +84,12 @@ def in_blocks(layer: Convolution, scale: int) -> Convolution:
     """
     size, _, inputs, outputs = layer.kernel.shape
     fine = (scale, scale, outputs // scale**2)
-    blocks = np.zeros((3, 3, inputs, 2, 2, 2, scale, 2, *fine[1:]), np.float32)
-    for row, column, a, b, c, d in np.ndindex(3, 3, 2, 2, 2, 2):
-        # From the output pixel (a, b) of a block to the input pixel (c, d) of a neighbour.
-        y, x = 2 * (row - 1) + c - a + size // 2, 2 * (column - 1) + d - b + size // 2
-        if 0 <= y < size and 0 <= x < size:
-            blocks[row, column, :, c, d, a, :, b] = layer.kernel[y, x].reshape(inputs, *fine)
+    blocks, _ = identities.between_phases(layer.kernel, 2, before=(size // 2, size // 2))
+    # row, column, c, d, input, a, b, i, j, map → row, column, input, c, d, a, i, b, j, map: (i, j) of the block's pixel
+    # (a, b) is pixel (scale·a + i, scale·b + j) of the shuffled image.
+    kernel = blocks.reshape(*blocks.shape[:-1], *fine).transpose(0, 1, 4, 2, 3, 5, 7, 6, 8, 9)
     bias = np.broadcast_to(layer.bias.reshape(1, scale, 1, *fine[1:]), (2, scale, 2, *fine[1:]))
-    return layer._replace(kernel=blocks.reshape(3, 3, 4 * inputs, -1), bias=bias.ravel())
+    return layer._replace(kernel=kernel.reshape(3, 3, 4 * inputs, -1), bias=bias.ravel())
 
 
 def _convolution(operator, constant) -> Convolution:

@@ -72,12 +72,11 @@ def block_kernel(kernel: np.ndarray, block: int) -> np.ndarray:
     Returns:
         (ky + block - 1, kx + block - 1, I, block²·O), channels in the order of TensorFlow's depth_to_space.
     """
-    rows, columns, inputs, outputs = kernel.shape
-    blocks = np.zeros((rows + block - 1, columns + block - 1, inputs, block, block, outputs), kernel.dtype)
-    for i in range(block):
-        for j in range(block):
-            blocks[i : i + rows, j : j + columns, :, i, j] = kernel
-    return blocks.reshape(*blocks.shape[:3], -1)
+    phases, _ = identities.between_phases(kernel, block, before=(0, 0))
+    y, x, *_ = phases.shape
+    # The pixels read stay pixels: phase p of LR tap y is the window's row block·y + p.
+    pixels = phases.swapaxes(1, 2).reshape(y * block, x * block, kernel.shape[2], -1)
+    return np.ascontiguousarray(pixels[: kernel.shape[0] + block - 1, : kernel.shape[1] + block - 1])
 
 
 def vectors(outputs: int, side: int, block: int) -> float:

@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo.rewrite.lr_convolution import LrConvolution, Pair
+from zoo.identities import between_phases
+from zoo.identities.lr_convolution import LrConvolution
+from zoo.identities.phases import Pair
 
 
 class Contained(NamedTuple):
@@ -28,28 +30,10 @@ class Contained(NamedTuple):
     taps: int
 
 
-def _axis(side: int, scale: int, before: int, dilation: int) -> tuple[np.ndarray, Pair]:
-    """One axis as a matrix (LR tap, phase read, phase written, HR tap) of zeros and ones, and the LR padding.
-
-    HR pixel scale·m + a reads scale·m + a + D·k - before = scale·(m + q) + a'.
-    """
-    low = -before // scale
-    high = (scale - 1 + dilation * (side - 1) - before) // scale
-    matrix = np.zeros((high - low + 1, scale, scale, side))
-    for a in range(scale):
-        for k in range(side):
-            q, phase = divmod(a + dilation * k - before, scale)
-            matrix[q - low, phase, a, k] = 1
-    return matrix, (-low, high)
-
-
-def _phases_to_phases(kernel: np.ndarray, scale: int, before: Pair, dilation: Pair) -> tuple[np.ndarray, tuple]:
-    """(Ky, Kx, I, M) → (ky, kx, scale²·I, scale²·M) and the LR padding."""
-    axes = [_axis(side, scale, b, d) for side, b, d in zip(kernel.shape[:2], before, dilation)]
-    (rows, row_pads), (columns, column_pads) = axes
-    lr = np.einsum("ypak,xqbl,klim->yxpqiabm", rows, columns, kernel, optimize=True)
-    shape = lr.shape[:2] + (scale**2 * kernel.shape[2], scale**2 * kernel.shape[3])
-    return lr.reshape(shape), (row_pads, column_pads)
+def _in_maps(lr_kernel: np.ndarray) -> np.ndarray:
+    """(ky, kx, p, q, I, a, b, M) → (ky, kx, scale²·I, scale²·M), in the order of TensorFlow's shuffle."""
+    scale, inputs = lr_kernel.shape[3:5]
+    return lr_kernel.reshape(*lr_kernel.shape[:2], scale**2 * inputs, -1)
 
 
 def _by_parts(kernel: np.ndarray, parts: list[int], contain) -> tuple[np.ndarray, tuple]:
@@ -74,7 +58,8 @@ def contain_convolution(
         return Contained(np.tile(kernel, (1, 1, 1, scale**2)), ((0, 0), (0, 0)), scale**2, 0, scale**2)
 
     def contain(part: np.ndarray) -> tuple[np.ndarray, tuple]:
-        return _phases_to_phases(part, scale, before, dilation)
+        lr_kernel, pads = between_phases(part, scale, before, dilation)
+        return _in_maps(lr_kernel), pads
 
     lr, pads = _by_parts(kernel, parts, contain)
     used, _ = contain(np.ones((*kernel.shape[:2], 1, 1)))
@@ -92,9 +77,10 @@ def contain_upsampling(lr: LrConvolution, scale: int, parts: list[int]) -> Conta
 
     def contain(part: np.ndarray) -> tuple[np.ndarray, tuple]:
         inner, maps = lr.scale, part.shape[3]
-        result, pads = _phases_to_phases(part, scale, tuple(before for before, _ in lr.pads), (1, 1))
-        phases = result.reshape(*result.shape[:3], scale, scale, inner, inner, maps // inner**2)
-        return phases.transpose(0, 1, 2, 3, 5, 4, 6, 7).reshape(result.shape), pads
+        lr_kernel, pads = between_phases(part, scale, tuple(before for before, _ in lr.pads))
+        phases = lr_kernel.reshape(*lr_kernel.shape[:-1], inner, inner, maps // inner**2)
+        # … a, b, c, d, M → … a, c, b, d, M.
+        return _in_maps(phases.swapaxes(-4, -3)), pads
 
     kernel, pads = _by_parts(lr.kernel, parts, contain)
     used, _ = contain(lr.used)

@@ -7,8 +7,14 @@ import numpy as np
 
 from zoo import identities
 from zoo import layers as zoo_layers
+from zoo.identities.lr_convolution import (
+    LrConvolution,
+    Transposed,
+    keras_transposed,
+    lr_convolution,
+    resized_convolution,
+)
 from zoo.rewrite.graph import Graph, Node, array
-from zoo.rewrite.lr_convolution import LrConvolution, Transposed, keras_transposed, lr_convolution, resized_convolution
 from zoo.rewrite.pointwise import is_per_channel
 
 

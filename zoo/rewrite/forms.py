@@ -5,8 +5,8 @@ import numpy as np
 
 from zoo import layers as zoo_layers
 from zoo.errors import UsageError
+from zoo.identities.lr_convolution import resized_convolution
 from zoo.rewrite.graph import array, graphs_of
-from zoo.rewrite.lr_convolution import resized_convolution
 from zoo.rewrite.plan import Plan, Swapped
 from zoo.rewrite.rebuild import Rebuild
 

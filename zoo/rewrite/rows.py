@@ -5,8 +5,8 @@ import numpy as np
 
 from zoo import identities
 from zoo import layers as zoo_layers
+from zoo.identities.lr_convolution import is_same_padding
 from zoo.rewrite.explanation import Row
-from zoo.rewrite.lr_convolution import is_same_padding
 
 
 def by(sides) -> str:

@@ -12,11 +12,11 @@ import numpy as np
 
 from zoo import identities
 from zoo import layers as zoo_layers
+from zoo.identities.lr_convolution import LrConvolution, keras_transposed, lr_convolution, resized_convolution
 from zoo.rewrite import replace
 from zoo.rewrite.containment import Contained, contain_convolution, contain_upsampling
 from zoo.rewrite.find import Moved
 from zoo.rewrite.graph import Graph, Node, array, clone
-from zoo.rewrite.lr_convolution import LrConvolution, keras_transposed, lr_convolution, resized_convolution
 from zoo.rewrite.plan import Plan, Swapped
 from zoo.rewrite.pointwise import is_activation, is_function_of_one_value, is_per_channel
 from zoo.rewrite.rebuild import Rebuild

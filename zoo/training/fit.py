@@ -17,9 +17,8 @@ RIDGE = 1e-4
 def fit_upsampler(model: keras.Model, batches, shave: int) -> None:
     """Sets the upsampling layer to the least-squares solution for the HR patches, given the features it reads.
 
-    Output phase (a, b) reads x[p + q - t]·W[scale·t + s] with q, s = divmod(a + p0, scale) (`zoo.layers.Upsampler`), so
-    each phase is one linear regression on a window of features. All phases share one Gram matrix, gathered over the
-    batches.
+    Each output phase reads some LR pixels by taps of its own (`zoo.identities.taps`), so it is one linear regression on
+    a window of features. All phases share one Gram matrix, gathered over the batches.
 
     Args:
         model: ends in a `TransposedUpsampler`, `ZeroInterleavedUpsampler` or `SubpixelUpsampler`, or in its sum with a
@@ -34,10 +33,10 @@ def fit_upsampler(model: keras.Model, batches, shave: int) -> None:
     if not isinstance(last, Upsampler) or isinstance(last, ResizeUpsampler):
         raise UsageError(f"Expected a network that ends in an upsampling layer. Received: {model.name}")
     scale, side = last.scale, last.kernel_size
-    phases = [divmod(phase + identities.same_offset(side, scale), scale) for phase in range(scale)]
-    taps = [np.arange(first, side, scale) for _, first in phases]
-    shifts = [quotient - np.arange(len(t)) for (quotient, _), t in zip(phases, taps)]
-    low, high = min(s.min() for s in shifts), max(s.max() for s in shifts)
+    lr, phases, _ = identities.taps(side, scale)
+    taps = [np.flatnonzero(phases == phase) for phase in range(scale)]
+    shifts = [lr[each] for each in taps]
+    low, high = lr.min(), lr.max()
     margin = max(-(-shave // scale), -low, high)
 
     # Without the layer, what the network still gives is a fixed interpolation beside it, or nothing.

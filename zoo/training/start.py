@@ -97,12 +97,11 @@ def fit_bicubic(kernel_size: int, scale: int) -> np.ndarray:
     The 2-D kernel is the outer product. Where the window holds all of bicubic's taps the fit is bicubic itself.
     """
     bicubic = identities.interpolation_weights("bicubic", scale)
-    offset = identities.same_offset(kernel_size, scale)
+    lr, phases, _ = identities.taps(kernel_size, scale)
     line = np.zeros(kernel_size)
     for phase in range(scale):
-        quotient, first = divmod(phase + offset, scale)
-        taps = np.arange(first, kernel_size, scale)
-        seen = quotient - np.arange(len(taps))
+        taps = np.flatnonzero(phases == phase)
+        seen = lr[taps]
         wanted = np.arange(-2, 3)
         covariance = CORRELATION ** np.abs(seen[:, None] - seen)
         target = CORRELATION ** np.abs(seen[:, None] - wanted) @ bicubic[:, phase]

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo import identities
-
-Pair = tuple[int, int]
+from zoo.identities.interpolation import interpolation_weights, interpolation_window
+from zoo.identities.phases import Pair
+from zoo.identities.transposed import lr_window, subpixel_to_transposed, transposed_to_subpixel
 
 
 class Transposed(NamedTuple):
@@ -87,7 +87,7 @@ def resized_convolution(
 ) -> Transposed:
     """An enlargement by `method`, then an HR convolution with zero padding: together one transposed convolution.
 
-    The enlargement is one with the kernel h[scale·(R - d) + a] = f[d, a] of `identities.interpolation_weights` and the
+    The enlargement is one with the kernel h[scale·(R - d) + a] = f[d, a] of `interpolation_weights` and the
     offset scale·R, R its radius. Followed by the taps W[k], step D apart, before-padding P:
     W'[t] = Σ_k W[k]·h[t + D·k - D·(K - 1)], offset' = D·(K - 1) - P + scale·R.
     Exact at every pixel for nearest (R = 0): zeros around the HR image are the enlarged zeros around the LR image.
@@ -97,13 +97,13 @@ def resized_convolution(
         kernel: (Ky, Kx, I, O), as `keras.layers.Conv2D` holds it.
         padding: `"same"`, `"valid"`, or the HR zeros (before, after) per axis.
     """
-    weights = identities.interpolation_weights(method, scale)
-    radius = identities.interpolation_window(method, scale).before
+    weights = interpolation_weights(method, scale)
+    radius = interpolation_window(method, scale).before
     enlargement = weights[::-1].reshape(-1)
     matrices, offsets, extras = [], [], []
     for axis, side in enumerate(kernel.shape[:2]):
         reach = dilation[axis] * (side - 1)
-        before, after = {"same": (reach // 2, reach - reach // 2), "valid": (0, 0)}.get(padding) or padding[axis]
+        before, after = _zeros_around(padding, axis, reach)
         matrix = np.zeros((len(enlargement) + reach, side))
         for k in range(side):
             start = reach - dilation[axis] * k
@@ -114,6 +114,13 @@ def resized_convolution(
     composed = np.einsum("tk,ul,klio->tuoi", *matrices, kernel, optimize=True)
     rows, columns = (np.any(matrix != 0, axis=1) for matrix in matrices)
     return Transposed(composed, scale, tuple(offsets), tuple(extras), np.outer(rows, columns))
+
+
+def _zeros_around(padding: tuple[Pair, Pair] | str, axis: int, reach: int) -> Pair:
+    """HR zeros before and after along an axis whose taps span `reach` pixels beyond the first."""
+    if padding == "same":
+        return reach // 2, reach - reach // 2
+    return (0, 0) if padding == "valid" else padding[axis]
 
 
 def lr_convolution(transposed: Transposed, crop: bool = True) -> LrConvolution:
@@ -129,13 +136,32 @@ def lr_convolution(transposed: Transposed, crop: bool = True) -> LrConvolution:
         before = [(-offset % scale, 0) for offset in offsets]
         kernel, taps = np.pad(kernel, [*before, (0, 0), (0, 0)]), np.pad(taps, before)
         offsets = tuple(offset + more for offset, (more, _) in zip(offsets, before))
-    windows = [identities.lr_window(side, scale, offset) for side, offset in zip(kernel.shape[:2], offsets)]
+    windows = [lr_window(side, scale, offset) for side, offset in zip(kernel.shape[:2], offsets)]
     pads, crops = [], []
     for window, extra in zip(windows, extras):
         # Positions that the convolution has to give, over those of the LR image.
         positions = -(-(extra + window.crop) // scale)
         pads.append((window.before, positions + window.taps - 1 - window.before))
         crops.append((window.crop, scale * positions - extra - window.crop))
-    lr_kernel = identities.transposed_to_subpixel(kernel, scale, offsets=offsets)
-    used = identities.transposed_to_subpixel(taps[:, :, None, None], scale, offsets=offsets)
+    lr_kernel = transposed_to_subpixel(kernel, scale, offsets=offsets)
+    used = transposed_to_subpixel(taps[:, :, None, None], scale, offsets=offsets)
     return LrConvolution(lr_kernel, scale, tuple(pads), tuple(crops), used)
+
+
+def as_transposed(lr: LrConvolution) -> Transposed:
+    """The transposed convolution that equals an LR convolution, shuffle and crop at every pixel: the way back.
+
+    Any has one: K = scale·k taps per axis, offset scale·(k - 1 - n) + crop with n zeros before the image.
+    """
+    scale, offsets, extras, sides = lr.scale, [], [], []
+    for taps, (before, after), (start, end) in zip(lr.kernel.shape[:2], lr.pads, lr.crops):
+        sides.append(scale * taps)
+        offsets.append(scale * (taps - 1 - before))
+        extras.append(scale * (before + after - (taps - 1)) - start - end)
+
+    def turned(kernel: np.ndarray) -> np.ndarray:
+        return subpixel_to_transposed(kernel, tuple(sides), scale, offsets=tuple(offsets))
+
+    used = turned(lr.used)[:, :, 0, 0] != 0
+    cropped = tuple(offset + start for offset, (start, _) in zip(offsets, lr.crops))
+    return Transposed(turned(lr.kernel), scale, cropped, tuple(extras), used)

@@ -1,0 +1,80 @@
+"""Fixed interpolations (nearest, bilinear, bicubic) as kernels."""
+
+import numpy as np
+
+from zoo.identities.phases import join_phases, same_offset
+from zoo.identities.transposed import Window
+
+METHODS = ("nearest", "bilinear", "bicubic")
+
+
+def _cubic(distance: np.ndarray) -> np.ndarray:
+    """Keys' cubic convolution kernel with a = -0.5, as MATLAB and TensorFlow use it."""
+    x = np.abs(distance)
+    return np.where(x <= 1, 1.5 * x**3 - 2.5 * x**2 + 1, np.where(x < 2, -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2, 0.0))
+
+
+def _triangle(distance: np.ndarray) -> np.ndarray:
+    return np.maximum(0.0, 1 - np.abs(distance))
+
+
+def interpolation_window(method: str, scale: int) -> Window:
+    """The LR window of a fixed interpolation with half-pixel centres, along one axis; nothing is cropped."""
+    radius = {"nearest": 0, "bilinear": 1, "bicubic": 2}
+    if method not in radius:
+        raise ValueError(f"Expected method to be one of {METHODS}. Received: {method!r}")
+    if scale < 1:
+        raise ValueError(f"Expected scale of at least 1. Received: {scale=}")
+    return Window(2 * radius[method] + 1, radius[method], radius[method], 0)
+
+
+def interpolation_weights(method: str, scale: int) -> np.ndarray:
+    """Weights of a fixed interpolation along one axis, (taps, scale): column a sums to 1.
+
+    HR pixel scale·p + a lies at u = (a + 0.5) / scale - 0.5 from LR pixel p (half-pixel centres: MATLAB's imresize,
+    `tf.image.resize`, `keras.layers.UpSampling2D`); tap d has the weight f(u - d), f the triangle or Keys' cubic
+    with a = -0.5. No antialiasing: it does not apply to enlargement.
+    """
+    window = interpolation_window(method, scale)
+    offsets = np.arange(-window.before, window.after + 1)[:, None]
+    if method == "nearest":
+        return np.ones((1, scale))
+    positions = (np.arange(scale) + 0.5) / scale - 0.5
+    return (_triangle if method == "bilinear" else _cubic)(positions[None] - offsets)
+
+
+def interpolation_to_subpixel(method: str, scale: int, channels: int = 1, order: str = "tensorflow") -> np.ndarray:
+    """A fixed interpolation as an LR convolution before the shuffle: w[j, l, i, (a, b), o] = f[j, a]·f[l, b]·[i = o].
+
+    Exact inside; at the border the LR image must be padded as the interpolation extends it: repeated (bilinear,
+    TensorFlow and Keras), mirrored (MATLAB's bicubic), see `zoo.layers.FixedUpsampler`.
+
+    Returns:
+        (k, k, channels, scale²·channels), float64.
+    """
+    weights = interpolation_weights(method, scale)
+    phases = np.einsum("ya,xb,io->yxiabo", weights, weights, np.eye(channels))
+    return join_phases(phases, order)
+
+
+def interpolation_to_transposed(method: str, kernel_size: int, scale: int, channels: int = 1) -> np.ndarray:
+    """A fixed interpolation as a transposed convolution's kernel, (K, K, channels, channels), cut to K×K taps.
+
+    Per axis W[k] = f((k - p0 + 0.5) / scale - 0.5); every phase is brought to the sum 1, so that a flat image stays
+    flat inside where K cuts the interpolation. Exact inside where K covers the interpolation and
+    K - scale is even: bilinear needs 2·scale - scale % 2 taps, bicubic 4·scale - scale % 2.
+    """
+    if kernel_size < scale:
+        raise ValueError(
+            f"Expected kernel_size of at least scale={scale}: some phases have no tap. Received: {kernel_size}"
+        )
+    positions = (np.arange(kernel_size) - same_offset(kernel_size, scale) + 0.5) / scale - 0.5
+    if method == "nearest":
+        taps = ((positions >= -0.5) & (positions < 0.5)).astype(np.float64)
+    elif method in METHODS:
+        taps = (_triangle if method == "bilinear" else _cubic)(positions)
+    else:
+        raise ValueError(f"Expected method to be one of {METHODS}. Received: {method!r}")
+    for phase in range(scale):
+        taps[phase::scale] /= taps[phase::scale].sum()
+    return np.einsum("y,x,oi->yxoi", taps, taps, np.eye(channels))
