@@ -47,9 +47,9 @@ def opened(path: Path, form: str) -> Function:
 
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
         return lambda image: session.run(None, {"lr_image": image.transpose(2, 0, 1)[None]})[0][0].transpose(1, 2, 0)
-    from zoo.evaluate import from_tflite
+    from zoo.evaluate import open_network
 
-    return from_tflite(path).function
+    return open_network(str(path)).run
 
 
 def difference(function: Function, reference: Function, images: list[np.ndarray]) -> dict[str, float | int]:

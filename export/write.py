@@ -15,6 +15,7 @@ from export.report import environment, write_report
 from export.saved_model import write_saved_model
 from export.tflite import write_dynamic, write_tflite
 from zoo.data import Source, benchmark, sample
+from zoo.engines.keras import KerasEngine
 from zoo.errors import UsageError
 from zoo.models import scale_of
 
@@ -105,7 +106,7 @@ class _Job:
     def __init__(self, model, color, io, clip, keep_form, calibration, sets, gate):
         self.scale = scale_of(model)
         self.ready = prepare(model, color, clip, keep_form)
-        self.reference = _function(prepare(model, color, clip, keep_form=True))
+        self.reference = KerasEngine(prepare(model, color, clip, keep_form=True)).run
         self.channels = self.ready.input_shape[-1]
         self.io, self.sets, self.gate, self.calibration = io, sets, gate, calibration
         self.tuning: int8.Tuning | None = None
@@ -214,12 +215,6 @@ def check_sizes(sizes: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
 def total_bytes(path: Path) -> int:
     """Of a file, or of all files in a folder."""
     return sum(file.stat().st_size for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file())
-
-
-def _function(model: keras.Model):
-    from zoo.evaluate import from_keras
-
-    return from_keras(model).function
 
 
 def _clipped(function):

@@ -7,6 +7,7 @@ import pytest
 from upscale_cases import photo
 
 from zoo.engines import Chain, Engine, open_engine
+from zoo.engines.tflite import TFLiteEngine
 from zoo.engines.tiles import run_whole
 from zoo.errors import UsageError
 
@@ -70,3 +71,26 @@ def test_an_engine_has_a_radius_or_says_why_not():
         with pytest.raises(ValueError, match="Expected an engine's radius, or the reason"):
             Engine("mine", 2, 1, radius, unbounded)
     assert Engine("mine", 2, 1, None, "MEAN").size is None and Engine("mine", 2, 1, 0).radius == 0
+
+
+def test_a_file_of_one_size_is_resized_only_where_that_is_asked_for(tflite):
+    content = tflite("luma", (24, 32)).read_bytes()
+    lr_image = photo(37, 50, 1).astype(np.float32) / 255
+    assert TFLiteEngine(content, "fixed").size == (24, 32)
+    resized = TFLiteEngine(content, "resized", any_size=True)
+    expected = TFLiteEngine(tflite("luma").read_bytes(), "free").run(lr_image)
+    assert resized.size is None and np.abs(resized.run(lr_image) - expected).max() < 1e-5 * np.ptp(expected)
+
+
+def test_a_file_that_holds_to_its_size_is_refused_in_one_sentence():
+    import tensorflow as tf
+
+    @tf.function(input_signature=[tf.TensorSpec((1, 20, 24, 1))])
+    def enlarge(image):
+        return tf.reshape(tf.repeat(tf.repeat(tf.reshape(image, (20, 24)), 2, 0), 2, 1), (1, 40, 48, 1))
+
+    content = tf.lite.TFLiteConverter.from_concrete_functions([enlarge.get_concrete_function()]).convert()
+    assert TFLiteEngine(content, "rigid").scale == 2
+    with pytest.raises(UsageError, match="Expected a TFLite file .*Received: rigid: ") as refused:
+        TFLiteEngine(content, "rigid", any_size=True)
+    assert "\n" not in str(refused.value)

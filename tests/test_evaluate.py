@@ -179,9 +179,9 @@ def test_an_int8_file_is_quantised_at_its_edges(folder, tmp_path):
     (tmp_path / "int8.tflite").write_bytes(file)
     from zoo.data import benchmark
 
-    upscaler = room.open_upscaler(str(tmp_path / "int8.tflite"))
-    assert (upscaler.scale, upscaler.channels) == (2, 1)
-    baseline, quantised = (mean(evaluate(model, benchmark(folder), 2)).psnr for model in ("bicubic", upscaler))
+    engine = room.open_network(str(tmp_path / "int8.tflite"))
+    assert (engine.scale, engine.channels) == (2, 1)
+    baseline, quantised = (mean(evaluate(model, benchmark(folder), 2)).psnr for model in ("bicubic", engine))
     # Without the (de)quantisation the picture would be noise; with it, 8 bits cost something, but not that.
     assert baseline - 3 < quantised < baseline + 0.5
 
@@ -191,7 +191,7 @@ def test_an_int8_file_is_quantised_at_its_edges(folder, tmp_path):
     [
         (["--model=no_such_preset", "--data={folder}"], "Expected the model to be one of"),
         (["--model={folder}/none.tflite", "--data={folder}"], "Expected a TFLite file"),
-        (["--model={folder}/waves.png.tflite", "--data={folder}"], "Expected a TFLite file of one image"),
+        (["--model={folder}/waves.png.tflite", "--data={folder}"], "Expected a TFLite file with one input"),
         (["--model={folder}/small.keras", "--data={folder}/nowhere"], "nowhere"),
     ],
 )

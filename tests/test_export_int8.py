@@ -12,7 +12,7 @@ from export import export_model, int8
 from export.graph import read
 from export.int8 import fitting, prelu, ranges, simulation, skip
 from zoo.data import sample
-from zoo.evaluate import from_tflite
+from zoo.evaluate import open_network
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_a_file_is_what_the_simulation_says_at_any_size_and_takes_levels(network
     assert not {operation.name for operation in read(tmp_path / "48_uint8.tflite").operations} & {"PRELU", "TANH"}
     changed, *_ = int8._changed(content, tuning.mirrored)
     expected = output(changed, crops[:4], tuning.ranges, tuning.constants).clip(0, 1)
-    functions = {path.stem: from_tflite(path).function for path in tmp_path.glob("*.tflite")}
+    functions = {path.stem: open_network(str(path)).run for path in tmp_path.glob("*.tflite")}
     for image, wanted in zip(crops[:4], expected, strict=True):
         received = functions["48_float"](image)
         # Where two ways of rounding part, a level; hardly anywhere.
@@ -160,7 +160,7 @@ def test_fitting_beats_the_converter(network, crops, tmp_path):
     errors = {}
     for name, tuning in (("fitted", int8.tune(network, crops)), ("converter", None)):
         int8.write_int8(network, tmp_path / f"{name}.tflite", (48, 48), tuning, crops, "float")
-        function = from_tflite(tmp_path / f"{name}.tflite").function
+        function = open_network(str(tmp_path / f"{name}.tflite")).run
         clipped = [np.clip(function(one), 0, 1) - np.clip(network(one[None])[0], 0, 1) for one in others]
         errors[name] = np.sqrt(np.mean(np.square(clipped)))
     assert errors["fitted"] < errors["converter"] / 2

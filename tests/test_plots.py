@@ -9,7 +9,8 @@ import pytest
 import zoo
 from zoo import identities, metrics, published, registry
 from zoo.color import luma
-from zoo.evaluate import evaluate, from_keras
+from zoo.engines.keras import KerasEngine
+from zoo.evaluate import evaluate
 from zoo.layers import ICNR
 from zoo.plots import __main__ as command
 from zoo.plots import checkerboard, cost, difference, kernels, split
@@ -161,7 +162,7 @@ def test_costs_are_those_of_the_cards_and_of_the_published_tables():
 @pytest.mark.parametrize("colours", [(), (3,)], ids=["grey", "RGB"])
 def test_the_maps_of_errors_have_the_psnr_of_the_protocol(colours):
     picture = np.random.default_rng(0).integers(0, 256, (47, 62, *colours), np.uint8)
-    network = from_keras(zoo.create_model("espcn", scale=3))
+    network = KerasEngine(zoo.create_model("espcn", scale=3))
     maps = difference.differences(picture, {"untrained": network})
     assert [error.shape for error in maps.values()] == [(39, 54)] * 2
     for name, model in (("bicubic", "bicubic"), ("untrained", network)):
@@ -174,7 +175,7 @@ def test_the_maps_of_errors_have_the_psnr_of_the_protocol(colours):
         difference.decibels(maps["bicubic"])
     )
     with pytest.raises(zoo.errors.UsageError, match="Expected networks of one scale. Received: 2, 3"):
-        difference.differences(picture, {"a": network, "b": from_keras(zoo.create_model("espcn", scale=2))})
+        difference.differences(picture, {"a": network, "b": KerasEngine(zoo.create_model("espcn", scale=2))})
 
 
 REFUSED = {

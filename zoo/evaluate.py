@@ -5,7 +5,6 @@
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,8 +15,12 @@ import numpy as np
 
 from zoo import color, metrics
 from zoo.data import benchmark, crop_to_multiple, imresize
+from zoo.engines import Engine
+from zoo.engines.keras import KerasEngine
+from zoo.engines.tflite import TFLiteEngine
 from zoo.errors import UsageError, exit_on_usage_error
 from zoo.program import program
+from zoo.registry import open_model
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,8 @@ def evaluate(model, pictures: Iterable[tuple[str, np.ndarray]], scale: int, prot
 
     Args:
         model: a Keras model (N, h, w, C) → (N, scale·h, scale·w, C) of 1 (luma) or 3 (RGB) channels, values in [0, 1];
-            or a function of one LR luma image (h, w, 1) float32 that returns (scale·h, scale·w, 1); or `"bicubic"`.
+            an engine, which gets whole pictures; a function of one LR luma image (h, w, 1) float32 that returns
+            (scale·h, scale·w, 1); or `"bicubic"`.
             A luma network enlarges the Y of a colour picture, and bicubic its chroma.
         pictures: (name, HR picture uint8, grey (h, w) or RGB (h, w, 3)); each is cropped to a multiple of scale.
         scale: the enlargement.
@@ -172,8 +176,10 @@ def _upscaler(model, scale: int) -> Upscaler:
         upscaler = model
     elif isinstance(model, str) and model == "bicubic":
         upscaler = Upscaler(lambda lr_image: imresize(lr_image, scale), None, scale)
+    elif isinstance(model, Engine):
+        upscaler = Upscaler(model.run, model.channels, model.scale)
     elif hasattr(model, "compute_output_shape"):
-        upscaler = from_keras(model)
+        return _upscaler(KerasEngine(model), scale)
     else:
         upscaler = Upscaler(model, 1, scale)
     if upscaler.scale != scale:
@@ -181,98 +187,33 @@ def _upscaler(model, scale: int) -> Upscaler:
     return upscaler
 
 
-def from_keras(model) -> Upscaler:
-    """A Keras model as a function of one image; on TensorFlow in one graph for all sizes, without `predict`'s cost."""
-    import keras
+def open_network(name_or_file: str) -> Engine:
+    """A preset by name, a `.keras` file or a `.tflite` file, ready to be evaluated.
 
-    from zoo.models import scale_of
-
-    scale, channels = scale_of(model), model.input_shape[-1]
-    if channels not in (1, 3):
-        raise UsageError(f"Expected a network of 1 or 3 channels. Received: {channels}")
-
-    def call(batch):
-        return model(batch, training=False)
-
-    if keras.config.backend() == "tensorflow":
-        import tensorflow as tf
-
-        call = tf.function(call, input_signature=[tf.TensorSpec((1, *model.input_shape[1:]), tf.float32)])
-    return Upscaler(lambda lr_image: keras.ops.convert_to_numpy(call(lr_image[None]))[0], channels, scale)
-
-
-def from_tflite(path: Path) -> Upscaler:
-    """A TFLite file as a function of one image; the file is resized to every picture, integers (de)quantised.
+    What is judged runs as it is, on every machine alike: a Keras model by Keras, a file in TFLite's own engine, resized
+    to every picture.
 
     Raises:
-        UsageError: not a TFLite file of one image in and one out, or one that holds to its own size.
+        UsageError: none of these, or a network of another kind.
     """
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError:
-        raise UsageError(
-            "Expected ai-edge-litert to be installed for a .tflite file. Received: no such package"
-        ) from None
-    try:
-        interpreter = Interpreter(str(path), num_threads=os.cpu_count())
-        (entry,), (exit_,) = interpreter.get_input_details(), interpreter.get_output_details()
-    except ValueError as error:
-        raise UsageError(
-            f"Expected a TFLite file of one image in and one out. Received: {path.name}: {error}"
-        ) from error
-
-    def enlarge(lr_image: np.ndarray) -> np.ndarray:
-        try:
-            interpreter.resize_tensor_input(entry["index"], (1, *lr_image.shape))
-            interpreter.allocate_tensors()
-            interpreter.set_tensor(entry["index"], _quantise(lr_image, entry)[None])
-            interpreter.invoke()
-        except (RuntimeError, ValueError) as error:
-            raise UsageError(
-                f"Expected a TFLite file that takes any size. Received: {path.name} at {lr_image.shape}: {error}"
-            ) from error
-        return _dequantise(interpreter.get_tensor(exit_["index"])[0], exit_)
-
-    channels = int(entry["shape"][-1])
-    scale = enlarge(np.zeros((24, 36, channels), np.float32)).shape[0] // 24
-    return Upscaler(enlarge, channels, scale)
-
-
-def _quantise(values: np.ndarray, tensor: dict) -> np.ndarray:
-    step, zero = tensor["quantization"]
-    if not np.issubdtype(tensor["dtype"], np.integer):
-        return values.astype(tensor["dtype"])
-    limits = np.iinfo(tensor["dtype"])
-    return np.clip(np.round(values / step) + zero, limits.min, limits.max).astype(tensor["dtype"])
-
-
-def _dequantise(values: np.ndarray, tensor: dict) -> np.ndarray:
-    step, zero = tensor["quantization"]
-    return (values.astype(np.float64) - zero) * step if np.issubdtype(values.dtype, np.integer) else values
-
-
-def open_upscaler(name_or_file: str) -> Upscaler:
-    """A preset by name, a `.keras` file or a `.tflite` file, ready to be evaluated."""
     path = Path(name_or_file)
-    if path.suffix == ".tflite":
-        if not path.is_file():
-            raise UsageError(f"Expected a TFLite file. Received: {name_or_file!r}, which is not there")
-        return from_tflite(path)
-    from zoo.registry import open_model
-
-    return from_keras(open_model(name_or_file))
+    if path.suffix != ".tflite":
+        return KerasEngine(open_model(name_or_file))
+    if not path.is_file():
+        raise UsageError(f"Expected a TFLite file. Received: {name_or_file!r}, which is not there")
+    return TFLiteEngine(path.read_bytes(), path.name, unbounded="it gets whole pictures", any_size=True)
 
 
-def tables(models: dict[str, Upscaler], folders: list[str], protocol: str) -> list[dict]:
+def tables(models: dict[str, Engine], folders: list[str], protocol: str) -> list[dict]:
     """Every network on every set, bicubic first: dicts with set, scale, model, psnr, ssim and pictures."""
     results = []
     for folder in folders:
         path = Path(folder)
         pictures = benchmark(path)
-        for scale in sorted({upscaler.scale for upscaler in models.values()}):
-            of_scale = {name: upscaler for name, upscaler in models.items() if upscaler.scale == scale}
-            for name, upscaler in {"bicubic": "bicubic", **of_scale}.items():
-                rows = evaluate(upscaler, pictures, scale, protocol)
+        for scale in sorted({engine.scale for engine in models.values()}):
+            of_scale = {name: engine for name, engine in models.items() if engine.scale == scale}
+            for name, model in {"bicubic": "bicubic", **of_scale}.items():
+                rows = evaluate(model, pictures, scale, protocol)
                 average = mean(rows)
                 results.append(
                     {
@@ -314,7 +255,7 @@ def main(arguments: list[str] | None = None) -> None:
         help="; ".join(f"{name}: {protocol.description}" for name, protocol in PROTOCOLS.items()),
     )
     flags = parser.parse_args(arguments)
-    models = {name: open_upscaler(name) for name in flags.model.split(",")}
+    models = {name: open_network(name) for name in flags.model.split(",")}
     results = tables(models, flags.data.split(","), flags.protocol)
     _print(results, flags.protocol)
     if flags.json:

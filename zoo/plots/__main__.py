@@ -47,7 +47,7 @@ def cost(flags: argparse.Namespace) -> Callable[[Path], None]:
 
 def difference(flags: argparse.Namespace) -> Callable[[Path], None]:
     from zoo.data.decode import PictureError, read_picture
-    from zoo.evaluate import open_upscaler
+    from zoo.evaluate import open_network
     from zoo.plots import difference as plot
     from zoo.plots.chart import save
 
@@ -60,7 +60,7 @@ def difference(flags: argparse.Namespace) -> Callable[[Path], None]:
             picture = read_picture(flags.picture)
         except PictureError as error:
             raise UsageError(f"Expected a picture. Received: {flags.picture}: {error}") from error
-    networks = {Path(name).stem: open_upscaler(name) for name in flags.model.split(",")}
+    networks = {Path(name).stem: open_network(name) for name in flags.model.split(",")}
     figure = plot.draw(plot.differences(picture, networks), picture)
     return lambda path: save(figure, path)
 

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zoo.engines import Engine
 from zoo.errors import UsageError
-from zoo.evaluate import Upscaler, compared
+from zoo.evaluate import compared
 from zoo.metrics import psnr
 from zoo.plots.chart import figure
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 LIMIT = 30
 
 
-def differences(picture: np.ndarray, networks: dict[str, Upscaler]) -> dict[str, np.ndarray]:
+def differences(picture: np.ndarray, networks: dict[str, Engine]) -> dict[str, np.ndarray]:
     """SR minus HR in levels of Y, by the published protocol: float64 (h, w), the border of scale px left out.
 
     Args:
