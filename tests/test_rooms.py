@@ -12,6 +12,7 @@ ROOT = Path(__file__).parent.parent
 COLUMNS = [
     {"errors", "program", "telemetry"},
     {"identities", "color", "metrics"},
+    {"graphs"},
     {"layers", "data"},
     {"models"},
     {"registry", "published"},

@@ -1,0 +1,1 @@
+"""What a network's file consists of: it is read and edited here, and nothing is decided."""
