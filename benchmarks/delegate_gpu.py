@@ -22,6 +22,7 @@ import numpy as np
 from benchmarks import delegate_files, record, timing
 from benchmarks.delegate_files import DECONVOLUTION, SIZES, Case
 from zoo.errors import exit_on_usage_error
+from zoo.graphs import tflite
 from zoo.program import available_threads
 
 SOFTWARE = re.compile("swiftshader|llvmpipe|lavapipe|software", re.IGNORECASE)
@@ -66,13 +67,12 @@ def _child(paths: dict[str, str], environment: dict[str, str]) -> dict:
 def time_forms(paths: dict[str, str], rounds: int = 30, seconds: float = 6.0) -> dict[str, dict[str, dict]]:
     """In the child: form → precision → ms, all forms of a network in both precisions in turn on the GPU alone."""
     from export.delegate import noise
-    from export.graph import read
     from export.runner import Xnnpack, compare
 
     measured: dict[str, dict[str, dict]] = {form: {} for form in paths}
     candidates = {}
     for form, path in paths.items():
-        (image,) = noise(read(path))
+        (image,) = noise(tflite.read(path))
         (reference,) = Xnnpack(path, available_threads(), [image]).run()
         for precision in PRECISIONS:
             try:

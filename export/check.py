@@ -13,6 +13,7 @@ from export import measure
 from export.files import whole
 from export.report import environment, summarized
 from zoo.errors import UsageError, exit_on_usage_error
+from zoo.graphs import tflite
 
 
 def inspect(path: str | Path, run: bool = True, seconds: float = 1.0) -> dict:
@@ -31,9 +32,11 @@ def inspect(path: str | Path, run: bool = True, seconds: float = 1.0) -> dict:
     path = Path(path)
     if not path.is_file():
         raise UsageError(f"Expected a .tflite file. Received: {str(path)!r}, which is not there")
-    entry = {"name": path.name, **measure.describe(path)}
+    file = tflite.read(path)
+    entry = {"name": path.name, **measure.describe(file)}
     if run:
-        entry |= {**measure.run(path, None, ("latency", "half", "gpu"), seconds=seconds), "environment": environment()}
+        runs = measure.run(path, file, None, ("latency", "half", "gpu"), seconds=seconds)
+        entry |= {**runs, "environment": environment()}
     return entry
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from export.graph import Graph, read
+from zoo.graphs import tflite
 from zoo.program import available_threads
 
 # Of the output's range: how far the delegate may be from XNNPACK in float32 and still be right.
@@ -39,6 +39,7 @@ def measure(
     threads: int | None = None,
     seconds: float = 1.0,
     timeout: float = 600.0,
+    file: tflite.File | None = None,
 ) -> dict[str, Any]:
     """Runs a TFLite file in a child process.
 
@@ -49,13 +50,14 @@ def measure(
         threads: of XNNPACK; None takes the cores that this process may use.
         seconds: about how long latency is measured.
         timeout: seconds, after which the child is ended.
+        file: what lies at `path`, if it has been read already.
     Returns:
         An entry a task. `gpu` has `verdict` ("right", "wrong", "partly", "refused", "crashed", "not run"), `sentence`,
         and where it ran `device`, `fully_accelerated`, `max_difference`, `mean_difference` against XNNPACK and the
         output's `range`. `half` has the differences, `latency` `median_ms`, `best_ms`, `runs` and `threads`.
     """
-    graph = read(path)
-    images = images if images is not None else noise(graph)
+    file = file or tflite.read(path)
+    images = images if images is not None else noise(file)
     threads = threads or available_threads()
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="export-") as folder:
@@ -68,29 +70,29 @@ def measure(
             for task in others:
                 results.setdefault(task, {"sentence": f"Not measured: {_reason(log)}."})
         if "gpu" in tasks:
-            results["gpu"] = _gate({**job, "tasks": ["gpu"]}, graph, folder, timeout)
+            results["gpu"] = _gate({**job, "tasks": ["gpu"]}, file, folder, timeout)
     return results
 
 
-def _gate(job: dict, graph: Graph, folder: str, timeout: float) -> dict[str, Any]:
+def _gate(job: dict, file: tflite.File, folder: str, timeout: float) -> dict[str, Any]:
     log = ""
     for environment in environments(folder):
         results, code, log = _child(job, environment, timeout)
         device = re.search(r"Selected adapter: (.*?), arch", log)
         if device:
-            return _verdict(results.get("gpu"), code, log, f"LiteRT WebGPU delegate over {device[1]}", graph)
+            return _verdict(results.get("gpu"), code, log, f"LiteRT WebGPU delegate over {device[1]}", file)
     if not log or "No adapters found" in log:
         return {"verdict": "not run", "sentence": NO_DRIVER}
     return {"verdict": "not run", "sentence": f"Not run: {_reason(log)}."}
 
 
-def _verdict(result: dict | None, code: int | None, log: str, device: str, graph: Graph) -> dict[str, Any]:
+def _verdict(result: dict | None, code: int | None, log: str, device: str, file: tflite.File) -> dict[str, Any]:
     if result is None:
         if code is None or code < 0:
             how = "did not end in time" if code is None else f"ended with signal {-code}"
             return {"verdict": "crashed", "device": device, "sentence": f"The process on the {device} {how}."}
         return {"verdict": "refused", "device": device, "sentence": f"Refused by the {device}: {_reason(log)}."}
-    quantized = any(tensor.dtype != "float32" for step in graph.operations for tensor in step.outputs)
+    quantized = any(tensor.dtype != "float32" for step in file.operations for tensor in filter(None, step.outputs))
     tolerance = QUANTIZED_TOLERANCE if quantized else TOLERANCE
     right = result["max_difference"] <= tolerance * result["range"]
     verdict = "wrong" if not right else "right" if result["fully_accelerated"] else "partly"
@@ -156,11 +158,11 @@ def _reason(log: str) -> str:
     return re.split(r"(?<=\w)\. |\.$", re.sub(r"^└ |^\w+: ", "", causes[-1]))[0] if causes else "no reason given"
 
 
-def noise(graph: Graph) -> list[np.ndarray]:
-    """Inputs of a graph at its own size, free sizes at 32: uniform, floats in [0, 1], integers over their range."""
+def noise(file: tflite.File) -> list[np.ndarray]:
+    """Inputs of a file at its own size, free sizes at 32: uniform, floats in [0, 1], integers over their range."""
     rng = np.random.default_rng(0)
     images = []
-    for tensor in graph.inputs:
+    for tensor in file.inputs:
         shape = [(1 if axis == 0 else 32) if side is None else side for axis, side in enumerate(tensor.shape)]
         dtype = np.dtype(tensor.dtype)
         if np.issubdtype(dtype, np.integer):

@@ -1,5 +1,6 @@
 """What a written file does: its difference from Keras on real pictures, its PSNR, its graph, the delegate's verdict."""
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -7,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from export import delegate, graph, rules
+from export import delegate, rules
 from zoo.errors import UsageError
+from zoo.graphs import tflite
 
 Function = Callable[[np.ndarray], np.ndarray]
 # From the worst to the best, as a file is judged by its worst run.
@@ -72,26 +74,40 @@ def psnr(function: Function, channels: int, scale: int, pictures: list) -> float
         return f"Not measured: {error}"
 
 
-def describe(path: Path) -> dict[str, Any]:
+def describe(file: tflite.File) -> dict[str, Any]:
     """A TFLite file's inputs, outputs, operations with versions, multiplications and breaches of the rules."""
-    read = graph.read(path)
     return {
-        "bytes": path.stat().st_size,
-        "inputs": [str(tensor) for tensor in read.inputs],
-        "outputs": [str(tensor) for tensor in read.outputs],
-        "operations": dict(Counter(f"{step.name} v{step.version}" for step in read.operations)),
-        "macs": graph.macs(read),
-        "findings": [vars(finding) for finding in rules.check(read)],
+        "bytes": len(file.content),
+        "inputs": [str(tensor) for tensor in file.inputs],
+        "outputs": [str(tensor) for tensor in file.outputs],
+        "operations": dict(Counter(f"{step.name} v{step.version}" for step in file.operations)),
+        "macs": macs(file),
+        "findings": [vars(finding) for finding in rules.check(file)],
     }
 
 
-def run(path: Path, images: list[np.ndarray] | None, tasks: tuple[str, ...], **options) -> dict[str, Any]:
-    """`export.delegate.measure` on a picture in the file's own type."""
-    if images is not None:
-        (tensor,) = graph.read(path).inputs
-        if tensor.dtype == "uint8":
-            images = [np.round(image * 255).astype(np.uint8) for image in images]
-    return delegate.measure(path, images, tasks, **options)
+def macs(file: tflite.File) -> int | None:
+    """Multiplications with weights, batch of one; None if a size is free."""
+    total = 0
+    for operation in file.operations:
+        if operation.name not in ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED"):
+            continue
+        # A transposed convolution multiplies once for each pixel it reads, the others for each they write.
+        pixels = (operation.inputs[2] if operation.name == "TRANSPOSE_CONV" else operation.outputs[0]).shape
+        weights = operation.inputs[1].shape
+        if None in (*weights, *pixels):
+            return None
+        total += math.prod(pixels[:-1]) * math.prod(weights)
+    return total
+
+
+def run(
+    path: Path, file: tflite.File, images: list[np.ndarray] | None, tasks: tuple[str, ...], **options
+) -> dict[str, Any]:
+    """`export.delegate.measure` on a picture in the file's own type; `file` is what lies at `path`."""
+    if images is not None and file.inputs[0].dtype == "uint8":
+        images = [np.round(image * 255).astype(np.uint8) for image in images]
+    return delegate.measure(path, images, tasks, file=file, **options)
 
 
 def verdict(entry: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterator
 
-from export.graph import Graph, Operation
+from zoo.graphs.tflite import File, Operation
 
 # The operations that LiteRT's GPU delegate parses, by the highest version that it takes (None: any).
 _PARSER = "LiteRT, tflite/delegates/gpu/common/model_builder.cc"
@@ -48,10 +48,10 @@ class Finding:
     source: str
 
 
-def check(graph: Graph) -> list[Finding]:
-    """All breaches in a graph, in the order of its operations."""
+def check(file: File) -> list[Finding]:
+    """All breaches in a file, in the order of its operations."""
     findings = []
-    for number, operation in enumerate(graph.operations):
+    for number, operation in enumerate(file.operations):
         place = f"operation {number} ({operation.name})"
         for rule, (severity, source, look) in RULES.items():
             findings += [Finding(rule, severity, place, sentence, source) for sentence in look(operation)]
@@ -59,7 +59,7 @@ def check(graph: Graph) -> list[Finding]:
 
 
 def _moving(operation: Operation):
-    return (tensor for tensor in (*operation.inputs, *operation.outputs) if not tensor.constant)
+    return (tensor for tensor in operation.tensors() if not tensor.constant)
 
 
 def _dynamic(operation: Operation) -> Iterator[str]:

@@ -17,6 +17,7 @@ from export.tflite import write_dynamic, write_tflite
 from zoo.data import Source, benchmark, sample
 from zoo.engines.keras import KerasEngine
 from zoo.errors import UsageError
+from zoo.graphs import tflite
 from zoo.models import scale_of
 
 STATIC = ("tflite_fp32", "tflite_fp16", "tflite_int8")
@@ -144,12 +145,13 @@ class _Job:
         entry["keras"] = measure.difference(function, reference, images)
         entry["psnr"] = {name: self._loss(name, self._psnr(function, self.sets[name])) for name in self.sets}
         if form.startswith("tflite"):
-            entry |= measure.describe(path)
+            file = tflite.read(path)
+            entry |= measure.describe(file)
         if form in STATIC:
-            entry |= measure.run(path, [images[0][None]], ("latency", "half"))
+            entry |= measure.run(path, file, [images[0][None]], ("latency", "half"))
             entry["gpu"] = {"verdict": "not run", "sentence": f"Not run at its own size: the gate is {self.gate}."}
             if self.gate == "full":
-                entry["gpu"] = measure.run(path, [images[0][None]], ("gpu",))["gpu"]
+                entry["gpu"] = measure.run(path, file, [images[0][None]], ("gpu",))["gpu"]
             entry["remainders"] = self._remainders(path.name, form) if self.gate != "off" else []
         return entry
 
@@ -161,9 +163,10 @@ class _Job:
         runs = []
         with tempfile.TemporaryDirectory(prefix="export-") as folder:
             for size in measure.small_sizes(self.scale):
-                self.write(Path(folder) / name, form, size)
+                path = Path(folder) / name
+                self.write(path, form, size)
                 image = measure.photographs(self.channels, size)[0]
-                runs.append({"size": size, **measure.run(Path(folder) / name, [image[None]], ("gpu",))["gpu"]})
+                runs.append({"size": size, **measure.run(path, tflite.read(path), [image[None]], ("gpu",))["gpu"]})
                 if runs[-1]["verdict"] == "not run":
                     break
         return runs

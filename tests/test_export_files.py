@@ -10,16 +10,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
+from tflite_cases import tflite_case  # noqa: F401 — a fixture
 
 import zoo
-from export import check, export_model, tflite_dynamic
+from export import check, delegate, export_model, tflite_dynamic
 from export.__main__ import main
 from export.files import whole
-from export.graph import read
 from zoo import complexity, rewrite
 from zoo.engines import reach
 from zoo.engines.tflite import METADATA
 from zoo.errors import UsageError
+from zoo.graphs import tflite
 
 
 def network(name="fsrcnn_s", scale=3, **options):
@@ -41,7 +42,7 @@ def run(path, image):
 
 
 def operations(path):
-    return {operation.name for operation in read(path).operations}
+    return {operation.name for operation in tflite.read(path).operations}
 
 
 @pytest.mark.parametrize("name, scale, channels", [("fsrcnn_s", 3, 1), ("espcn_residual", 2, 3), ("srcnn", 4, 1)])
@@ -72,7 +73,7 @@ def test_files_equal_keras(name, scale, channels, tmp_path):
 
 
 def strides(path):
-    return [operation.options.strideH for operation in read(path).operations if operation.name == "CONV_2D"]
+    return [operation.options.strideH for operation in tflite.read(path).operations if operation.name == "CONV_2D"]
 
 
 def test_only_the_file_for_every_size_is_aligned_for_cpus(tmp_path):
@@ -122,7 +123,7 @@ def test_a_mixed_precision_model_becomes_float32(tmp_path):
         keras.config.set_dtype_policy(before)
     export_model(model, tmp_path, [(12, 12)], ["tflite_fp32"], check=False)
     (file,) = tmp_path.glob("*.tflite")
-    assert {tensor.dtype for step in read(file).operations for tensor in step.outputs} == {"float32"}
+    assert {tensor.dtype for step in tflite.read(file).operations for tensor in step.outputs} == {"float32"}
     exact = network()
     exact.set_weights(model.get_weights())
     image = np.random.default_rng(1).random((1, 12, 12, 1), dtype=np.float32)
@@ -187,6 +188,15 @@ def test_the_check_of_a_strangers_file(tmp_path, capsys):
     assert check.main([str(file), "--rules_only", f"--json={tmp_path / 'found.json'}"]) == 0
     (found,) = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
     assert found["findings"] == [] and found["macs"] > 0
+
+
+def test_a_file_is_read_once_a_check(tflite_case, monkeypatch):  # noqa: F811
+    parsed = []
+    unpack = tflite.unpack
+    monkeypatch.setattr(tflite, "unpack", lambda *content: parsed.append(1) or unpack(*content))
+    monkeypatch.setattr(delegate, "_child", lambda *_: ({}, 0, ""))
+    entry = check.inspect(tflite_case("subpixel"))
+    assert len(parsed) == 1 and entry["gpu"]["verdict"] == "not run" and entry["bytes"] > 1000
 
 
 def test_a_killed_export_leaves_no_file_that_looks_whole(tmp_path):

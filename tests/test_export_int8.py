@@ -9,10 +9,10 @@ import tensorflow as tf
 
 import zoo
 from export import export_model, int8
-from export.graph import read
 from export.int8 import fitting, prelu, ranges, simulation, skip
 from zoo.data import sample
 from zoo.evaluate import open_network
+from zoo.graphs import tflite
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,8 @@ def test_a_file_is_what_the_simulation_says_at_any_size_and_takes_levels(network
     tuning = int8.tune(network, crops)
     for size, io in itertools.product([(48, 48), (37, 50)], ["float", "uint8"]):
         int8.write_int8(network, tmp_path / f"{size[0]}_{io}.tflite", size, tuning, crops, io)
-    assert not {operation.name for operation in read(tmp_path / "48_uint8.tflite").operations} & {"PRELU", "TANH"}
+    written = tflite.read(tmp_path / "48_uint8.tflite")
+    assert not {operation.name for operation in written.operations} & {"PRELU", "TANH"}
     changed, *_ = int8._changed(content, tuning.mirrored)
     expected = output(changed, crops[:4], tuning.ranges, tuning.constants).clip(0, 1)
     functions = {path.stem: open_network(str(path)).run for path in tmp_path.glob("*.tflite")}
@@ -147,7 +148,7 @@ def test_a_file_is_what_the_simulation_says_at_any_size_and_takes_levels(network
         for name in ("48_uint8", "37_float", "37_uint8"):
             assert np.abs(functions[name](image) - received).max() < 1e-6
     # A byte is a level of 255, in and out.
-    for tensor in (read(tmp_path / "48_uint8.tflite").inputs[0], read(tmp_path / "48_uint8.tflite").outputs[0]):
+    for tensor in (*written.inputs, *written.outputs):
         assert tensor.dtype == "uint8"
     interpreter = tf.lite.Interpreter(str(tmp_path / "48_uint8.tflite"))
     for detail in (*interpreter.get_input_details(), *interpreter.get_output_details()):

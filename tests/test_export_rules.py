@@ -5,13 +5,14 @@ import itertools
 import pytest
 from tflite_cases import CASES, tflite_case  # noqa: F401 — a fixture
 
-from export import graph, rules
+from export import rules
 from zoo.errors import UsageError
+from zoo.graphs import tflite
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_graph_breaks_the_rules_it_was_made_to_break_and_no_others(tflite_case, name):  # noqa: F811
-    findings = rules.check(graph.read(tflite_case(name)))
+    findings = rules.check(tflite.read(tflite_case(name)))
     assert {finding.rule for finding in findings} == CASES[name][1]
 
 
@@ -22,7 +23,7 @@ def test_every_rule_has_a_graph_that_breaks_it_and_a_source():
 
 
 def test_a_finding_names_the_operation_and_the_cure(tflite_case):  # noqa: F811
-    (finding,) = rules.check(graph.read(tflite_case("transposed_shifted")))
+    (finding,) = rules.check(tflite.read(tflite_case("transposed_shifted")))
     assert finding.place == "operation 0 (TRANSPOSE_CONV)" and finding.severity == "wrong"
     assert "height 16" in finding.sentence and "to_lr_space" in finding.sentence
 
@@ -45,11 +46,11 @@ def test_a_file_that_is_no_tflite_gets_a_sentence(tmp_path, content):
     path = tmp_path / "x.tflite"
     path.write_bytes(content)
     with pytest.raises(UsageError, match="Expected a (whole )?TFLite file"):
-        graph.read(path)
+        tflite.read(path)
 
 
 def test_the_graph_names_shapes_types_and_versions(tflite_case):  # noqa: F811
-    read = graph.read(tflite_case("free_size"))
+    read = tflite.read(tflite_case("free_size"))
     assert [str(tensor) for tensor in read.inputs] == ["float32[1,?,?,4]"]
     assert [(operation.name, operation.version) for operation in read.operations] == [("CONV_2D", 1)]
     assert read.operations[0].inputs[1].shape == (8, 3, 3, 4) and read.operations[0].inputs[1].constant
