@@ -1,4 +1,4 @@
-"""The house's rules: an import only points left, a file has one subject, no layer that safe mode refuses."""
+"""The house's rules: an import only points left, never round; a file has one subject; safe mode takes every layer."""
 
 import ast
 import subprocess
@@ -77,6 +77,80 @@ def test_the_check_of_imports_can_fail():
     assert points_right("layers", "training") and points_right("data", "layers")
     assert not points_right("training", "layers")
     assert imported_rooms("import zoo.training\nfrom zoo import data, layers") == {"training", "data", "layers"}
+
+
+def imported_files(path: Path, root: Path) -> set[Path]:
+    """The files that one imports, anywhere in it; what only a type checker reads does not count.
+
+    `from zoo.engines import tiles` is tiles.py, `from zoo.engines import Engine` the package's `__init__.py`; that a
+    package's `__init__.py` runs before its files is not counted.
+    """
+    names: list[tuple[str, ...]] = []
+
+    def visit(node: ast.AST) -> None:
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            for child in node.orelse:
+                visit(child)
+            return
+        if isinstance(node, ast.Import):
+            names.extend((alias.name,) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            # One dot is the file's own package.
+            package = path.relative_to(root).parts[: -node.level] if node.level else ()
+            module = ".".join([*package, *filter(None, [node.module])])
+            names.extend((f"{module}.{alias.name}", module) for alias in node.names)
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    def file_of(name: str) -> Path | None:
+        place = root.joinpath(*name.split("."))
+        return next((file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file()), None)
+
+    visit(ast.parse(path.read_text(encoding="utf-8")))
+    found = {next((file for name in choice if (file := file_of(name))), None) for choice in names}
+    return {file for file in found if file is not None}
+
+
+def in_a_circle(root: Path, sources: list[Path]) -> set[str]:
+    """The files that import themselves through others."""
+    imports = {path: imported_files(path, root) for path in sources}
+
+    def beyond(path: Path) -> set[Path]:
+        seen: set[Path] = set()
+        waiting = [path]
+        while waiting:
+            fresh = imports.get(waiting.pop(), set()) - seen
+            seen |= fresh
+            waiting += fresh
+        return seen
+
+    return {str(path.relative_to(root)) for path in sources if path in beyond(path)}
+
+
+def test_no_circle_of_files():
+    assert in_a_circle(ROOT, SOURCES) == set()
+
+
+@pytest.mark.parametrize(
+    ("back", "circle"),
+    [
+        ("import room.one", True),
+        ("def later():\n    from room import one", True),
+        ("def later():\n    from room.one import thing", True),
+        ("from .one import thing", True),
+        ("from . import one", True),
+        ("if TYPE_CHECKING:\n    import room.one\nelse:\n    import room.one", True),
+        ("if TYPE_CHECKING:\n    import room.one", False),
+        ("import room.ones", False),
+    ],
+)
+def test_the_check_of_circles_can_fail(tmp_path, back, circle):
+    contents = {"__init__": "", "one": "from room import two", "two": "import room.three", "three": back, "four": ""}
+    (tmp_path / "room").mkdir()
+    for name, content in contents.items():
+        (tmp_path / "room" / f"{name}.py").write_text(content)
+    found = in_a_circle(tmp_path, sorted((tmp_path / "room").glob("*.py")))
+    assert found == ({f"room/{name}.py" for name in ("one", "two", "three")} if circle else set())
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
