@@ -80,7 +80,7 @@ def describe(file: tflite.File) -> dict[str, Any]:
         "bytes": len(file.content),
         "inputs": [str(tensor) for tensor in file.inputs],
         "outputs": [str(tensor) for tensor in file.outputs],
-        "operations": dict(Counter(f"{step.name} v{step.version}" for step in file.operations)),
+        "operations": dict(Counter(f"{step} v{step.version}" for step in file.operations)),
         "macs": macs(file),
         "findings": [vars(finding) for finding in rules.check(file)],
     }

@@ -52,7 +52,7 @@ def check(file: File) -> list[Finding]:
     """All breaches in a file, in the order of its operations."""
     findings = []
     for number, operation in enumerate(file.operations):
-        place = f"operation {number} ({operation.name})"
+        place = f"operation {number} ({operation})"
         for rule, (severity, source, look) in RULES.items():
             findings += [Finding(rule, severity, place, sentence, source) for sentence in look(operation)]
     return findings
@@ -72,13 +72,13 @@ def _dynamic(operation: Operation) -> Iterator[str]:
 
 
 def _flex(operation: Operation) -> Iterator[str]:
-    if operation.custom and operation.name.startswith("Flex"):
-        yield f"{operation.name[4:]} is a TensorFlow operation, not a TFLite one, and needs the Flex runtime"
+    if operation.custom.startswith("Flex"):
+        yield f"{operation.custom[4:]} is a TensorFlow operation, not a TFLite one, and needs the Flex runtime"
 
 
 def _known(operation: Operation) -> Iterator[str]:
     if operation.custom:
-        if operation.name not in _CUSTOM and not operation.name.startswith("Flex"):
+        if operation.custom not in _CUSTOM and not operation.custom.startswith("Flex"):
             yield "a custom operation that the published delegate has no parser for"
     elif operation.name not in _VERSIONS and operation.name != "RELU_0_TO_1":
         yield "the published delegate has no parser for this operation"

@@ -4,17 +4,15 @@ import json
 import re
 from pathlib import Path
 
-import flatbuffers
 import keras
-import numpy as np
 import tensorflow as tf
-from ai_edge_litert import schema_py_generated as schema
 from tensorflow.lite.python.convert import ConverterError
 
 from export.files import whole
 from zoo import complexity
 from zoo.engines.tflite import METADATA
 from zoo.errors import UsageError
+from zoo.graphs import tflite
 from zoo.models import scale_of
 from zoo.rewrite.blocks import for_cpu
 
@@ -54,19 +52,9 @@ def write_dynamic(model: keras.Model, path: Path) -> None:
     with whole(path) as unfinished:
         write_tflite(for_cpu(model), unfinished, None)
         known = {"scale": scale_of(model), "channels": model.input_shape[-1], "radius": radius}
-        unfinished.write_bytes(_with_metadata(unfinished.read_bytes(), json.dumps(known)))
-
-
-def _with_metadata(content: bytes, text: str) -> bytes:
-    model = schema.ModelT.InitFromPackedBuf(content)
-    buffer, entry = schema.BufferT(), schema.MetadataT()
-    buffer.data = np.frombuffer(text.encode(), np.uint8)
-    entry.name, entry.buffer = METADATA.encode(), len(model.buffers)
-    model.buffers.append(buffer)
-    model.metadata = [*(model.metadata or []), entry]
-    builder = flatbuffers.Builder(len(content))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+        file = tflite.read(unfinished)
+        file.set_metadata(METADATA, json.dumps(known).encode())
+        unfinished.write_bytes(file.packed())
 
 
 def convert(model: keras.Model, path: Path, size: tuple[int, int] | None, **options) -> None:

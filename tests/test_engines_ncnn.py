@@ -8,12 +8,13 @@ import tensorflow as tf
 from upscale_cases import photo
 
 from zoo import registry
-from zoo.engines import convolutions, tiles
-from zoo.engines.convolutions import Convolution, in_blocks
+from zoo.engines import tiles
 from zoo.engines.engine import Unfit
 from zoo.engines.ncnn import CELL, Borders, NcnnEngine
 from zoo.engines.opening import MACHINES
 from zoo.engines.tflite import TFLiteEngine
+from zoo.graphs import rows
+from zoo.graphs.operations import Convolution
 from zoo.upscale import open_engine, upscale
 
 pytest.importorskip("ncnn")
@@ -113,7 +114,7 @@ def test_a_layer_in_blocks_is_the_same_function(scale, channels):
     image = rng.normal(size=(1, 12, 14, 3)).astype(np.float32)
     plain = tf.nn.conv2d(image, layer.kernel, 1, "VALID") + layer.bias.astype(np.float32)
     expected = tf.nn.depth_to_space(plain, scale) if scale > 1 else plain
-    blocks = in_blocks(layer, scale)
+    blocks = rows.in_blocks(layer, scale)
     assert blocks.kernel.shape == (3, 3, 12, 4 * outputs)
     # Channels of a block in the order (input, a, b).
     inputs = image.reshape(1, 6, 2, 7, 2, 3).transpose(0, 1, 3, 5, 2, 4).reshape(1, 6, 7, 12)
@@ -172,7 +173,7 @@ def test_a_row_of_convolutions_from_elsewhere_is_taken():
         return tf.nn.depth_to_space(tf.nn.conv2d(x, _kernel(5, 5, 16, 16), 1, "SAME"), 4)
 
     expected = TFLiteEngine(_graph(network), "stranger")
-    layers, scale = convolutions.read(expected.content)
+    layers, scale = rows.read(expected.file)
     assert [layer.activation for layer in layers] == ["tanh", "relu", "linear"] and scale == 4
     theirs = expected.run(NOISE[..., :1])
     np.testing.assert_allclose(NcnnEngine(expected).run(NOISE[..., :1]), theirs, rtol=0, atol=3e-6 * np.ptp(theirs))

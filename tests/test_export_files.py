@@ -81,14 +81,14 @@ def test_only_the_file_for_every_size_is_aligned_for_cpus(tmp_path):
     model = network("srcnn", 2)
     export_model(model, tmp_path, [(13, 22)], ["tflite_fp32", "tflite_dynamic"], check=False)
     assert set(strides(tmp_path / "srcnn_x2_13x22_fp32.tflite")) == {1}
-    content = (tmp_path / "srcnn_x2.tflite").read_bytes()
+    file = tflite.read(tmp_path / "srcnn_x2.tflite")
     assert strides(tmp_path / "srcnn_x2.tflite")[-1] == 2
     # Engines in browsers cannot read an image's size.
     assert "SHAPE" not in operations(tmp_path / "srcnn_x2.tflite")
     known = {"scale": 2, "channels": 1, "radius": complexity.receptive_field(model)}
-    assert json.loads(reach.metadata(content, METADATA)) == known
+    assert json.loads(file.metadata(METADATA)) == known
     with pytest.raises(reach.Unbounded, match="stride"):
-        reach.radius(content)
+        reach.radius(file)
     # A network whose radius has no bound stays as it is.
     image = keras.Input((None, None, 1))
     x = keras.layers.Conv2D(16, 3, padding="same")(image)
@@ -96,7 +96,7 @@ def test_only_the_file_for_every_size_is_aligned_for_cpus(tmp_path):
     x = keras.layers.Conv2DTranspose(1, 4, strides=2, padding="same")(x)
     tflite_dynamic(keras.Model(image, x), tmp_path / "global.tflite")
     assert strides(tmp_path / "global.tflite") == [1, 1]
-    assert reach.metadata((tmp_path / "global.tflite").read_bytes(), METADATA) is None
+    assert tflite.read(tmp_path / "global.tflite").metadata(METADATA) is None
 
 
 def test_the_form_is_kept_where_asked(tmp_path):

@@ -268,14 +268,18 @@ def test_data_behind_the_flatbuffer_move_with_it():
     weights = file.operations[0].inputs[1]
     assert weights.buffer.offset > 1 and weights.data.size == 4 * 9 * 4 * 8
     file.set_metadata("long", bytes(1001))
-    custom = tflite.Operation("Nobody's", [file.outputs[0]], [tflite.Tensor("theirs", (1, 2))], custom=True)
+    custom = tflite.Operation("CUSTOM", [file.outputs[0]], [tflite.Tensor("theirs", (1, 2))], custom="ADD")
     custom.raw.largeCustomOptionsOffset, custom.raw.customOptions = 2, np.arange(99, dtype=np.uint8)
     packed = file.packed()
     assert same(outputs(content), outputs(packed))
     file.graphs[0].operations.append(custom)
     again = tflite.parse(file.packed(), "x")
     assert np.array_equal(again.operations[-1].raw.customOptions, np.arange(99))
-    assert again.operations[-1].name == "Nobody's" and again.operations[-1].raw.largeCustomOptionsOffset > 99
+    assert (
+        str(again.operations[-1]) == "ADD"
+        and again.operations[-1].name == "CUSTOM"
+        and again.operations[-1].raw.largeCustomOptionsOffset > 99
+    )
     assert again.operations[0].inputs[1].buffer.offset > weights.buffer.offset
     # Cut off where only data lie, it is noticed.
     with pytest.raises(UsageError, match="Expected a whole TFLite file. Received: cut, which is damaged"):

@@ -7,7 +7,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from ai_edge_litert import schema_py_generated as schema
 from upscale_cases import network, photo
 
 import zoo
@@ -17,6 +16,7 @@ from zoo import complexity, registry
 from zoo.engines import reach, tiles
 from zoo.engines.tflite import METADATA
 from zoo.errors import UsageError
+from zoo.graphs import tflite
 from zoo.upscale import open_engine, upscale
 
 
@@ -35,17 +35,9 @@ def converted(path, function, *shapes, dtype=tf.float32, representative=None):
 
 
 def with_metadata(content: bytes, text: bytes) -> bytes:
-    import flatbuffers
-
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
-    buffer, entry = schema.BufferT(), schema.MetadataT()
-    buffer.data = np.frombuffer(text, np.uint8)
-    entry.name, entry.buffer = METADATA.encode(), len(model.buffers)
-    model.buffers.append(buffer)
-    model.metadata = [entry, *(each for each in model.metadata or () if each.name != entry.name)]
-    builder = flatbuffers.Builder(len(content))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    file = tflite.parse(content, "x")
+    file.set_metadata(METADATA, text)
+    return file.packed()
 
 
 def double(x):
@@ -135,7 +127,7 @@ def test_the_graph_tells_at_least_the_true_reach(tmp_path, name, scale, options)
     model = zoo.create_model(name, scale=scale, **options)
     for keep_form in (False, True):
         write_tflite(prepare(model, keep_form=keep_form), tmp_path / "x.tflite", None)
-        walked, true = reach.radius((tmp_path / "x.tflite").read_bytes()), complexity.receptive_field(model)
+        walked, true = reach.radius(tflite.read(tmp_path / "x.tflite")), complexity.receptive_field(model)
         # Borders built from slices, and the corners of a kernel that no phase uses, are counted generously.
         assert true <= walked <= true + 10
         if name == "fsrcnn":
@@ -161,7 +153,7 @@ UNBOUNDED = {
 def test_a_reach_without_bound_is_named_and_never_tiled(tmp_path, name):
     path = converted(tmp_path / "x.tflite", UNBOUNDED[name], (1, 96, 96, 1))
     with pytest.raises(reach.Unbounded, match=name.split(" of ")[0]):
-        reach.radius(path.read_bytes())
+        reach.radius(tflite.read(path))
     engine = open_engine(path)
     assert engine.radius is None and upscale(photo(96, 96, 1)[..., 0], engine).shape == (192, 192)
     with pytest.raises(

@@ -1,10 +1,10 @@
 """Small TFLite graphs that break one rule each, and their lawful siblings."""
 
-import flatbuffers
 import numpy as np
 import pytest
 import tensorflow as tf
-from ai_edge_litert import schema_py_generated as schema
+
+from zoo.graphs import tflite
 
 rng = np.random.default_rng(7)
 KERNEL = tf.constant(rng.normal(size=(3, 3, 4, 8)).astype(np.float32))
@@ -78,16 +78,11 @@ def convert(function, shape=(1, 16, 20, 4), flex=False, int16=False, replaced=No
 
 def edit(content: bytes, old: str, new: str | None, version: int = 1) -> bytes:
     """The file with another operation code, or the same in another version."""
-    model = schema.ModelT.InitFromPackedBuf(content)
-    for code in model.operatorCodes:
-        if code.builtinCode == getattr(schema.BuiltinOperator, old):
-            code.version = version
-            if new:
-                code.builtinCode = getattr(schema.BuiltinOperator, new)
-                code.deprecatedBuiltinCode = min(code.builtinCode, 127)
-    builder = flatbuffers.Builder(len(content))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    file = tflite.parse(content, old)
+    for operation in file.operations:
+        if operation.name == old:
+            operation.name, operation.version = new or old, version
+    return file.packed()
 
 
 # Name → how to make it, the rules it breaks, and what the WebGPU delegate makes of it.

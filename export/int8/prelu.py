@@ -7,9 +7,9 @@ signed levels that the convolution rounded before and rounds again; a ReLU costs
 
 import numpy as np
 import tensorflow as tf
-from ai_edge_litert import schema_py_generated as schema
 
 from export.int8.simulation import Simulation
+from zoo.graphs.tflite import schema
 
 # A negative side counts from here on: its root mean square in levels of its tensor, at the channels' reach of 255.
 # Measured on three differently trained FSRCNN ×3: 0.5 loses 0.040 to 0.049 dB on Set5 and 0.021 to 0.030 on Set14, 2
@@ -33,7 +33,7 @@ def matters(simulation: Simulation, images: np.ndarray) -> dict[int, np.ndarray]
 
 def fold(simulation: Simulation, chosen: dict[int, np.ndarray]) -> bytes:
     """The file with those PReLUs gone, the chosen channels mirrored; slopes of the others taken as 0."""
-    graph = simulation.model.subgraphs[0]
+    graph = simulation.graph
     constants = dict(simulation.constants)
     removed = []
     for number, first, seconds in _places(simulation):
@@ -47,18 +47,13 @@ def fold(simulation: Simulation, chosen: dict[int, np.ndarray]) -> bytes:
             index = simulation.operations[second][1][1]
             kernels = constants[index]
             constants[index] = np.concatenate([kernels, -kernels[..., mirrored] * kept], axis=-1)
-            operator = graph.operators[second]
-            operator.inputs = [before if int(given) == after else int(given) for given in operator.inputs]
-            graph.tensors[index].shape = list(constants[index].shape)
-        for index in (weights, bias):
-            graph.tensors[index].shape = list(constants[index].shape)
-        tensor = graph.tensors[before]
-        tensor.shape = [*tensor.shape[:-1], len(constants[bias])]
-        if tensor.shapeSignature is not None:
-            tensor.shapeSignature = [*tensor.shapeSignature[:-1], len(constants[bias])]
-        graph.operators[first].builtinOptions.fusedActivationFunction = schema.ActivationFunctionType.RELU
-        removed.append(number)
-    graph.operators = [operator for number, operator in enumerate(graph.operators) if number not in removed]
+            reader, tensors = graph.operations[second], graph.tensors
+            reader.inputs = [tensors[before] if given is tensors[after] else given for given in reader.inputs]
+        graph.tensors[before].shape = (*graph.tensors[before].shape[:-1], len(constants[bias]))
+        graph.operations[first].options.fusedActivationFunction = schema.ActivationFunctionType.RELU
+        removed.append(graph.operations[number])
+    for operation in removed:
+        graph.replace(operation)
     return simulation.content(constants=constants)
 
 

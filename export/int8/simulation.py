@@ -6,12 +6,11 @@ them, weights per output channel, symmetric, 127 levels to either side, biases a
 
 from collections.abc import Iterable
 
-import flatbuffers
 import numpy as np
 import tensorflow as tf
-from ai_edge_litert import schema_py_generated as schema
 
-_NAMES = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
+from zoo.graphs import tflite
+
 _PADDING = {0: "SAME", 1: "VALID"}
 # Weights and bias, the axis of the output channels, and the axes that a filter spans besides it.
 WEIGHTED = {"CONV_2D": (1, 2, 0), "DEPTHWISE_CONV_2D": (1, 2, 3), "TRANSPOSE_CONV": (1, 3, 0)}
@@ -33,6 +32,7 @@ class Simulation:
     """A graph with its constants, which tuning may replace.
 
     Attributes:
+        graph: the file's, operations and tensors by number.
         operations: (name, inputs, outputs, options) in order; inputs that are left out are -1.
         constants: tensor → float32 array.
         groups: tensor → the tensor whose range it shares, often itself.
@@ -41,23 +41,17 @@ class Simulation:
     """
 
     def __init__(self, content: bytes):
-        self.model = schema.ModelT.InitFromPackedBuf(content)
-        graph = self.model.subgraphs[0]
-        (self.input,), (self.output,) = (tuple(map(int, side)) for side in (graph.inputs, graph.outputs))
+        self.file = tflite.parse(content, "the converter's file")
+        self.graph = self.file.graphs[0]
+        numbers = {None: -1} | {tensor: number for number, tensor in enumerate(self.graph.tensors)}
+        (self.input,), (self.output,) = (map(numbers.get, side) for side in (self.file.inputs, self.file.outputs))
         self.operations = []
-        for operator in graph.operators:
-            code = self.model.operatorCodes[operator.opcodeIndex]
-            name = _NAMES.get(max(code.builtinCode, code.deprecatedBuiltinCode), "")
-            if name not in _COMPUTE:
-                raise Unsupported(name or "custom operation")
-            indices = [[int(index) for index in side] for side in (operator.inputs, operator.outputs)]
-            self.operations.append((name, *indices, operator.builtinOptions))
-        self.constants = {}
-        for index, tensor in enumerate(graph.tensors):
-            data = self.model.buffers[tensor.buffer].data
-            if tensor.buffer and data is not None and len(data):
-                dtype = {0: np.float32, 2: np.int32, 4: np.int64}[tensor.type]
-                self.constants[index] = np.array(data).view(dtype).reshape(() if tensor.shape is None else tensor.shape)
+        for operation in self.graph.operations:
+            if operation.name not in _COMPUTE:
+                raise Unsupported(str(operation))
+            indices = ([numbers[tensor] for tensor in side] for side in (operation.inputs, operation.outputs))
+            self.operations.append((operation.name, *indices, operation.options))
+        self.constants = {number: tensor.values for number, tensor in enumerate(self.graph.tensors) if tensor.constant}
         self.groups, self.fixed = self._share()
 
     def _share(self) -> tuple[dict[int, int], Ranges]:
@@ -111,19 +105,13 @@ class Simulation:
 
     def content(self, ranges: Ranges | None = None, constants: dict | None = None) -> bytes:
         """The float file with its constants as they are now, and with its tensors' ranges for the quantizer."""
-        graph = self.model.subgraphs[0]
         for index, value in {**self.constants, **(constants or {})}.items():
-            if np.asarray(value).dtype.kind != "f":
-                continue
-            data = np.ascontiguousarray(value, np.float32)
-            self.model.buffers[graph.tensors[index].buffer].data = np.frombuffer(data.tobytes(), np.uint8)
+            if np.asarray(value).dtype.kind == "f":
+                self.graph.tensors[index].values = value
         for index, group in self.groups.items() if ranges is not None else ():
-            quantization = schema.QuantizationParametersT()
-            quantization.min, quantization.max = ([float(side)] for side in ranges[group])
-            graph.tensors[index].quantization = quantization
-        builder = flatbuffers.Builder(1 << 16)
-        builder.Finish(self.model.Pack(builder), b"TFL3")
-        return bytes(builder.Output())
+            low, high = ([float(side)] for side in ranges[group])
+            self.graph.tensors[index].raw.quantization = tflite.schema.QuantizationParametersT(low, high)
+        return self.file.packed()
 
 
 def _straight_through(value, rounded):

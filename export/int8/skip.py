@@ -7,9 +7,9 @@ channels more: 56 become 58.
 """
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
 from export.int8.simulation import Ranges, Simulation
+from zoo.graphs.tflite import Operation, Tensor, schema
 
 # The image reaches far beyond the maps, so its weights are the largest, and the largest sets the step of all weights of
 # an output channel; two copies share them. Mean squared error against the float network on held-out photographs, in
@@ -29,7 +29,7 @@ class Skip:
     def __init__(self, simulation: Simulation, last: int):
         self.last = last
         self.maps = simulation.operations[last][1][0]
-        first = len(simulation.model.subgraphs[0].tensors)
+        first = len(simulation.graph.tensors)
         self.scale_weights, self.scale_bias, scaled, joined = range(first, first + 4)
         self.tensors = (scaled, joined)
 
@@ -55,56 +55,32 @@ def place(simulation: Simulation) -> Skip | None:
         return None
     last = convolutions[-1]
     _, inputs, _, options = simulation.operations[last]
-    image, maps = (simulation.model.subgraphs[0].tensors[index] for index in (simulation.input, inputs[0]))
+    image, maps = (simulation.graph.tensors[index] for index in (simulation.input, inputs[0]))
     weights = simulation.constants[inputs[1]].shape
-    fits = list(image.shape[1:3]) == list(maps.shape[1:3]) and inputs[0] != simulation.input and len(inputs) > 2
+    fits = image.shape[1:3] == maps.shape[1:3] and inputs[0] != simulation.input and len(inputs) > 2
     return Skip(simulation, last) if fits and weights[1] > 1 and options.padding == 0 and options.strideH == 1 else None
 
 
 def insert(simulation: Simulation, skip: Skip) -> bytes:
     """The file with the image joined to the last convolution's input, kernels of zeros for it."""
-    model, graph = simulation.model, simulation.model.subgraphs[0]
+    graph = simulation.graph
     image, maps = graph.tensors[simulation.input], graph.tensors[skip.maps]
-    channels = int(image.shape[-1])
+    channels = image.shape[-1]
     added = COPIES * channels
-    for name, shape, data in (
-        (b"skip/weights", [added, 1, 1, channels], _copies(channels)),
-        (b"skip/bias", [added], np.zeros(added)),
-        (b"skip/scaled", [*image.shape[:-1], added], None),
-        (b"skip/joined", [*maps.shape[:-1], int(maps.shape[-1]) + added], None),
-    ):
-        tensor = schema.TensorT(shape=shape, type=schema.TensorType.FLOAT32, buffer=0, name=name, hasRank=True)
-        if data is not None:
-            tensor.buffer = len(model.buffers)
-            content = np.frombuffer(np.float32(data).tobytes(), np.uint8)
-            model.buffers.append(schema.BufferT(data=content))
-        graph.tensors.append(tensor)
-    scaled, joined = skip.tensors
-    last = graph.operators[skip.last]
-    conv = schema.Conv2DOptionsT(strideW=1, strideH=1, dilationWFactor=1, dilationHFactor=1)
-    conv.padding = schema.Padding.SAME
-    concat = schema.ConcatenationOptionsT(axis=3)
-    steps = [
-        _operator(model, "CONV_2D", [simulation.input, skip.scale_weights, skip.scale_bias], scaled, conv),
-        _operator(model, "CONCATENATION", [skip.maps, scaled], joined, concat),
-    ]
-    graph.operators = [*graph.operators[: skip.last], *steps, *graph.operators[skip.last :]]
-    weights = simulation.operations[skip.last][1][1]
-    kernels = simulation.constants[weights]
+    weights = Tensor("skip/weights", (added, 1, 1, channels), values=_copies(channels))
+    bias = Tensor("skip/bias", (added,), values=np.zeros(added))
+    scaled = Tensor("skip/scaled", (*image.shape[:-1], added))
+    joined = Tensor("skip/joined", (*maps.shape[:-1], maps.shape[-1] + added))
+    conv = schema.Conv2DOptionsT(schema.Padding.SAME, strideW=1, strideH=1)
+    last = graph.operations[skip.last]
+    graph.replace(
+        last,
+        Operation("CONV_2D", [image, weights, bias], [scaled], conv),
+        Operation("CONCATENATION", [maps, scaled], [joined], schema.ConcatenationOptionsT(axis=3)),
+        last,
+    )
+    last.inputs[0] = joined
+    number = simulation.operations[skip.last][1][1]
+    kernels = simulation.constants[number]
     zeros = np.zeros((*kernels.shape[:-1], added), np.float32)
-    graph.tensors[weights].shape = [*kernels.shape[:-1], kernels.shape[-1] + added]
-    last.inputs = [joined, *(int(index) for index in last.inputs[1:])]
-    return simulation.content(constants={weights: np.concatenate([kernels, zeros], axis=-1)})
-
-
-def _operator(model, name: str, inputs: list[int], output: int, options):
-    number = getattr(schema.BuiltinOperator, name)
-    codes = [code.builtinCode for code in model.operatorCodes]
-    if number not in codes:
-        model.operatorCodes.append(schema.OperatorCodeT(number, None, 1, number))
-    operator = schema.OperatorT(opcodeIndex=(codes.index(number) if number in codes else len(codes)))
-    operator.inputs, operator.outputs = inputs, [output]
-    kind = {"CONV_2D": "Conv2DOptions", "CONCATENATION": "ConcatenationOptions"}[name]
-    operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
-    operator.builtinOptions = options
-    return operator
+    return simulation.content(constants={number: np.concatenate([kernels, zeros], axis=-1)})

@@ -19,9 +19,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo.engines import convolutions
 from zoo.engines.engine import Engine, Unfit, ensemble_of
 from zoo.engines.tflite import TFLiteEngine
+from zoo.graphs import rows
+from zoo.graphs.operations import Convolution
 
 # Height and width, LR px. ESPCN's 64 maps of it are 0.8 MB; measured against 32×80 to 60×60 and much larger.
 CELL = (40, 80)
@@ -67,7 +68,10 @@ class NcnnEngine(Engine):
 
         if engine.size is not None or engine.radius is None:
             raise Unfit("a size or a reach that cells do not fit")
-        self._layers, scale = convolutions.read(engine.content)
+        try:
+            self._layers, scale = rows.read(engine.file)
+        except rows.NoRow as error:
+            raise Unfit(str(error)) from error
         if max(len(layer.kernel) for layer in self._layers) < 3 or scale != engine.scale:
             raise Unfit("nothing to gain")
         super().__init__(engine.name, engine.scale, engine.channels, engine.radius, cell=CELL)
@@ -182,7 +186,7 @@ def _reach(part: slice, length: int, margin: int) -> tuple[slice, bool, bool, in
 
 
 def _files(
-    layers: list[convolutions.Convolution], borders: Borders, odd: tuple[bool, bool] | None, scale: int, channels: int
+    layers: list[Convolution], borders: Borders, odd: tuple[bool, bool] | None, scale: int, channels: int
 ) -> tuple[str, bytes]:
     """The network as ncnn's two files: layer by layer "type name inputs outputs …", and the weights.
 
@@ -207,7 +211,7 @@ def _files(
         pads[1], pads[3] = pads[1] + odd[0], pads[3] + odd[1]
         add("Padding", " ".join(f"{key}={pad}" for key, pad in enumerate(pads)))
         add("Reorg", "0=2")
-        last = convolutions.in_blocks(last, scale)
+        last = rows.in_blocks(last, scale)
         borders, scale = Borders(False, False, False, False), 2 * scale
     # TensorFlow's shuffle has a pixel's channels together, ncnn's a channel's pixels.
     order = np.arange(len(last.bias)).reshape(-1, channels).T.ravel()
@@ -222,7 +226,7 @@ def _files(
     return "\n".join([*header, *lines, ""]), b"".join(part.astype("<f4").tobytes() for part in weights)
 
 
-def _add_convolution(add: Callable[..., None], layer: convolutions.Convolution, borders: Borders) -> None:
+def _add_convolution(add: Callable[..., None], layer: Convolution, borders: Borders) -> None:
     kernel, outputs = layer.kernel, len(layer.bias)
     pads = zip((14, 16, 4, 15), (len(kernel) // 2 * border for border in borders))
     settings = f"0={outputs} 1={len(kernel)} 5=1 6={kernel.size} 9={int(layer.activation == 'relu')} "

@@ -1,5 +1,6 @@
 """TFLite files as engines; needs neither Keras nor TensorFlow."""
 
+import functools
 import hashlib
 import json
 from collections import OrderedDict
@@ -10,6 +11,7 @@ import numpy as np
 from zoo.engines import reach
 from zoo.engines.engine import Engine
 from zoo.errors import UsageError
+from zoo.graphs import tflite
 from zoo.program import available_threads
 
 # The name under which a TFLite file may carry {"scale", "channels", "radius"} as JSON.
@@ -48,6 +50,11 @@ class TFLiteEngine(Engine):
         if radius is None and not unbounded:
             radius, unbounded = self._file.radius(scale)
         super().__init__(name, scale, self._file.channels, radius, unbounded, self._file.size)
+
+    @property
+    def file(self) -> tflite.File:
+        """What the file consists of."""
+        return self._file.parsed
 
     def run(self, lr_image: np.ndarray) -> np.ndarray:
         return self._file.run(lr_image)
@@ -117,6 +124,10 @@ class _File:
                 raise self._refused(f"{end} of type {np.dtype(detail['dtype']).name} without quantisation")
         return inputs[0], outputs[0]
 
+    @functools.cached_property
+    def parsed(self) -> tflite.File:
+        return tflite.parse(self.content, self.name)
+
     def scale(self) -> int:
         height, width = self.size or _PROBE
         if self.size is None:
@@ -130,7 +141,7 @@ class _File:
 
     def radius(self, scale: int) -> tuple[int | None, str]:
         """The receptive field's radius, LR px; None and the reason where there is no bound."""
-        stored = reach.metadata(self.content, METADATA)
+        stored = self.parsed.metadata(METADATA)
         if stored is not None:
             try:
                 known = {key: int(value) for key, value in json.loads(stored).items()}
@@ -141,7 +152,7 @@ class _File:
                 raise self._refused(f"scale {scale}, {self.channels} channels, and metadata {stored[:80]!r}")
             return known["radius"], ""
         try:
-            return reach.radius(self.content), ""
+            return reach.radius(self.parsed), ""
         except reach.Unbounded as error:
             return None, str(error)
 

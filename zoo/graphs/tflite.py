@@ -129,8 +129,8 @@ class File:
         for operator in raw.operators or ():
             code = _at(self.raw.operatorCodes, operator.opcodeIndex)
             number = max(code.builtinCode, code.deprecatedBuiltinCode)
-            custom = number == schema.BuiltinOperator.CUSTOM
-            name = code.customCode.decode() if custom else _OPERATIONS.get(number, f"operation {number}")
+            name = _OPERATIONS.get(number, f"operation {number}")
+            custom = code.customCode.decode() if number == schema.BuiltinOperator.CUSTOM else ""
             inputs, outputs, intermediates = (
                 [None if index == -1 else _at(tensors, index) for index in _list(side)]
                 for side in (operator.inputs, operator.outputs, operator.intermediates)
@@ -191,17 +191,16 @@ class File:
 
     def _code(self, operation: Operation) -> int:
         """The number of an operation's code in the file's list, to which it is added if it is not there."""
-        number = schema.BuiltinOperator.CUSTOM if operation.custom else _NUMBERS.get(operation.name)
+        number = _NUMBERS.get(operation.name)
+        # One of a newer schema keeps the code that it has.
         if number is None:
             return operation.raw.opcodeIndex
-        custom = operation.name.encode() if operation.custom else None
+        wanted = (number, operation.custom.encode(), operation.version)
         for index, code in enumerate(self.raw.operatorCodes):
-            own = code.customCode if operation.custom else None
-            if (max(code.builtinCode, code.deprecatedBuiltinCode), own, code.version) == (
-                *(number, custom),
-                operation.version,
-            ):
+            builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
+            if (builtin, (code.customCode or b"") if operation.custom else b"", code.version) == wanted:
                 return index
+        custom = operation.custom.encode() or None
         self.raw.operatorCodes.append(schema.OperatorCodeT(min(number, _NARROW), custom, operation.version, number))
         return len(self.raw.operatorCodes) - 1
 

@@ -121,11 +121,11 @@ class Operation:
     """An operation of a graph.
 
     Attributes:
-        name: the builtin's, or the custom operation's own.
+        name: the builtin's; "CUSTOM" for all others.
         inputs, outputs: one that is left out is None.
         options: the schema's object, `schema.Conv2DOptionsT(…)`, or None.
         version: of the operation.
-        custom: whether it is no builtin.
+        custom: the own name of one that is no builtin, else empty.
         intermediates: tensors that only the operation itself uses.
         raw: the schema's object.
     """
@@ -135,9 +135,12 @@ class Operation:
     outputs: list[Tensor | None]
     options: Any = None
     version: int = 1
-    custom: bool = False
+    custom: str = ""
     intermediates: list[Tensor | None] = dataclasses.field(default_factory=list)
     raw: Any = dataclasses.field(default_factory=schema.OperatorT, repr=False)
+
+    def __str__(self) -> str:
+        return self.custom or self.name
 
     def tensors(self) -> Iterator[Tensor]:
         """All that it names."""

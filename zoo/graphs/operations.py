@@ -1,0 +1,21 @@
+"""The words for what an operation is, whatever the format of the file that holds it."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Convolution(NamedTuple):
+    """A convolution of stride 1, zero-padded to its input's size, and what is applied to its result.
+
+    Attributes:
+        kernel: (K, K, inputs, outputs) float32, K odd.
+        bias: (outputs,) float32.
+        activation: "linear", "relu", "tanh" or "prelu".
+        slopes: (outputs,) float32, of "prelu".
+    """
+
+    kernel: np.ndarray
+    bias: np.ndarray
+    activation: str = "linear"
+    slopes: np.ndarray | None = None

@@ -1,0 +1,94 @@
+"""A graph that is a plain row of convolutions and a shuffle, as ESPCN's and FSRCNN's are in LR space."""
+
+import numpy as np
+
+from zoo import identities
+from zoo.graphs import tflite
+from zoo.graphs.operations import Convolution
+
+
+class NoRow(Exception):
+    """The graph is something else; the sentence says what stands against it."""
+
+
+def read(file: tflite.File) -> tuple[list[Convolution], int]:
+    """The convolutions of a float32 file from its image to its result, and the scale of the shuffle at their end.
+
+    Raises:
+        NoRow: the file holds anything else.
+
+    Example:
+        >>> from zoo.registry import preset_file
+        >>> layers, scale = read(tflite.read(preset_file("espcn_x3", ".tflite")))
+        >>> [layer.kernel.shape for layer in layers], scale
+        ([(5, 5, 1, 64), (3, 3, 64, 32), (3, 3, 32, 9)], 3)
+    """
+    (last,), (end,) = file.inputs, file.outputs
+    layers: list[Convolution] = []
+    scale = 0
+    for operation in file.graphs[0].operations:
+        if scale or operation.inputs[0] is not last:
+            raise NoRow("layers that are not one after another")
+        last = operation.outputs[0]
+        if operation.name == "CONV_2D":
+            layers.append(_convolution(operation))
+        elif operation.name == "DEPTH_TO_SPACE":
+            scale = operation.options.blockSize
+        elif operation.name in ("RELU", "TANH", "PRELU") and layers and layers[-1].activation == "linear":
+            layers[-1] = layers[-1]._replace(activation=operation.name.lower())
+            if operation.name == "PRELU":
+                # One slope for each map, or one for all.
+                slopes = _constant(operation.inputs[1])
+                if slopes.size not in (1, slopes.shape[-1]):
+                    raise NoRow("a PRELU with slopes for each pixel")
+                layers[-1] = layers[-1]._replace(slopes=np.broadcast_to(slopes.ravel(), layers[-1].bias.shape))
+        else:
+            raise NoRow(str(operation))
+    if not scale or last is not end:
+        raise NoRow("no shuffle at the end")
+    return layers, scale
+
+
+def in_blocks(layer: Convolution, scale: int) -> Convolution:
+    """A layer of 5×5 kernels before a shuffle by `scale` as one of 3×3 kernels on 2×2 pixels at once.
+
+    The paper's identity, applied once more: pixel (2·y + a, 2·x + b) of a map is channel (a, b) at (y, x). A shuffle by
+    2·scale follows.
+
+    Args:
+        layer: its outputs are (i, j, c), channel c of the pixel (i, j), as TensorFlow's depth_to_space takes them.
+
+    Returns:
+        The layer with the inputs (input, a, b) and the outputs (row, column, c) of 2·scale rows and columns.
+
+    References: Shi et al., Is the deconvolution layer the same as a convolutional layer?, 2016.
+    """
+    size, _, inputs, outputs = layer.kernel.shape
+    fine = (scale, scale, outputs // scale**2)
+    blocks, _ = identities.between_phases(layer.kernel, 2, before=(size // 2, size // 2))
+    # row, column, c, d, input, a, b, i, j, map → row, column, input, c, d, a, i, b, j, map: (i, j) of the block's pixel
+    # (a, b) is pixel (scale·a + i, scale·b + j) of the shuffled image.
+    kernel = blocks.reshape(*blocks.shape[:-1], *fine).transpose(0, 1, 4, 2, 3, 5, 7, 6, 8, 9)
+    bias = np.broadcast_to(layer.bias.reshape(1, scale, 1, *fine[1:]), (2, scale, 2, *fine[1:]))
+    return layer._replace(kernel=kernel.reshape(3, 3, 4 * inputs, -1), bias=bias.ravel())
+
+
+def _convolution(operation: tflite.Operation) -> Convolution:
+    options = operation.options
+    steps = (options.strideH, options.strideW, options.dilationHFactor, options.dilationWFactor)
+    activations = {0: "linear", 1: "relu"}
+    if steps != (1, 1, 1, 1) or options.padding != 0 or options.fusedActivationFunction not in activations:
+        raise NoRow("a CONV_2D of another kind")
+    _, weights, *bias = operation.inputs
+    # TFLite has (outputs, K, K, inputs).
+    kernel = _constant(weights).transpose(1, 2, 3, 0)
+    if kernel.shape[0] != kernel.shape[1] or kernel.shape[0] % 2 == 0:
+        raise NoRow("a kernel that is not square and odd")
+    values = _constant(bias[0]) if any(bias) else np.zeros(kernel.shape[3], np.float32)
+    return Convolution(kernel, values, activations[options.fusedActivationFunction])
+
+
+def _constant(tensor: tflite.Tensor) -> np.ndarray:
+    if not tensor.constant or tensor.dtype != "float32":
+        raise NoRow("weights that are no float32 constants")
+    return tensor.values
