@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from zoo import identities
-from zoo.complexity.trace import walk
 from zoo.layers import FixedUpsampler, SubpixelUpsampler, TransposedUpsampler
+from zoo.reach.keras_model import walk
 
 Run = Callable[[np.ndarray], np.ndarray]
 

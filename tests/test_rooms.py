@@ -16,6 +16,7 @@ COLUMNS = [
     {"layers", "data"},
     {"models"},
     {"registry", "published"},
+    {"reach"},
     {"rewrite", "complexity"},
     {"engines"},
     {"evaluate"},

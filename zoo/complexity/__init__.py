@@ -6,68 +6,29 @@
 from fractions import Fraction
 
 import keras
-import numpy as np
 
 from zoo import registry
 from zoo.complexity.cost import cost
-from zoo.complexity.trace import POINTWISE, Map, walk
 from zoo.errors import UsageError
+from zoo.reach import keras_model
+from zoo.reach.spans import Span
 
 # Divisible by 2⁴·3², so that the sizes of strided maps keep their exact ratio to the input's.
 _LENGTH = 144
-_LONGEST = 16 * _LENGTH
-
-
-def _size(short: Map, long: Map, axis: int) -> tuple[Fraction, Fraction]:
-    """Slope and offset of a map's length as a function of the input's, from its lengths at two inputs."""
-    first, second = short.axes[axis].length, long.axes[axis].length
-    slope = Fraction(second - first, _LENGTH)
-    return slope, first - slope * _LENGTH
-
-
-def _reach(output: Map, slopes: list[Fraction], offsets: list[Fraction]) -> int:
-    """The farthest input pixel that any output pixel reads, seen from the input pixel that lies under it."""
-    farthest = 0
-    for span, slope, offset in zip(output.axes, slopes, offsets):
-        read = span.low <= span.high
-        # A map that lost its border to 'valid' convolutions lies in the middle of the image.
-        first, part = (offset / 2).as_integer_ratio()
-        y = np.flatnonzero(read) * part - first
-        centre = y * slope.denominator // (part * slope.numerator)
-        if len(centre):
-            farthest = max(farthest, (centre - span.low[read]).max(), (span.high[read] - centre).max())
-    return int(farthest)
-
-
-def _output(model: keras.Model, length: int) -> Map:
-    *_, last = walk(model, length)
-    return last.output
 
 
 def receptive_field(model: keras.Model) -> int:
-    """The radius of the receptive field in LR px: an output pixel reads nothing farther than this from its LR pixel.
+    """The radius of the receptive field in LR px: an output pixel depends on nothing farther than this.
 
     Tiles that overlap by the radius give the whole picture's result exactly, and a loss that leaves out this border
-    sees no zero padding. Exact for the zoo's layers as they are built (weights that happen to be zero count as read);
-    an upper bound for dilated transposed convolutions.
-
-    Args:
-        model: a functional or Sequential Keras model of the usual layers, image (N, H, W, C) in and out.
-
-    Raises:
-        UsageError: a layer whose reach is not known, or one that reads the whole picture (global pooling).
+    sees no zero padding. `zoo.reach.keras_model.reach`, which this is the radius of, has the errors too.
     """
-    short, output = _output(model, _LENGTH), _output(model, 2 * _LENGTH)
-    slopes, offsets = zip(*(_size(short, output, axis) for axis in (0, 1)))
-    length = 2 * _LENGTH
-    while length <= _LONGEST and all(slopes):
-        radius = _reach(output, slopes, offsets)
-        # As far as the image goes: a longer one has to show whether there is a limit at all.
-        if radius < length - 1:
-            return radius
-        length *= 2
-        output = _output(model, length)
-    raise UsageError(f"Expected a bounded receptive field. Received: {model.name!r}, which reads the whole picture")
+    return keras_model.reach(model).radius
+
+
+def _size(span: Span) -> tuple[Fraction, Fraction]:
+    """Slope and offset of a map's length as a function of the input's."""
+    return span.ratio, span.length - span.ratio * _LENGTH
 
 
 def count(model: keras.Model, height: float = 720, width: float = 1280) -> dict:
@@ -90,10 +51,10 @@ def count(model: keras.Model, height: float = 720, width: float = 1280) -> dict:
 
     References: arXiv 1609.07009, section 2 (the costs of the forms); reference figures in tests/test_complexity.py.
     """
-    steps, longer = list(walk(model, _LENGTH)), list(walk(model, 2 * _LENGTH))
+    steps = list(keras_model.walk(model, _LENGTH))
     sizes = {0: ((Fraction(1), Fraction(0)), (Fraction(1), Fraction(0)))}
-    for step, long in zip(steps, longer):
-        sizes[step.output_key] = tuple(_size(step.output, long.output, axis) for axis in (0, 1))
+    for step in steps:
+        sizes[step.output_key] = tuple(_size(span) for span in step.output.axes)
     slopes = sizes[steps[-1].output_key]
     if any(slope == 0 for slope, _ in slopes):
         raise UsageError(f"Expected a model whose output is a picture. Received: {model.name!r}")
@@ -128,7 +89,7 @@ def _peak_memory(steps, costs, sides) -> int:
         dying = {key for key in step.input_keys if last_use[key] == position}
         alive = sum(values.values())
         spent = sum(values[key] for key in dying)
-        pointwise = any(base.__name__ in POINTWISE for base in type(step.operation).__mro__)
+        pointwise = any(base.__name__ in keras_model.POINTWISE for base in type(step.operation).__mro__)
         if pointwise and any(values[key] == output for key in dying):
             peak = max(peak, alive)
         elif each.workspace:

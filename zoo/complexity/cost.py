@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from zoo import identities
-from zoo.complexity.trace import Step
 from zoo.layers import FixedUpsampler, ResizeUpsampler, SubpixelUpsampler, Upsampler, ZeroInterleavedUpsampler
+from zoo.reach.keras_model import Step
 
 
 @dataclass(frozen=True)

@@ -26,14 +26,16 @@ class Chain(Engine):
         # A network that comes twice is opened once.
         known = {id(engine): without_cells(engine) for engine in engines}
         engines = [known[id(engine)] for engine in engines]
-        radius, unbounded, scale = 0, "", 1
+        radius, unbounded, scale, step = 0, "", 1, 1
         for engine in engines:
             if engine.radius is None:
                 radius, unbounded = None, unbounded or f"{engine.name}: {engine.unbounded}"
             elif radius is not None:
                 radius += math.ceil(engine.radius / scale)
+            step = math.lcm(step, engine.step // math.gcd(engine.step, scale))
             scale *= engine.scale
-        super().__init__(" · ".join(engine.name for engine in engines), scale, channels.pop(), radius, unbounded)
+        name = " · ".join(engine.name for engine in engines)
+        super().__init__(name, scale, channels.pop(), radius, unbounded, step=step)
         self.engines = engines
 
     def run(self, lr_image: np.ndarray) -> np.ndarray:

@@ -24,6 +24,8 @@ class Engine:
         size: the only (height, width) that the network takes, LR px; None if any.
         cell: (height, width), LR px, of the grid from the picture's corner on whose lines tiles have to meet, so that
             they change no bit. (1, 1): anywhere.
+        step: windows begin at multiples of it, and their lengths differ from the picture's by multiples: a network with
+            strides gives other pixels elsewhere; see `zoo.reach.Reach`.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Engine:
     unbounded: str = ""
     size: tuple[int, int] | None = None
     cell: tuple[int, int] = (1, 1)
+    step: int = 1
 
     def __post_init__(self):
         if (self.radius is None) != bool(self.unbounded):

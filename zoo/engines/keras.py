@@ -49,7 +49,7 @@ class KerasEngine(Engine):
 
     Args:
         model: (N, H, W, 1 or 3) → (N, scale·H, scale·W, as many), scale at least 2.
-        radius: the receptive field's radius, LR px. Default: `zoo.complexity.receptive_field`.
+        radius: the receptive field's radius, LR px. Default: `zoo.reach.keras_model.reach`.
 
     Raises:
         UsageError: a model of another kind.
@@ -58,8 +58,8 @@ class KerasEngine(Engine):
     def __init__(self, model: "keras.Model", radius: int | None = None):
         import keras
 
-        from zoo import complexity
         from zoo.models import scale_of
+        from zoo.reach import keras_model
 
         scale, (*size, channels) = scale_of(model), model.input_shape[1:]
         if scale < 2 or channels not in (1, 3):
@@ -67,13 +67,14 @@ class KerasEngine(Engine):
                 "Expected a model (N, H, W, C) → (N, scale·H, scale·W, C), C 1 or 3, scale at least 2. "
                 f"Received: {model.name!r}, {model.input_shape} → {model.output_shape}"
             )
-        unbounded = ""
+        unbounded, step = "", 1
         try:
-            radius = complexity.receptive_field(model) if radius is None else radius
+            found = keras_model.reach(model)
+            radius, step = found.radius if radius is None else radius, found.step
         except UsageError as error:
-            unbounded = str(error)
+            unbounded = str(error) if radius is None else ""
         fixed = None if None in size else tuple(size)
-        super().__init__(model.name, scale, channels, radius, unbounded, fixed)
+        super().__init__(model.name, scale, channels, radius, unbounded, fixed, step=step)
         self._call = lambda images: model(images, training=False)
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf

@@ -74,7 +74,7 @@ class NcnnEngine(Engine):
             raise Unfit(str(error)) from error
         if max(len(layer.kernel) for layer in self._layers) < 3 or scale != engine.scale:
             raise Unfit("nothing to gain")
-        super().__init__(engine.name, engine.scale, engine.channels, engine.radius, cell=CELL)
+        super().__init__(engine.name, engine.scale, engine.channels, engine.radius, cell=CELL, step=engine.step)
         self.original, self.threads, self.fingerprint = engine, engine.threads, engine.fingerprint
         last = self._layers[-1]
         self._blocked = len(last.kernel) == BLOCKED and last.activation == "linear"

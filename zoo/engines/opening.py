@@ -66,17 +66,22 @@ def _of_keras(model: "keras.Model", threads: int | None, radius: int | None) -> 
     content = to_tflite(model)
     if content is None:
         return engine
-    return fastest(content, model.name, threads, engine.radius, engine.unbounded)
+    return fastest(content, model.name, threads, engine.radius, engine.unbounded, engine.step)
 
 
 def fastest(
-    content: bytes, name: str, threads: int | None = None, radius: int | None = None, unbounded: str = ""
+    content: bytes,
+    name: str,
+    threads: int | None = None,
+    radius: int | None = None,
+    unbounded: str = "",
+    step: int = 1,
 ) -> Engine:
     """The engine of a TFLite file: ncnn, then OpenVINO, where it is installed and computes the same, else TFLite.
 
     Args and errors: those of `TFLiteEngine`, which says what the file is in any case.
     """
-    return _first((NcnnEngine, OpenVINOEngine), TFLiteEngine(content, name, threads, radius, unbounded))
+    return _first((NcnnEngine, OpenVINOEngine), TFLiteEngine(content, name, threads, radius, unbounded, step=step))
 
 
 def without_cells(engine: Engine) -> Engine:

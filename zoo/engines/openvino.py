@@ -25,7 +25,8 @@ class OpenVINOEngine(Engine):
     def __init__(self, engine: TFLiteEngine):
         from openvino import Core
 
-        super().__init__(engine.name, engine.scale, engine.channels, engine.radius, engine.unbounded, engine.size)
+        radius, unbounded, step = engine.radius, engine.unbounded, engine.step
+        super().__init__(engine.name, engine.scale, engine.channels, radius, unbounded, engine.size, step=step)
         self.threads, self.fingerprint = engine.threads, engine.fingerprint
         # Some processors would compute in half precision otherwise.
         settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": self.threads, "NUM_STREAMS": 1}

@@ -30,6 +30,7 @@ class TFLiteEngine(Engine):
         radius: the receptive field's radius, LR px. Default: what the file's metadata says, else what its graph shows.
         unbounded: why the radius is not known, where that is settled already: the file is not asked.
         any_size: a file of one size is resized to every picture, which not every operation allows.
+        step: where tiles may begin, if the radius is given; see `Engine`.
 
     Raises:
         UsageError: no TFLite file, or one of another kind.
@@ -43,13 +44,14 @@ class TFLiteEngine(Engine):
         radius: int | None = None,
         unbounded: str = "",
         any_size: bool = False,
+        step: int = 1,
     ):
         self.content, self.threads = content, threads or available_threads()
         self._file = _File(content, name, self.threads, any_size)
         scale = self._file.scale()
         if radius is None and not unbounded:
             radius, unbounded = self._file.radius(scale)
-        super().__init__(name, scale, self._file.channels, radius, unbounded, self._file.size)
+        super().__init__(name, scale, self._file.channels, radius, unbounded, self._file.size, step=step)
 
     @property
     def file(self) -> tflite.File:

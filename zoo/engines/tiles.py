@@ -40,15 +40,25 @@ class Tile(NamedTuple):
 Read = Callable[[Tile], np.ndarray]
 
 
-def parts(length: int, window: int, radius: int) -> list[Part]:
-    """Equal windows over one axis of `length` px, each at most `window` px, with what each of them keeps."""
+def parts(length: int, window: int, radius: int, step: int = 1, fixed: bool = False) -> list[Part]:
+    """Equal windows over one axis of `length` px, with what each of them keeps.
+
+    Args:
+        window: the windows' length; where `step` asks for it they are a little longer.
+        radius, step: the network's.
+        fixed: windows of another length are not possible: the last may reach beyond the picture.
+    """
+    if not fixed:
+        window = max(window, 2 * radius + step)
+        window += (length - window) % step
     if length <= window:
         return [Part(0, length, 0, length)]
-    count = _count(length, window, radius)
+    advance = (window - 2 * radius) // step * step
+    last = math.ceil((length - window) / step) * step
     # Windows of one size, so that an engine prepares itself once.
-    starts = [min(index * (window - 2 * radius), length - window) for index in range(count)]
+    starts = [min(index * advance, last) for index in range(1 + math.ceil((length - window) / advance))]
     edges = [0, *(start + radius for start in starts[1:]), length]
-    return [Part(start, start + window, *edge) for start, edge in zip(starts, zip(edges, edges[1:]))]
+    return [Part(start, min(start + window, length), *edge) for start, edge in zip(starts, zip(edges, edges[1:]))]
 
 
 def plan(height: int, width: int, engine: Engine, tile: int | tuple[int, int] | None = None) -> list[Tile]:
@@ -79,9 +89,10 @@ def plan(height: int, width: int, engine: Engine, tile: int | tuple[int, int] | 
                 f"Expected a picture of at most {window[1]}×{window[0]} for {engine.name}, whose reach is not known: "
                 f"{engine.unbounded}. Received: {width}×{height}"
             )
-        if (height > window[0] and window[0] <= 2 * radius) or (width > window[1] and window[1] <= 2 * radius):
+        least = 2 * radius + engine.step
+        if (height > window[0] and window[0] < least) or (width > window[1] and window[1] < least):
             raise UsageError(
-                f"Expected a size of more than {2 * radius} px, twice the reach, to cut tiles. "
+                f"Expected a size of more than {least - 1} px, twice the reach, to cut tiles. "
                 f"Received: {engine.name}, fixed at {window[1]}×{window[0]}"
             )
     elif tile is not None:
@@ -98,8 +109,8 @@ def plan(height: int, width: int, engine: Engine, tile: int | tuple[int, int] | 
         window = _default_window(height, width, radius)
     return [
         Tile(rows, columns)
-        for rows in parts(height, min(window[0], height), radius)
-        for columns in parts(width, min(window[1], width), radius)
+        for rows in parts(height, window[0], radius, engine.step, engine.size is not None)
+        for columns in parts(width, window[1], radius, engine.step, engine.size is not None)
     ]
 
 

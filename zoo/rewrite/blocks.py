@@ -15,9 +15,9 @@ import keras
 import numpy as np
 
 from zoo import identities
-from zoo.complexity.trace import walk
 from zoo.errors import UsageError
 from zoo.layers import DepthToSpace, SubpixelUpsampler
+from zoo.reach.keras_model import walk
 from zoo.rewrite.graph import copy_weights
 from zoo.rewrite.pointwise import is_function_of_one_value
 

@@ -1,16 +1,21 @@
-"""Follows one image through a functional Keras model, layer by layer: sizes, channels and what every position reads."""
+"""Follows one image through a functional Keras model, layer by layer: sizes, channels and what every position reads.
+
+Rules are for Keras' and the zoo's own classes: what a class of another's does, its name does not tell.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import count
 
 import keras
 import numpy as np
 
-from zoo.complexity import spans
-from zoo.complexity.spans import Span
 from zoo.errors import UsageError
 from zoo.layers import FixedUpsampler, ResizeUpsampler, Upsampler
+from zoo.reach import field, spans
+from zoo.reach.field import Unbounded
+from zoo.reach.spans import Span
 
 
 @dataclass(frozen=True)
@@ -69,8 +74,7 @@ def _pooling(layer, axis: int, span: Span) -> Span:
 
 
 def _zero_padding(layer, axis: int, span: Span) -> Span:
-    before, after = layer.padding[axis]
-    return spans.take(span, np.arange(-before, span.length + after))
+    return spans.pad(span, *layer.padding[axis])
 
 
 def _cropping(layer, axis: int, span: Span) -> Span:
@@ -79,18 +83,13 @@ def _cropping(layer, axis: int, span: Span) -> Span:
 
 
 def _upsampling(layer, axis: int, span: Span) -> Span:
-    if layer.interpolation == "nearest":
-        return spans.repeat(span, layer.size[axis])
     if layer.interpolation not in spans.TAPS:
         raise _unknown(layer, f"UpSampling2D({layer.interpolation!r})")
-    return spans.linear(span, layer.size[axis], spans.TAPS[layer.interpolation])
+    return spans.resize(span, layer.size[axis] * span.length, spans.TAPS[layer.interpolation])
 
 
 def _pad(operation, axis: int, span: Span) -> Span:
-    before, after = operation.pad_width[axis + 1]
-    if operation.mode == "constant":
-        return spans.take(span, np.arange(-before, span.length + after))
-    return spans.take(span, np.pad(np.arange(span.length), (before, after), mode=operation.mode))
+    return spans.pad(span, *operation.pad_width[axis + 1], operation.mode)
 
 
 def _learned_upsampler(layer, axis: int, span: Span) -> Span:
@@ -101,9 +100,7 @@ def _learned_upsampler(layer, axis: int, span: Span) -> Span:
 
 
 def _fixed_upsampler(layer, axis: int, span: Span) -> Span:
-    if layer.method == "nearest":
-        return spans.repeat(span, layer.scale)
-    return spans.linear(span, layer.scale, spans.TAPS[layer.method])
+    return spans.resize(span, layer.scale * span.length, spans.TAPS[layer.method])
 
 
 def _reshape(layer, axis: int, span: Span) -> Span:
@@ -140,39 +137,69 @@ RULES: dict[str, Callable[[keras.Operation, int, Span], Span]] = {
 }
 
 
-def _unknown(layer, what: str | None = None) -> UsageError:
+def _unknown(layer, what: str | None = None) -> Unbounded:
     known = ", ".join(sorted(RULES))
-    return UsageError(
+    return Unbounded(
         f"Expected layers whose reach is known ({known}, the zoo's and pointwise ones). "
         f"Received: {layer.name!r}, {what or type(layer).__name__}"
     )
 
 
-def _classes(operation) -> list[str]:
-    """The names of the operation's classes, most derived first: a subclass follows its parent's rule."""
-    return [base.__name__ for base in type(operation).__mro__]
+def _own_classes(operation) -> list[str]:
+    """The names of those of the operation's classes that are Keras' or the zoo's, most derived first.
+
+    Somebody's own class follows the rule of the class it extends, but only if it computes by that one's `call`.
+    """
+    bases = [base for base in type(operation).__mro__ if base.__module__.split(".")[0] == "keras" or _of_zoo(base)]
+    return [base.__name__ for base in bases if type(operation).call is bases[0].call]
+
+
+def _of_zoo(kind: type) -> bool:
+    return kind.__module__.startswith("zoo.layers.")
 
 
 def _axis(operation, axis: int, inputs: list[Span], arguments) -> Span:
-    names = _classes(operation)
+    names = _own_classes(operation)
     if "Concatenate" in names and operation.axis in (axis + 1, axis - 3):
         return spans.join(inputs)
     if "GetItem" in names:
-        key = arguments.args[1]
-        key = key if isinstance(key, tuple) else (key,)
-        if Ellipsis in key:
-            at = key.index(Ellipsis)
-            key = key[:at] + (slice(None),) * (5 - len(key)) + key[at + 1 :]
-        part = key[axis + 1] if len(key) > axis + 1 else slice(None)
-        if not isinstance(part, slice):
-            raise _unknown(operation, f"the index {part!r} along a picture's axis")
-        return spans.take(inputs[0], np.arange(inputs[0].length)[part])
+        return _slice(operation, axis, inputs[0], arguments.args[1])
     for name in names:
         if name in RULES:
             return RULES[name](operation, axis, inputs[0])
         if name in POINTWISE:
+            _check_alike(operation, arguments)
             return spans.union(inputs)
     raise _unknown(operation)
+
+
+def _slice(operation, axis: int, span: Span, key) -> Span:
+    key = key if isinstance(key, tuple) else (key,)
+    if Ellipsis in key:
+        at = key.index(Ellipsis)
+        key = key[:at] + (slice(None),) * (5 - len(key)) + key[at + 1 :]
+    part = key[axis + 1] if len(key) > axis + 1 else slice(None)
+    if not isinstance(part, slice):
+        raise _unknown(operation, f"the index {part!r} along a picture's axis")
+    return spans.scaled(spans.take(span, np.arange(span.length)[part]), Fraction(1, abs(part.step or 1)))
+
+
+def _check_alike(operation, arguments) -> None:
+    """Whether a layer that works on each position by itself does the same at all of them.
+
+    Raises:
+        Unbounded: it normalises along a picture's axis, or has a number for each pixel.
+    """
+    # Maps that are joined along the other axis are joined along neither.
+    axes = None if "Concatenate" in _own_classes(operation) else getattr(operation, "axis", None)
+    axes = {axes} if isinstance(axes, int) else set(axes or ())
+    if axes & {1, 2, -2, -3} and len(operation.output.shape) == 4:
+        raise _unknown(operation, f"{type(operation).__name__} along a picture's axis")
+    constants = [each for each in arguments.args if isinstance(each, np.ndarray) or keras.ops.is_tensor(each)]
+    constants = [each for each in constants if not isinstance(each, keras.KerasTensor)]
+    constants += [operation.alpha] if isinstance(operation, keras.layers.PReLU) else []
+    if any(side != 1 for each in constants for side in tuple(each.shape)[-3:-1]):
+        raise _unknown(operation, f"{type(operation).__name__} with a number for each pixel")
 
 
 def _functional(model) -> keras.Model:
@@ -182,6 +209,38 @@ def _functional(model) -> keras.Model:
     if not hasattr(model, "_nodes_by_depth") or len(model.inputs) != 1:
         raise UsageError(f"Expected a functional or built Sequential model with one input. Received: {model!r}")
     return model
+
+
+def reach(model: keras.Model) -> field.Reach:
+    """The radius of a model's receptive field, and where tiles may begin; see `zoo.reach.Reach`.
+
+    Exact for the zoo's layers as they are built (weights that happen to be zero count as read); an upper bound for
+    dilated transposed convolutions.
+
+    Args:
+        model: a functional or Sequential Keras model of the usual layers, image (N, H, W, C) in and out.
+
+    Raises:
+        UsageError: a layer whose reach is not known, or one that reads the whole picture (global pooling).
+
+    Example:
+        >>> import zoo
+        >>> from zoo.reach import keras_model
+        >>> keras_model.reach(zoo.create_model("espcn", scale=3))
+        Reach(radius=4, step=1)
+    """
+
+    def follow(axis: int, length: int) -> list[Span]:
+        return [step.output.axes[axis] for step in walk(model, length)]
+
+    try:
+        return field.of_any_size(follow)
+    except Unbounded as error:
+        if str(error).startswith("Expected"):
+            raise
+        raise Unbounded(
+            f"Expected a bounded receptive field. Received: {model.name!r}, which reads the whole picture"
+        ) from error
 
 
 def walk(model: keras.Model, length: int) -> Iterator[Step]:

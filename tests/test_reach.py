@@ -1,0 +1,140 @@
+"""The receptive field by following one axis: what is exact, what has no bound, and that tiles by it are exact."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from zoo import reach
+from zoo.engines import tiles
+from zoo.engines.chain import Chain
+from zoo.engines.engine import Engine
+from zoo.engines.keras import KerasEngine
+from zoo.reach import keras_model
+
+NOISE = np.random.default_rng(3).random((150, 132, 1), np.float32)
+
+
+def chain(*parts, size=(None, None)):
+    image = keras.Input((*size, 1))
+    x = image
+    for part in parts:
+        x = part(x)
+    return keras.Model(image, x)
+
+
+# Networks ×2 whose tiles have to begin on a grid, or whose border is wider than what a pixel reads.
+NETWORKS = {
+    "hourglass": lambda: chain(
+        layers.Conv2D(4, 3, strides=2, padding="same"),
+        layers.Conv2D(4, 3, padding="same"),
+        layers.Conv2DTranspose(1, 8, strides=4, padding="same"),
+    ),
+    "two strides": lambda: chain(
+        layers.AveragePooling2D(3),
+        layers.Conv2D(1, 3, strides=2, padding="same"),
+        layers.UpSampling2D(12),
+    ),
+    "one side": lambda: chain(layers.MaxPooling2D((2, 1)), layers.UpSampling2D((4, 2))),
+    "a frame of zeros": lambda: chain(layers.Cropping2D(5), layers.ZeroPadding2D(5), layers.UpSampling2D(2)),
+    "mirrored": lambda: chain(
+        lambda x: keras.ops.pad(x, [(0, 0), (4, 4), (4, 4), (0, 0)], mode="symmetric"),
+        layers.Conv2D(1, 9),
+        layers.UpSampling2D(2),
+    ),
+    "a border of its own rows": lambda: chain(
+        lambda x: keras.ops.concatenate([x[:, 1:4][:, ::-1], x], axis=1)[:, :-3], layers.UpSampling2D(2)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_tiles_are_the_whole_picture(name):
+    keras.utils.set_random_seed(1)
+    engine = KerasEngine(NETWORKS[name]())
+    assert engine.radius is not None
+    for height, width in ((144, 132), (150, 126)):
+        picture = NOISE[:height, :width]
+        expected = engine.run(picture)
+        for tile in (17, (40, 23)):
+            received = tiles.run_whole(engine, picture, tile)
+            assert np.abs(received - expected).max() < 1e-5 * np.abs(expected).max()
+    # Control: windows that begin anywhere, or that overlap by less, give other pixels or none.
+    spoilt = dataclasses.replace(copy_of(engine), step=1, radius=engine.radius - (engine.step == 1))
+    try:
+        received = tiles.run_whole(spoilt, picture, 17)
+    except ValueError:
+        return
+    assert np.abs(received - expected).max() > 1e-3 * np.abs(expected).max()
+
+
+def copy_of(engine) -> Engine:
+    """The same network as an engine that can be copied with something else said of it."""
+
+    class Copied(Engine):
+        run = staticmethod(engine.run)
+
+    return Copied("copy", engine.scale, engine.channels, engine.radius)
+
+
+def test_steps():
+    assert keras_model.reach(NETWORKS["hourglass"]()).step == 2
+    assert keras_model.reach(NETWORKS["two strides"]()).step == 6
+    assert keras_model.reach(NETWORKS["a frame of zeros"]()) == (5, 1)
+
+
+def test_a_chain_begins_where_each_of_its_networks_may():
+    half = KerasEngine(NETWORKS["hourglass"]())
+    sixth = KerasEngine(NETWORKS["two strides"]())
+    assert (Chain([half, half]).step, Chain([half, sixth]).step, Chain([sixth, half]).step) == (2, 6, 6)
+    picture = NOISE[:72, :78]
+    chained = Chain([half, sixth])
+    expected = chained.run(picture)
+    assert np.abs(tiles.run_whole(chained, picture, 12) - expected).max() < 1e-5 * np.abs(expected).max()
+
+
+class DepthToSpace(layers.Layer):
+    """Somebody's own shuffle, under the name of the zoo's."""
+
+    def call(self, x):
+        return keras.ops.repeat(keras.ops.repeat(x, 2, axis=1), 2, axis=2)
+
+
+class Named(layers.Conv2D):
+    """A convolution by Keras' own `call`."""
+
+
+class Conv2D(layers.Conv2D):
+    """One that does something else besides."""
+
+    def call(self, x):
+        return super().call(x - keras.ops.mean(x, axis=(1, 2), keepdims=True))
+
+
+UNKNOWN = {
+    "Received: 'depth_to_space': a class of the zoo's name, DepthToSpace": lambda: chain(DepthToSpace()),
+    "Conv2D": lambda: chain(Conv2D(1, 3, padding="same")),
+    "Softmax along a picture's axis": lambda: chain(layers.Softmax(axis=1)),
+    "LayerNormalization along a picture's axis": lambda: chain(layers.LayerNormalization(axis=(1, 2, 3)), size=(8, 8)),
+    "PReLU with a number for each pixel": lambda: chain(layers.PReLU(), size=(8, 8)),
+    "with a number for each pixel": lambda: chain(lambda x: x * np.ones((8, 8, 1), "float32"), size=(8, 8)),
+}
+
+
+@pytest.mark.parametrize("words", UNKNOWN)
+def test_a_class_of_another_is_not_known_by_its_name(words):
+    with pytest.raises(reach.Unbounded, match=rf"Expected layers whose reach is known.*{words.split(', ')[-1]}"):
+        keras_model.reach(UNKNOWN[words]())
+
+
+def test_a_subclass_that_computes_as_its_parent_follows_its_rule():
+    assert keras_model.reach(chain(Named(1, 5, padding="same"))) == (2, 1)
+    assert keras_model.reach(chain(layers.PReLU(shared_axes=(1, 2)), layers.LayerNormalization())) == (0, 1)
+
+
+def test_what_grows_with_the_picture_has_no_bound():
+    for part in (lambda x: x[:, ::-1], lambda x: x - x[:, :1], lambda x: keras.ops.concatenate([x[:, -9:], x], 1)):
+        with pytest.raises(reach.Unbounded, match="Expected a bounded receptive field"):
+            keras_model.reach(chain(part))
