@@ -13,8 +13,8 @@ from pathlib import Path
 
 from benchmarks.generated import settle
 from benchmarks.record import RESULTS
-from export.files import whole
 from zoo.errors import UsageError, exit_on_usage_error
+from zoo.files import whole
 from zoo.training import TrainConfig
 
 FIGURES = RESULTS / "recipes.json"

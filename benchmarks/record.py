@@ -1,14 +1,13 @@
 """What every benchmark does around its measurement: flags, the table on the screen, the JSON and its chart."""
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.chart import draw
 from benchmarks.timing import machine
-from export.files import whole
+from zoo.files import whole, write_json
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -30,8 +29,7 @@ def finish(record: dict[str, Any], path: Path | None) -> None:
     """Writes the record to `path` and its chart beside it, whole or not at all; without a path it only ends."""
     if path is None:
         return
-    with whole(path) as unfinished:
-        unfinished.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    write_json(path, record)
     if "chart" in record:
         with whole(path.with_suffix(".svg")) as unfinished:
             unfinished.write_text(draw(record), encoding="utf-8")

@@ -5,14 +5,13 @@ else, or the delegate did so when it was run; 2: no such file.
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 from export import measure
-from export.files import whole
 from export.report import environment, summarized
 from zoo.errors import UsageError, exit_on_usage_error
+from zoo.files import write_json
 from zoo.graphs import tflite
 
 
@@ -72,8 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
     for entry in entries:
         _print(entry)
     if flags.json:
-        with whole(flags.json) as unfinished:
-            unfinished.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
+        write_json(flags.json, entries)
     found = {finding["severity"] for entry in entries for finding in entry["findings"]}
     ran = {entry.get("gpu", {}).get("verdict") for entry in entries}
     return int(bool(found & {"refused", "wrong"} or ran & {"refused", "wrong", "crashed"}))

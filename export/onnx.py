@@ -6,8 +6,8 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from export.files import whole
 from zoo.errors import UsageError
+from zoo.files import whole
 
 # DepthToSpace with its mode is in it, and OpenCV 4 and 5 read it.
 OPSET = 17

@@ -18,11 +18,11 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from export import tflite_dynamic
-from export.files import whole
 from export.preset_int8 import int8_loss, write_card
 from zoo import complexity, evaluate, registry
 from zoo.data import benchmark
 from zoo.errors import UsageError, exit_on_usage_error
+from zoo.files import whole
 from zoo.published import published
 from zoo.registry import PRESETS, create_model
 from zoo.training import TrainConfig

@@ -18,9 +18,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 
 from export import export_model
-from export.files import whole
 from zoo import registry
 from zoo.errors import UsageError, exit_on_usage_error
+from zoo.files import whole
 
 # A file's own size does not matter here: its input is resized to each picture.
 _SIZE = (48, 48)

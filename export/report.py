@@ -1,13 +1,12 @@
 """`report.json` and `report.md` beside the files: what is in them, what was run, and what was not."""
 
-import json
 import platform
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from export.files import whole
 from export.measure import verdict
+from zoo.files import whole, write_json
 
 # What a file without a TFLite graph to describe takes and gives.
 _CONTENT = {
@@ -39,8 +38,7 @@ def _processor() -> str:
 
 def write_report(report: dict[str, Any], folder: Path) -> None:
     """Writes both files."""
-    with whole(folder / "report.json") as unfinished:
-        unfinished.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_json(folder / "report.json", report)
     with whole(folder / "report.md") as unfinished:
         unfinished.write_text(markdown(report), encoding="utf-8")
 

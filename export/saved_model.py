@@ -5,7 +5,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from export.files import whole
+from zoo.files import whole
 
 
 def write_saved_model(model: keras.Model, path: Path) -> None:

@@ -8,10 +8,10 @@ import keras
 import tensorflow as tf
 from tensorflow.lite.python.convert import ConverterError
 
-from export.files import whole
 from zoo import complexity
 from zoo.engines.tflite import METADATA
 from zoo.errors import UsageError
+from zoo.files import whole
 from zoo.graphs import tflite
 from zoo.models import scale_of
 from zoo.rewrite.blocks import for_cpu

@@ -158,7 +158,7 @@ def test_the_command_prints_the_table_and_writes_the_json(folder, tmp_path, caps
     # The same network through two engines; bicubic is another.
     assert from_tflite["psnr"] == pytest.approx(from_keras["psnr"], abs=1e-3)
     assert abs(baseline["psnr"] - from_keras["psnr"]) > 1
-    assert not list(tmp_path.glob("*.tmp"))
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_an_int8_file_is_quantised_at_its_edges(folder, tmp_path):

@@ -1,9 +1,6 @@
 """The exported files compute what the model does, hold only what a phone takes, and are whole or not there."""
 
 import json
-import os
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -15,7 +12,6 @@ from tflite_cases import tflite_case  # noqa: F401 — a fixture
 import zoo
 from export import check, delegate, export_model, tflite_dynamic
 from export.__main__ import main
-from export.files import whole
 from zoo import complexity, rewrite
 from zoo.engines import reach
 from zoo.engines.tflite import METADATA
@@ -144,15 +140,6 @@ def test_a_luma_model_in_rgb_equals_the_python_path(tmp_path):
     assert np.abs(received - upscale(picture[..., ::-1], model).astype(int)).max() > 1
 
 
-def test_an_interrupted_export_leaves_nothing_that_looks_whole(tmp_path):
-    (tmp_path / "a.tflite").write_bytes(b"before")
-    with pytest.raises(KeyboardInterrupt), whole(tmp_path / "a.tflite") as unfinished:
-        unfinished.write_bytes(b"half")
-        raise KeyboardInterrupt
-    assert [path.name for path in tmp_path.iterdir()] == ["a.tflite"]
-    assert (tmp_path / "a.tflite").read_bytes() == b"before"
-
-
 @pytest.mark.parametrize(
     "arguments, sentence",
     [
@@ -197,25 +184,6 @@ def test_a_file_is_read_once_a_check(tflite_case, monkeypatch):  # noqa: F811
     monkeypatch.setattr(delegate, "_child", lambda *_: ({}, 0, ""))
     entry = check.inspect(tflite_case("subpixel"))
     assert len(parsed) == 1 and entry["gpu"]["verdict"] == "not run" and entry["bytes"] > 1000
-
-
-def test_a_killed_export_leaves_no_file_that_looks_whole(tmp_path):
-    program = (
-        "import os, signal; from export.files import whole\n"
-        f"with whole({str(tmp_path / 'a.tflite')!r}) as path:\n"
-        "    path.write_bytes(b'half'); os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
-    assert done.returncode == -9
-    assert not list(tmp_path.glob("*.tflite")) and not (tmp_path / "a.tflite").exists()
-
-
-def test_a_whole_folder_takes_the_place_of_an_old_one(tmp_path):
-    for content in ("old", "new"):
-        with whole(tmp_path / "folder") as unfinished:
-            unfinished.mkdir()
-            (unfinished / content).write_text(content, encoding="utf-8")
-    assert [path.name for path in tmp_path.rglob("*")] == ["folder", "new"]
 
 
 def test_an_operation_that_is_not_builtin_is_named_with_its_layer(tmp_path):

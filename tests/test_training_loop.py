@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 import resource
 import shutil
 
@@ -165,6 +166,12 @@ def test_a_workdir_of_another_run_is_refused_with_the_difference(whole):
     with pytest.raises(UsageError, match="learning_rate: 0.01 instead of 0.001; ema: 0.9 instead of 0.999"):
         run(dataclasses.replace(TINY, learning_rate=0.01, ema=0.9), whole)
     assert TrainConfig.load(whole / "config.json") == TINY
+
+
+@pytest.fixture(autouse=True)
+def shown_log(monkeypatch):
+    """The zoo's log reaches `caplog`: a command in this process may have kept it to itself."""
+    monkeypatch.setattr(logging.getLogger("zoo"), "propagate", True)
 
 
 def test_another_jit_setting_goes_on_with_a_warning(killed, tmp_path, caplog):

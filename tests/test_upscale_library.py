@@ -22,7 +22,6 @@ from upscale_cases import photo
 from zoo.errors import UsageError
 from zoo.upscale.__main__ import main
 from zoo.upscale.manifest import Entry, Manifest, Work, append, sha256
-from zoo.upscale.pictures import sweep, whole
 from zoo.upscale.targets import Job
 
 ROOT = Path(__file__).parent.parent
@@ -86,19 +85,6 @@ def test_done_is_this_result_of_this_picture_by_this_network(tmp_path):
     assert not done.is_done(WORK, job)
     job.target.unlink()
     assert not done.is_done(WORK, job)
-
-
-def test_sweeping_takes_only_what_was_left_of_these_files(tmp_path):
-    with pytest.raises(KeyboardInterrupt), whole(tmp_path / "deep/a.png") as unfinished:
-        unfinished.write_bytes(b"half")
-        # The name that `whole` really uses.
-        left = unfinished.rename(unfinished.with_name(unfinished.name.replace(str(os.getpid()), "123")))
-        raise KeyboardInterrupt
-    for name in (".b.png.7.tmp", "a.png", ".a.png.tmp"):
-        (tmp_path / "deep" / name).touch()
-    sweep([tmp_path / "deep/a.png", tmp_path / "absent/a.png"])
-    assert left.name == ".a.png.123.tmp"
-    assert sorted(path.name for path in (tmp_path / "deep").iterdir()) == [".a.png.tmp", ".b.png.7.tmp", "a.png"]
 
 
 def test_refused_without_beam(tmp_path, monkeypatch, capsys):

@@ -4,7 +4,6 @@
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from zoo.engines import Engine
 from zoo.engines.keras import KerasEngine
 from zoo.engines.tflite import TFLiteEngine
 from zoo.errors import UsageError, exit_on_usage_error
+from zoo.files import write_json
 from zoo.program import program
 from zoo.registry import open_model
 
@@ -260,9 +260,7 @@ def main(arguments: list[str] | None = None) -> None:
     _print(results, flags.protocol)
     if flags.json:
         record = {"protocol": flags.protocol, "description": PROTOCOLS[flags.protocol].description, "results": results}
-        unfinished = flags.json.with_name(flags.json.name + ".tmp")
-        unfinished.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        unfinished.replace(flags.json)
+        write_json(flags.json, record)
 
 
 if __name__ == "__main__":

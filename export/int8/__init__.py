@@ -14,13 +14,13 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python.convert import mlir_quantize
 
-from export.files import whole
 from export.int8.fitting import before_activation, fit, plain
 from export.int8.prelu import fold, matters
 from export.int8.ranges import choose_ranges, equalize
 from export.int8.simulation import Ranges, Simulation, Unsupported
 from export.int8.skip import insert, place
 from export.tflite import convert
+from zoo.files import whole
 
 IO = {"float": tf.float32, "uint8": tf.uint8}
 _FITTED_ON = 40  # crops of 48×48 px: 92,000 pixels, many for the largest layer's 600 weights an output channel

@@ -16,6 +16,7 @@ import numpy as np
 
 from zoo.data.sources import Place, Source, check_form, pack
 from zoo.errors import UsageError
+from zoo.files import write_json
 
 VERSION = 1
 INDEX, RECORDS, JOURNAL = "index.json", "records.bin", "unfinished.jsonl"
@@ -82,9 +83,7 @@ def write_records(source: Source, folder, progress: Callable[[int], None] = lamb
         raise UsageError(f"Expected at least one picture that can be read in {source.name!r}. Received: {skipped[:3]}")
     index = {**head, "pictures": pictures, "skipped": skipped}
     index = {**index, "sha256": _digest(index)}
-    temporary = folder / f".{os.getpid()}.{INDEX}"
-    temporary.write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, folder / INDEX)
+    write_json(folder / INDEX, index)
     (folder / JOURNAL).unlink()
     return index
 

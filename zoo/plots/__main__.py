@@ -9,6 +9,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from zoo.errors import UsageError, exit_on_usage_error
+from zoo.files import whole
 from zoo.program import program
 
 
@@ -108,12 +109,8 @@ def main(arguments: list[str] | None = None) -> int:
     """The command `python -m zoo.plots`."""
     flags = parse(arguments)
     write = flags.make(flags)
-    unfinished = flags.output.with_name(f".{os.getpid()}.{flags.output.name}")
-    try:
+    with whole(flags.output) as unfinished:
         write(unfinished)
-        unfinished.replace(flags.output)
-    finally:
-        unfinished.unlink(missing_ok=True)
     print(flags.output)
     return 0
 

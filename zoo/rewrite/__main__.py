@@ -2,10 +2,10 @@
 
 import argparse
 import sys
-import tempfile
 from pathlib import Path
 
 from zoo.errors import UsageError, exit_on_usage_error
+from zoo.files import whole
 from zoo.program import program
 
 # float32 rounds each of two ways to the same sum; mixed_float16 more.
@@ -40,7 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
     rewritten = rewrite.to_lr_space(model, **options)
     explanation = rewrite.explain(model, **options)
     print(explanation)
-    _save(rewritten, flags.output)
+    with whole(flags.output) as unfinished:
+        rewritten.save(unfinished)
     differences = largest_differences(model, rewritten)
     for (height, width), difference in differences.items():
         print(f"largest difference on a random input of {height}×{width}: {difference:.1e} of the largest output")
@@ -66,14 +67,6 @@ def _check(source: Path, target: Path) -> None:
         raise UsageError(f"Expected another file to write to than {str(source)!r}. Received: the same one")
     if not target.parent.is_dir():
         raise UsageError(f"Expected a folder that is there to write to. Received: {str(target)!r}")
-
-
-def _save(model, path: Path) -> None:
-    """The file appears whole or not at all."""
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-        unfinished = Path(folder) / path.name
-        model.save(unfinished)
-        unfinished.replace(path)
 
 
 if __name__ == "__main__":

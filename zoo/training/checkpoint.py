@@ -3,7 +3,6 @@
 import errno
 import json
 import logging
-import os
 import platform
 import re
 from pathlib import Path
@@ -12,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from zoo.errors import UsageError
+from zoo.files import whole, write_json
 from zoo.training.config import TrainConfig
 from zoo.training.cores import cores
 
@@ -104,7 +104,8 @@ def claim_workdir(config: TrainConfig, workdir: Path) -> None:
                 f"Expected the configuration that {workdir} was started with, or another workdir. "
                 f"Received: {'; '.join(differences)}"
             )
-    write_whole(path, lambda temporary: config.save(temporary))
+    with whole(path) as unfinished:
+        config.save(unfinished)
 
 
 def note_environment(config: TrainConfig, workdir: Path, jit: str) -> None:
@@ -120,7 +121,7 @@ def note_environment(config: TrainConfig, workdir: Path, jit: str) -> None:
                     name, value, before.get(name),
                 )  # fmt: skip
         return
-    write_whole(path, lambda temporary: temporary.write_text(json.dumps(now, indent=2) + "\n"))
+    write_json(path, now)
 
 
 def environment(config: TrainConfig, jit: str) -> dict:
@@ -140,16 +141,6 @@ def environment(config: TrainConfig, jit: str) -> dict:
 def write_error(error: tf.errors.OpError, path) -> OSError:
     """Returns what Python would have raised where TensorFlow could not write a file."""
     return OSError(errno.EIO, _reason(error), str(path))
-
-
-def write_whole(path: Path, write) -> None:
-    """Calls write(temporary path), then renames: `path` is never there half-written."""
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _processor() -> str:

@@ -14,7 +14,8 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from zoo.training.checkpoint import write_error, write_whole
+from zoo.files import whole
+from zoo.training.checkpoint import write_error
 
 LOGGER = logging.getLogger("zoo.training")
 
@@ -38,7 +39,8 @@ class Recorder:
         kept = [record for record in self.records if record["step"] <= step]
         if len(kept) < len(self.records):
             text = "".join(json.dumps(record) + "\n" for record in kept)
-            write_whole(workdir / "log.jsonl", lambda path: path.write_text(text))
+            with whole(workdir / "log.jsonl") as unfinished:
+                unfinished.write_text(text)
         self.records = kept
         self.log = open(workdir / "log.jsonl", "a")  # noqa: SIM115 - closed by __exit__
         self.events = tf.summary.create_file_writer(str(workdir / "tensorboard"))

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from zoo.evaluate import PROTOCOLS, evaluate, mean
-from zoo.training.checkpoint import write_whole
+from zoo.files import whole, write_json
 from zoo.training.comparison import Comparison
 from zoo.training.config import TrainConfig
 from zoo.training.curve import draw_curve
@@ -71,9 +71,11 @@ def write_results(
         "environment": json.loads((workdir / "environment.json").read_text()),
     }
     sheet = comparison.draw(lambda lr: average(lr, training=False), config.channels)
-    write_whole(workdir / "comparison.png", lambda path: Image.fromarray(sheet).save(path, "png"))
+    with whole(workdir / "comparison.png") as unfinished:
+        Image.fromarray(sheet).save(unfinished)
     title = f"{average.name} on {valid.name}"
-    write_whole(workdir / "curve.png", lambda path: draw_curve(records, results["bicubic"]["psnr"], title, path))
+    with whole(workdir / "curve.png") as unfinished:
+        draw_curve(records, results["bicubic"]["psnr"], title, unfinished)
     write_json(workdir / "results.json", results)
     return results
 
@@ -116,9 +118,5 @@ def write_network(path: Path, save) -> None:
     with tempfile.TemporaryDirectory() as folder:
         save(Path(folder) / path.name)
         content = (Path(folder) / path.name).read_bytes()
-    write_whole(path, lambda temporary: temporary.write_bytes(content))
-
-
-def write_json(path: Path, values: dict) -> None:
-    """Writes a JSON file, whole or not at all."""
-    write_whole(path, lambda temporary: temporary.write_text(json.dumps(values, indent=1) + "\n"))
+    with whole(path) as unfinished:
+        unfinished.write_bytes(content)

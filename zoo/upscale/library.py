@@ -21,11 +21,12 @@ from apache_beam.utils.shared import Shared
 from zoo.engines.engine import Engine
 from zoo.engines.scales import open_scaled
 from zoo.errors import UsageError
+from zoo.files import sweep
 from zoo.program import quiet
 from zoo.upscale import runners
 from zoo.upscale.files import Options, Row, upscale_file
 from zoo.upscale.manifest import Entry, Manifest, Work, append, entry_of, sha256
-from zoo.upscale.pictures import FORMATS, sweep
+from zoo.upscale.pictures import FORMATS
 from zoo.upscale.targets import Job
 
 # A runner may work on several pictures at once in one process: the interpreter, and the memory, are for one.

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from zoo.errors import UsageError
-from zoo.upscale.pictures import whole
+from zoo.files import whole
 from zoo.upscale.targets import Job
 
 

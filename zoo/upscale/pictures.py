@@ -1,8 +1,7 @@
 """Picture files: what is read from them, and what is written beside the pixels (ICC profile, EXIF, resolution)."""
 
 import contextlib
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from zoo.errors import UsageError
+from zoo.files import whole
 from zoo.upscale import deep
 
 FORMATS = {
@@ -252,29 +252,6 @@ def check_target(path: Path, picture: Picture, scale: int) -> None:
         raise UsageError(f"Expected no transparency for JPEG (--format=png keeps it). Received: {path.name}")
     if picture.dtype == np.uint16 and kind not in ("PNG", "TIFF"):
         raise UsageError(f"Expected 8 bits for {kind} (--format=png keeps 16). Received: {path.name} with 16 bits")
-
-
-@contextlib.contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """Gives a name to write to; the file gets its own name when the block ends well, and vanishes when it fails."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield unfinished
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def sweep(paths: Iterable[Path]) -> None:
-    """Removes what `whole` left beside these files where its process was killed."""
-    names: dict[Path, set[str]] = {}
-    for path in paths:
-        names.setdefault(path.parent, set()).add(path.name)
-    for folder, own in names.items():
-        for left in folder.glob(".*.tmp"):
-            if left.name[1:-4].rpartition(".")[0] in own:
-                left.unlink(missing_ok=True)
 
 
 def save(picture: Picture, path: Path, quality: int = 95) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import av
 
 from zoo.errors import UsageError
-from zoo.upscale.pictures import whole
+from zoo.files import whole
 from zoo.upscale.targets import CONTAINERS, Job
 
 

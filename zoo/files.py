@@ -1,0 +1,68 @@
+"""Files and folders that appear whole or not at all."""
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+
+@contextlib.contextmanager
+def whole(path: str | Path) -> Iterator[Path]:
+    """Gives a path to write a file or a folder to, which gets the name `path` when the block ends well.
+
+    What is written has its own name already, as writers that go by the suffix want it, in a hidden folder beside `path`
+    (renaming is atomic within a file system only). When the block fails it is removed, and what stood at `path` stays
+    as it was. A killed process leaves the hidden folder behind; `sweep` removes it.
+
+    Example:
+        >>> with whole("report.md") as unfinished:
+        ...     length = unfinished.write_text("# Report")
+    """
+    path = Path(path)
+    hidden = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Of a killed process that had this one's number.
+    _remove(hidden)
+    hidden.mkdir(parents=True)
+    try:
+        unfinished = hidden / path.name
+        yield unfinished
+        if path.is_dir() and not path.is_symlink():
+            # A folder cannot be renamed over a full one: the old one steps aside for the moment between two renames.
+            old = hidden / f"{path.name}.old"
+            path.rename(old)
+            try:
+                unfinished.rename(path)
+            except OSError:
+                old.rename(path)
+                raise
+        else:
+            unfinished.replace(path)
+    finally:
+        _remove(hidden)
+
+
+def write_json(path: str | Path, values: Any) -> None:
+    """Writes a JSON file, whole or not at all."""
+    with whole(path) as unfinished:
+        unfinished.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+
+
+def sweep(paths: Iterable[Path]) -> None:
+    """Removes what `whole` left beside these files where its process was killed."""
+    names: dict[Path, set[str]] = {}
+    for path in paths:
+        names.setdefault(path.parent, set()).add(path.name)
+    for folder, own in names.items():
+        for left in folder.glob(".*.tmp"):
+            if left.name[1:-4].rpartition(".")[0] in own:
+                _remove(left)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
