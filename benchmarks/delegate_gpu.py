@@ -23,7 +23,7 @@ from benchmarks import delegate_files, record, timing
 from benchmarks.delegate_files import DECONVOLUTION, SIZES, Case
 from zoo.errors import exit_on_usage_error
 from zoo.graphs import tflite
-from zoo.program import available_threads
+from zoo.machine import available_threads
 
 SOFTWARE = re.compile("swiftshader|llvmpipe|lavapipe|software", re.IGNORECASE)
 PRECISIONS = ("f32", "f16")

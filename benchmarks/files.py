@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks import record
 from benchmarks.subject import network_file, picture
 from benchmarks.timing import paired, summarise
-from zoo.program import available_threads
+from zoo.machine import available_threads
 
 SCALE, COUNT = 2, 100
 # Of the LR picture, megapixels.

@@ -225,6 +225,7 @@ def threads_and_scales(text: str) -> list[tuple[int, int]]:
 def main(arguments: list[str] | None = None) -> None:
     """The command `python -m benchmarks.inference`."""
     from benchmarks import record
+    from zoo.machine import available_threads
 
     parser = record.parser("inference", __doc__)
     help_text = "threads and scale, several with commas: 2x3,1x3; default: all four, which takes 7 minutes"
@@ -236,7 +237,7 @@ def main(arguments: list[str] | None = None) -> None:
         Path(path).write_text(json.dumps(measure(int(threads), int(scale), bool(int(quick)))))
         return
     written = record.start("inference")
-    most = min(2, len(os.sched_getaffinity(0)))
+    most = min(2, available_threads())
     cases = [(most, 3)] if flags.quick else [(threads, scale) for scale in (3, 2) for threads in range(most, 0, -1)]
     if flags.cases:
         cases = flags.cases

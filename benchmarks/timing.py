@@ -7,13 +7,11 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from zoo.program import available_threads
+from zoo.machine import available_threads, processor, system, versions
 
 # What a figure may depend on; named with it where installed.
 PACKAGES = (
@@ -113,24 +111,11 @@ def linear_fit(sizes: Sequence[float], values: Sequence[float]) -> dict[str, flo
 
 def machine() -> dict[str, Any]:
     """What the figures were measured on: processor, cores in use, system, versions, and how busy it was before."""
-    processor = platform.processor()
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        names = [
-            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
-        ]
-        processor = names[0] if names else processor
-    versions = {}
-    for name in PACKAGES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
     return {
-        "processor": processor,
+        "processor": processor(),
         "cores": available_threads(),
-        "system": f"{platform.system()} {platform.machine()}",
+        "system": system(),
         "python": platform.python_version(),
         "load_before": round(os.getloadavg()[0], 2),
-        "versions": versions,
+        "versions": versions(PACKAGES),
     }

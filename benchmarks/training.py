@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks import record
 from benchmarks.timing import paired, summarise
-from zoo.program import available_threads
+from zoo.machine import available_threads
 
 SCALE, LR_SIZE, BATCH = 3, 32, 16
 OURS = "zoo.training"

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from zoo.graphs import tflite
-from zoo.program import available_threads
+from zoo.machine import available_threads
 
 # Of the output's range: how far the delegate may be from XNNPACK in float32 and still be right.
 TOLERANCE = 1e-4

@@ -1,11 +1,10 @@
 """`report.json` and `report.md` beside the files: what is in them, what was run, and what was not."""
 
-import platform
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from export.measure import verdict
+from zoo import machine
 from zoo.files import whole, write_json
 
 # What a file without a TFLite graph to describe takes and gives.
@@ -19,21 +18,7 @@ _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")
 
 def environment() -> dict[str, str]:
     """Machine and versions that the figures depend on."""
-    versions = {}
-    for package in _PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return {"machine": f"{platform.system()} {platform.machine()}", "processor": _processor(), **versions}
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()
+    return {"machine": machine.system(), "processor": machine.processor(), **machine.versions(_PACKAGES)}
 
 
 def write_report(report: dict[str, Any], folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the running program is: its name in its own help, as it was typed, and the processors that it may use."""
+"""What the running program is: its name in its own help, as it was typed, and what it says."""
 
 import contextlib
 import os
@@ -9,11 +9,6 @@ from collections.abc import Iterator
 def program(module: str) -> str:
     """`"zoo upscale"` where the `zoo` command has started the module, else `"python -m zoo.upscale"`."""
     return sys.argv[0] if sys.argv[0].startswith("zoo ") else f"python -m {module}"
-
-
-def available_threads() -> int:
-    """The processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ import numpy as np
 from zoo.data.sources import Place, Source, check_form, pack
 from zoo.errors import UsageError
 from zoo.files import write_json
+from zoo.machine import available_threads
 
 VERSION = 1
 INDEX, RECORDS, JOURNAL = "index.json", "records.bin", "unfinished.jsonl"
@@ -136,7 +137,7 @@ class RecordsOnDisk(Source):
             rows = records[place.start : place.start + place.height * place.width]
             return hashlib.sha256(rows).hexdigest() != entry["sha256"]
 
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(available_threads()) as pool:
             found = list(pool.map(damaged, self._places, self._index["pictures"]))
         if any(found):
             names = ", ".join(place.name for place, wrong in list(zip(self._places, found)) if wrong)

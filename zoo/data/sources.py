@@ -17,6 +17,7 @@ from zoo.color import luma
 from zoo.data.decode import PictureError
 from zoo.data.degrade import crop_to_multiple, imresize
 from zoo.errors import UsageError
+from zoo.machine import available_threads
 
 LOGGER = logging.getLogger("zoo.data")
 _SECONDS_BETWEEN_NEWS = 10
@@ -269,7 +270,7 @@ def _aligned(rows: int, width: int, name: str) -> np.ndarray:
 
 def _ahead(function: Callable, items: Iterable) -> Iterator[tuple]:
     """Yields, in order, each item and what returns `function(item)`, computed by all cores a few items ahead."""
-    workers = os.cpu_count() or 1
+    workers = available_threads()
     with ThreadPoolExecutor(workers) as pool:
         waiting = deque()
         for item in items:

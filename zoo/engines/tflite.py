@@ -12,7 +12,7 @@ from zoo.engines import reach
 from zoo.engines.engine import Engine
 from zoo.errors import UsageError
 from zoo.graphs import tflite
-from zoo.program import available_threads
+from zoo.machine import available_threads
 
 # The name under which a TFLite file may carry {"scale", "channels", "radius"} as JSON.
 METADATA = "subpixel_zoo"

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from zoo.errors import UsageError
 from zoo.files import whole, write_json
+from zoo.machine import processor, versions
 from zoo.training.config import TrainConfig
 from zoo.training.cores import cores
 
@@ -131,9 +132,8 @@ def environment(config: TrainConfig, jit: str) -> dict:
         "threads_per_operation": tf.config.threading.get_intra_op_parallelism_threads() or "all",
         "jit": jit,
         "devices": sorted({device.device_type for device in tf.config.list_logical_devices()}),
-        "processor": _processor(),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
+        "processor": processor(),
+        **versions(("tensorflow", "keras")),
         "python": platform.python_version(),
     }
 
@@ -141,14 +141,6 @@ def environment(config: TrainConfig, jit: str) -> dict:
 def write_error(error: tf.errors.OpError, path) -> OSError:
     """Returns what Python would have raised where TensorFlow could not write a file."""
     return OSError(errno.EIO, _reason(error), str(path))
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def _reason(error: Exception) -> str:

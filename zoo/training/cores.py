@@ -6,7 +6,7 @@ the next one. The networks are small, so there are many such waits; a part of th
 
 import tensorflow as tf
 
-from zoo.program import available_threads
+from zoo.machine import available_threads
 from zoo.training.config import TrainConfig
 
 

@@ -1,0 +1,45 @@
+"""What a figure was measured on."""
+
+import os
+import platform
+import subprocess
+import sys
+import types
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zoo import machine
+
+
+def test_the_threads_are_those_of_the_process():
+    if not hasattr(os, "sched_setaffinity"):
+        pytest.skip("no affinity on this system")
+    one = min(os.sched_getaffinity(0))
+    code = f"import os; os.sched_setaffinity(0, {{{one}}}); from zoo import machine; print(machine.available_threads())"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert int(run.stdout) == 1
+    # Control: without that, all that this process has.
+    assert machine.available_threads() == len(os.sched_getaffinity(0))
+
+
+def test_the_processor_has_a_name_even_where_the_system_keeps_it_elsewhere(monkeypatch):
+    assert machine.processor()
+    told = "processor\t: 0\nmodel name\t: Some CPU @ 2 GHz: fast\nmodel name\t: Another"
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: told)
+    assert machine.processor() == "Some CPU @ 2 GHz: fast"
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: "CPU part\t: 0xd0c")
+    monkeypatch.setattr(platform, "processor", lambda: "")
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    assert machine.processor() == "aarch64"
+
+
+def test_versions_are_of_what_is_installed(monkeypatch):
+    assert machine.versions(["numpy", "no-such-package"]) == {"numpy": np.__version__}
+    monkeypatch.setitem(sys.modules, "numpy", types.SimpleNamespace(__version__="9"))
+    # The package's own word counts only where nothing of its name is installed, as with tensorflow-cpu.
+    assert machine.versions(["numpy"]) == {"numpy": metadata.version("numpy")}
+    monkeypatch.setitem(sys.modules, "renamed", types.SimpleNamespace(__version__="3.1"))
+    assert machine.versions(["renamed"]) == {"renamed": "3.1"}

@@ -1,0 +1,42 @@
+"""What a figure was measured on: this machine's processor, the threads that this process may use, versions."""
+
+import os
+import platform
+import sys
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+
+
+def available_threads() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def processor() -> str:
+    """The processor's name as the system has it: "Intel(R) Xeon(R) Processor"."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def system() -> str:
+    """Operating system and architecture: "Linux x86_64"."""
+    return f"{platform.system()} {platform.machine()}"
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Package → version, of those that are installed.
+
+    One that was installed under another name, as `tensorflow-cpu` is, is asked itself if it has been imported.
+    """
+    found = {}
+    for package in packages:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            if hasattr(sys.modules.get(package), "__version__"):
+                found[package] = sys.modules[package].__version__
+    return found
