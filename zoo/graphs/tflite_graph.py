@@ -177,6 +177,17 @@ class Graph:
         place = self.operations.index(operation)
         self.operations[place : place + 1] = operations
 
+    def discard(self, tensor: Tensor | None) -> None:
+        """Removes what computes a tensor that nothing reads, and in turn what only that needed."""
+        producer = None if tensor is None else self.producer(tensor)
+        if producer is None or any(
+            each in self.outputs or self.readers(each) for each in filter(None, producer.outputs)
+        ):
+            return
+        self.replace(producer)
+        for each in producer.inputs:
+            self.discard(each)
+
     def named(self) -> dict[Tensor, None]:
         """The tensors that the graph's ends and operations name, in order."""
         inside = (tensor for operation in self.operations for tensor in operation.tensors())

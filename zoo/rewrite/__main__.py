@@ -1,4 +1,4 @@
-"""Moves a Keras network's upsampling into LR space, explains what moved, and compares both networks."""
+"""Moves the upsampling of a Keras network or TFLite file into LR space, explains what moved, and compares both."""
 
 import argparse
 import sys
@@ -8,46 +8,85 @@ from zoo.errors import UsageError, exit_on_usage_error
 from zoo.files import whole
 from zoo.program import program
 
+SUFFIXES = (".keras", ".tflite")
 # float32 rounds each of two ways to the same sum; mixed_float16 more.
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
 
 
 @exit_on_usage_error
 def main(arguments: list[str] | None = None) -> int:
-    """The command; returns 0, 2 after a usage error, 1 if the models differ by more than rounding (OUT is written)."""
+    """The command; returns 0, 2 after a usage error, 1 if the networks differ by more than rounding.
+
+    A Keras network that differs is written all the same, a TFLite file is not.
+    """
     parser = argparse.ArgumentParser(prog=program("zoo.rewrite"), description=__doc__)
-    parser.add_argument("input", metavar="IN.keras", type=Path, help="any functional Keras network")
-    parser.add_argument("output", metavar="OUT.keras", type=Path, help="the file to write; its folder has to be there")
+    parser.add_argument("input", metavar="IN", type=Path, help="any functional Keras network (.keras) or TFLite file")
+    parser.add_argument(
+        "output", metavar="OUT", type=Path, help="the file to write, of the same kind; its folder is there"
+    )
     parser.add_argument(
         "--border",
         default="exact",
         choices=("exact", "interior"),
-        help="exact (default), or also what is the same inside the picture and differs at its border",
+        help="exact (default), or also what is the same inside the picture and differs at its border (Keras)",
     )
     parser.add_argument(
-        "--whole", action="store_true", help="HR convolutions into LR space too: for proof, not for speed"
+        "--whole", action="store_true", help="HR convolutions into LR space too: for proof, not for speed (Keras)"
     )
-    parser.add_argument("--only_if_cheaper", action="store_true", help="leave what would not be faster")
+    parser.add_argument("--only_if_cheaper", action="store_true", help="leave what would not be faster (Keras)")
     flags = parser.parse_args(arguments)
     _check(flags.input, flags.output)
+    options = {"border": flags.border, "whole": flags.whole, "only_if_cheaper": flags.only_if_cheaper}
+    if flags.input.suffix == ".tflite":
+        if options != {"border": "exact", "whole": False, "only_if_cheaper": False}:
+            raise UsageError("Expected no more than two files for TFLite. Received: a flag for Keras networks")
+        return _tflite(flags.input, flags.output)
+    return _keras(flags.input, flags.output, options)
 
+
+def _tflite(source: Path, target: Path) -> int:
+    from zoo.graphs import tflite
+    from zoo.rewrite import Explanation, tflite_difference, tflite_file
+
+    file, original = tflite.read(source), tflite.read(source)
+    rows = tflite_file.to_lr_space(file)
+    print(Explanation(source.name, rows))
+    if not any(row.action == "moved" for row in rows):
+        with whole(target) as unfinished:
+            unfinished.write_bytes(original.content)
+        print(f"wrote {target}, the same file: nothing moves")
+        return 0
+    content = file.packed()
+    differences = tflite_difference.differences(original, tflite.parse(content, str(target)))
+    for difference in differences:
+        print(difference)
+    if wrong := next((each for each in differences if not each.value <= each.allowed), None):
+        sentence = f"Expected a difference of at most {wrong.allowed}. Received: {wrong}; wrote nothing"
+        print(f"error: {sentence}", file=sys.stderr)
+        return 1
+    with whole(target) as unfinished:
+        unfinished.write_bytes(content)
+    print(f"wrote {target}")
+    return 0
+
+
+def _keras(source: Path, target: Path, options: dict) -> int:
     from zoo import rewrite
     from zoo.registry import open_model
     from zoo.rewrite.difference import largest_differences
 
-    options = {"border": flags.border, "whole": flags.whole, "only_if_cheaper": flags.only_if_cheaper}
-    model = open_model(str(flags.input))
+    model = open_model(str(source))
     rewritten = rewrite.to_lr_space(model, **options)
     explanation = rewrite.explain(model, **options)
     print(explanation)
-    with whole(flags.output) as unfinished:
+    with whole(target) as unfinished:
         rewritten.save(unfinished)
     differences = largest_differences(model, rewritten)
     for (height, width), difference in differences.items():
         print(f"largest difference on a random input of {height}×{width}: {difference:.1e} of the largest output")
     if not differences:
         print("difference not measured: none of the sizes tried fits the model's inputs")
-    print(f"wrote {flags.output}")
+    print(f"wrote {target}")
     inexact = any(row.inexact or "bicubic" in row.found for row in explanation.rows)
     bound = TOLERANCE.get(model.compute_dtype, 1e-2)
     if max(differences.values(), default=0) > bound and not inexact:
@@ -60,9 +99,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _check(source: Path, target: Path) -> None:
-    for path in (source, target):
-        if path.suffix != ".keras":
-            raise UsageError(f"Expected two .keras files. Received: {str(path)!r}")
+    if source.suffix not in SUFFIXES or target.suffix != source.suffix:
+        raise UsageError(f"Expected two .keras or two .tflite files. Received: {str(source)!r} and {str(target)!r}")
     if target.resolve() == source.resolve():
         raise UsageError(f"Expected another file to write to than {str(source)!r}. Received: the same one")
     if not target.parent.is_dir():

@@ -1,0 +1,68 @@
+"""A TFLite file run in LiteRT's interpreter: what its tensors hold, and what it gives."""
+
+from typing import Any
+
+import numpy as np
+
+from zoo.graphs.tflite import File, Tensor
+
+# Sides, px, of the inputs that a file leaves free, by axis; odd and different.
+FREE = (1, 23, 18, 4)
+
+
+def noise(file: File, free: tuple[int, ...] = FREE, seed: int = 0) -> list[np.ndarray]:
+    """An input for each of a file's: uniform, floats in [0, 1], integers over their range."""
+    rng = np.random.default_rng(seed)
+    images = []
+    for tensor in file.inputs:
+        shape = [free[axis] if side is None else side for axis, side in enumerate(tensor.shape)]
+        if np.issubdtype(tensor.dtype, np.integer):
+            limits = np.iinfo(tensor.dtype)
+            images.append(rng.integers(limits.min, limits.max, shape, dtype=tensor.dtype, endpoint=True))
+        else:
+            images.append(rng.random(shape).astype(tensor.dtype))
+    return images
+
+
+class Run:
+    """One run of a file as it was read.
+
+    Args:
+        file: not changed since it was read.
+        inputs: as `noise` gives them; free sizes follow theirs.
+        kernels: "reference" (LiteRT's plain loops), "plain" (its own faster ones) or "default" (XNNPACK where it can).
+        everything: whether each tensor is kept, not the outputs alone.
+
+    Raises:
+        ValueError, RuntimeError: LiteRT does not take the file, or not these sizes.
+    """
+
+    def __init__(self, file: File, inputs: list[np.ndarray], kernels: str = "plain", everything: bool = True):
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+        self.numbers = {tensor: number for number, tensor in enumerate(file.graphs[0].tensors)}
+        self.interpreter = Interpreter(
+            model_content=file.content,
+            experimental_preserve_all_tensors=everything,
+            experimental_op_resolver_type={
+                "reference": OpResolverType.BUILTIN_REF,
+                "plain": OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+                "default": OpResolverType.AUTO,
+            }[kernels],
+        )
+        for tensor, image in zip(file.inputs, inputs, strict=True):
+            if tensor.shape != image.shape:
+                self.interpreter.resize_tensor_input(self.numbers[tensor], image.shape)
+        self.interpreter.allocate_tensors()
+        for tensor, image in zip(file.inputs, inputs, strict=True):
+            self.interpreter.set_tensor(self.numbers[tensor], image)
+        self.interpreter.invoke()
+
+    def shapes(self) -> dict[Tensor, Any]:
+        """The tensors' shapes in this run."""
+        shapes = {detail["index"]: detail["shape"] for detail in self.interpreter.get_tensor_details()}
+        return {tensor: shapes.get(number) for tensor, number in self.numbers.items()}
+
+    def value(self, tensor: Tensor) -> np.ndarray:
+        """What a tensor holds."""
+        return np.asarray(self.interpreter.get_tensor(self.numbers[tensor]))
