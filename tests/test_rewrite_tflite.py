@@ -10,7 +10,7 @@ from export.prepare import prepare
 from export.tflite import write_tflite
 from zoo.errors import UsageError
 from zoo.graphs import run, tflite
-from zoo.rewrite import tflite_constants, tflite_difference, tflite_file
+from zoo.rewrite import tflite_constants, tflite_difference, tflite_file, tflite_find
 from zoo.rewrite.__main__ import main
 
 rng = np.random.default_rng(5)
@@ -165,6 +165,60 @@ def test_a_wrong_rewriting_is_seen(monkeypatch, spoilt, int8):
     monkeypatch.setattr(tflite_file, "lr_convolution", wrong)
     found = apart(content, rewritten(content)[0])
     assert {each.kernels for each in found} == {"reference", "default"}
+
+
+def mediapipe(stride, padding, kernel=(5, 4), shape=(1, 7, 10, 4)):
+    """A file with MediaPipe's own deconvolution, and per axis what it drops of the full result before and after."""
+    content, weights, bias = deconvolution(kernel, stride, shape=shape)
+    file = tflite.parse(content, "x")
+    graph = file.graphs[0]
+    (old,) = [operation for operation in graph.operations if operation.name == "TRANSPOSE_CONV"]
+    new = tflite.Operation(
+        "CUSTOM", [old.inputs[2], old.inputs[1], old.inputs[3]], old.outputs, custom=tflite_find.MEDIAPIPE
+    )
+    new.raw.customOptions = np.frombuffer(np.array([padding, stride, stride], "<i4").tobytes(), np.uint8)
+    graph.replace(old, new)
+    drops = [max(k - (n - 1) % stride - 1, 0) if padding == 1 else 0 for k, n in zip(kernel, shape[1:3])]
+    sides = [stride * (n - 1) + k - drop for n, k, drop in zip(shape[1:3], kernel, drops)]
+    graph.outputs[0].shape = (1, *sides, 3)
+    return file.packed(), weights, bias, [(drop // 2, drop - drop // 2) for drop in drops]
+
+
+@pytest.mark.parametrize(("stride", "padding"), [(2, 1), (3, 1), (2, 2)])
+def test_mediapipes_own_deconvolution(stride, padding):
+    content, weights, bias, drops = mediapipe(stride, padding)
+    with pytest.raises((RuntimeError, ValueError), match="custom op"):
+        run.Run(tflite.parse(content, "x"), [np.zeros((1, 7, 10, 4), np.float32)])
+    file, (row,) = rewritten(content)
+    assert row.action == "moved" and "Convolution2DTransposeBias 5×4" in row.found and "CUSTOM" not in names(file)
+    image = run.noise(file)[0]
+    received = run.Run(file, [image]).value(file.outputs[0])
+    canvas = np.zeros((1, stride * 6 + 5, stride * 9 + 4, 3))
+    for y, x in np.ndindex(7, 10):
+        patch = np.einsum("ni,yxoi->nyxo", image[:, y, x].astype(np.float64), weights)
+        canvas[:, stride * y : stride * y + 5, stride * x : stride * x + 4] += patch
+    (top, bottom), (left, right) = drops
+    wanted = canvas[:, top : canvas.shape[1] - bottom, left : canvas.shape[2] - right] + bias
+    assert received.shape == wanted.shape == file.outputs[0].shape
+    np.testing.assert_allclose(received, wanted, rtol=0, atol=1e-6 * np.abs(wanted).max())
+    # What it is compared with goes another way and comes to the same.
+    other = tflite.parse(content, "x")
+    assert tflite_file.in_builtins(other)
+    other = other.packed()
+    assert "TRANSPOSE_CONV" in names(tflite.parse(other, "x")) and apart(other, file) == []
+    assert not tflite_file.in_builtins(tflite.parse(other, "x"))
+
+
+def test_mediapipes_padding_is_not_litert():
+    """Where the sides are no multiples of the stride, 'same' means two things."""
+    content, *_ = mediapipe(2, 1)
+    file = tflite.parse(content, "x")
+    (each,) = tflite_find.deconvolutions(file)
+    (where,) = tflite_find.geometries(file, [each])
+    assert where.offsets == (2, 1) and where.extras == (5 - 2 - 4, 4 - 2 - 2)
+    each.image.shape = (1, None, None, 4)
+    (where,) = tflite_find.geometries(file, [each])
+    assert isinstance(where, tflite_constants.Stays) and "is free" in str(where)
 
 
 def test_scales_and_names_go_with_the_channels():

@@ -1,0 +1,130 @@
+"""The deconvolutions of a TFLite file: which they are, and what exactly they compute."""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from zoo.errors import UsageError
+from zoo.graphs.run import Run, noise
+from zoo.graphs.tflite import File, Operation, Tensor, schema
+from zoo.identities.phases import Pair
+from zoo.rewrite.tflite_constants import Stays
+
+# MediaPipe's own, in files that it brings: a TRANSPOSE_CONV with a bias that knows its output's size by itself.
+MEDIAPIPE = "Convolution2DTransposeBias"
+# Two sizes of a file that takes any; free batches are of one.
+_SIZES = ((1, 23, 18, 4), (1, 36, 29, 4))
+
+
+class Deconvolution(NamedTuple):
+    """A transposed convolution; per axis, output y = Σ x[p]·W[y + offset - stride·p].
+
+    Attributes:
+        operation: the file's.
+        image, weights, bias: what it reads; weights are (O, Ky, Kx, I), a bias may be left out.
+        size: the tensor of the output's shape, which only some read.
+        strides: of the axes, as the rest.
+        same: whether its padding is 'same'; else it is 'valid'.
+        activation: the schema's number of the one that is fused.
+    """
+
+    operation: Operation
+    image: Tensor
+    weights: Tensor
+    bias: Tensor | None
+    size: Tensor | None
+    strides: Pair
+    same: bool
+    activation: int
+
+    def __str__(self) -> str:
+        _, rows, columns, _ = self.weights.shape
+        strides = "×".join(map(str, self.strides))
+        padding = "same" if self.same else "valid"
+        return f"{self.operation} {rows}×{columns}, stride {strides}, {padding}, {self.image.dtype}"
+
+
+class Geometry(NamedTuple):
+    """Per axis: rows of the full result before the output's first, and output length - stride·input length."""
+
+    offsets: Pair
+    extras: Pair
+
+
+def deconvolutions(file: File) -> list[Deconvolution]:
+    """All of the first graph's, in order."""
+    return [found for operation in file.graphs[0].operations for found in _deconvolution(operation)]
+
+
+def _deconvolution(operation: Operation) -> Iterator[Deconvolution]:
+    if operation.name == "TRANSPOSE_CONV":
+        size, weights, image, *bias = operation.inputs
+        options = operation.options
+        same, strides = options.padding == schema.Padding.SAME, (options.strideH, options.strideW)
+        bias = bias[0] if bias else None
+        yield Deconvolution(operation, image, weights, bias, size, strides, same, options.fusedActivationFunction)
+    if operation.custom == MEDIAPIPE and operation.raw.customOptions is not None:
+        image, weights, bias = operation.inputs
+        # TfLiteTransposeConvParams as it lies in memory: padding (1 is 'same'), stride of columns, stride of rows.
+        padding, columns, rows = np.frombuffer(bytes(operation.raw.customOptions)[:12], "<i4")
+        yield Deconvolution(operation, image, weights, bias, None, (int(rows), int(columns)), padding == 1, 0)
+
+
+def geometries(file: File, found: list[Deconvolution]) -> list[Geometry | Stays]:
+    """What each computes of the full result: by the sizes that the file holds, or by two runs where one is free."""
+    free = [each for each in found if each.size is not None and not _static(each)]
+    runs = _runs(file) if free else []
+    shapes = [run.shapes() for run in runs]
+
+    def geometry(each: Deconvolution) -> Geometry | Stays:
+        if each.size is None:
+            return _of_mediapipe(each)
+        sizes = [(each.image.shape[1:3], each.size.values[1:3])] if _static(each) else []
+        sizes = sizes or [(shape[each.image][1:3], run.value(each.size)[1:3]) for run, shape in zip(runs, shapes)]
+        extras = {
+            tuple(int(out) - stride * int(given) for given, out, stride in zip(*size, each.strides)) for size in sizes
+        }
+        if len(extras) != 1:
+            return Stays("its output's size does not follow from its input's")
+        sides = zip(each.weights.shape[1:3], each.strides, sizes[0][1])
+        offsets = tuple(_dropped(side, stride, int(out)) if each.same else 0 for side, stride, out in sides)
+        return Geometry(offsets, extras.pop())
+
+    return [geometry(each) for each in found]
+
+
+def _static(each: Deconvolution) -> bool:
+    return each.size.constant and None not in each.image.shape
+
+
+def _runs(file: File) -> list[Run]:
+    try:
+        return [Run(file, noise(file, free)) for free in _SIZES]
+    except (ValueError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise UsageError(f"Expected a TFLite file that LiteRT runs, for its sizes. Received: {reason}") from error
+
+
+def _dropped(kernel_size: int, stride: int, length: int) -> int:
+    """Rows of the full result before the output's first: the padding 'same' of the convolution the other way.
+
+    Source: LiteRT, tflite/kernels/padding.h, ComputePaddingHeightWidth over the output, as in transpose_conv.cc.
+    """
+    return max((math.ceil(length / stride) - 1) * stride + kernel_size - length, 0) // 2
+
+
+def _of_mediapipe(each: Deconvolution) -> Geometry | Stays:
+    """Its padding 'same' is that of a convolution over the input, which depends on the input's size.
+
+    Source: google-ai-edge/mediapipe, mediapipe/util/tflite/operations/transpose_conv_bias.cc, Prepare.
+    """
+    if None in each.image.shape:
+        return Stays(f"the output of {MEDIAPIPE} depends on the input's size, which is free")
+    offsets, extras = [], []
+    for given, side, stride in zip(each.image.shape[1:3], each.weights.shape[1:3], each.strides):
+        dropped = max(side - (given - 1) % stride - 1, 0) if each.same else 0
+        offsets.append(dropped // 2)
+        extras.append(side - stride - dropped)
+    return Geometry(tuple(offsets), tuple(extras))

@@ -1,0 +1,69 @@
+"""Operations of a TFLite file, made one after another: convolutions, shuffles, crops."""
+
+from typing import Any
+
+import numpy as np
+
+from zoo.graphs.tflite import Operation, Tensor, schema
+from zoo.identities.lr_convolution import is_same_padding
+
+# What LiteRT's CONV_2D and DEPTH_TO_SPACE both compute in, and the version of CONV_2D for it.
+CONVOLUTIONS = {"float32": 1, "uint8": 1, "int8": 3}
+
+
+class Steps:
+    """Operations one after another from a tensor on; each new tensor is called after the one that comes out at the end.
+
+    Attributes:
+        operations: so far.
+        last: the tensor that the last of them gives.
+    """
+
+    def __init__(self, operations: list[Operation], first: Tensor, output: Tensor):
+        self.operations, self.last, self._output = operations, first, output
+        self._int8 = first.dtype == "int8"
+
+    def _add(self, name: str, constants: list[Tensor], options: Any, sides, channels: int, version: int, quantized_as):
+        shape = (self.last.shape[0], *sides, channels)
+        tensor = Tensor(f"{self._output.name}/{len(self.operations)}", shape, self.last.dtype)
+        tensor.raw.quantization = quantized_as.raw.quantization
+        self.operations.append(Operation(name, [self.last, *constants], [tensor], options, version))
+        self.last = tensor
+
+    def _numbers(self, name: str, values) -> Tensor:
+        return Tensor(f"{self._output.name}/{name}", np.shape(values), "int32", np.asarray(values))
+
+    def _sides(self, change) -> list[int | None]:
+        return [None if side is None else change(axis, side) for axis, side in enumerate(self.last.shape[1:3])]
+
+    def crop(self, pairs) -> None:
+        """Cuts rows and columns (before, after) per axis."""
+        if not any(map(any, pairs)):
+            return
+        sides = self._sides(lambda axis, side: side - sum(pairs[axis]))
+        # Where nothing is cut at the end, the mask says so: a 0 there would cut all.
+        open_ends = 0b1001 | sum(2 << axis for axis, (_, after) in enumerate(pairs) if not after)
+        options = schema.StridedSliceOptionsT(beginMask=0b1001, endMask=open_ends)
+        begin, end = ([0, *(sign * pair[side] for pair in pairs), 0] for side, sign in ((0, 1), (1, -1)))
+        numbers = [self._numbers(f"{len(self.operations)}/slice", each) for each in (begin, end, [1, 1, 1, 1])]
+        self._add("STRIDED_SLICE", numbers, options, sides, self.last.shape[3], 1 + self._int8, self.last)
+
+    def convolve(self, weights: Tensor, bias: Tensor, zeros, kernel_shape, activation: int) -> None:
+        """A convolution with zeros (before, after) around the image, which CONV_2D adds itself where it can."""
+        same = is_same_padding(kernel_shape[:2], zeros)
+        if not same and any(map(any, zeros)):
+            sides = self._sides(lambda axis, side: side + sum(zeros[axis]))
+            paddings = self._numbers("paddings", [(0, 0), *zeros, (0, 0)])
+            options = schema.PadOptionsT()
+            self._add("PAD", [paddings], options, sides, self.last.shape[3], 1 + self._int8, self.last)
+        sides = self._sides(lambda axis, side: side if same else side - kernel_shape[axis] + 1)
+        padding = schema.Padding.SAME if same else schema.Padding.VALID
+        options = schema.Conv2DOptionsT(padding, strideW=1, strideH=1, fusedActivationFunction=activation)
+        version = CONVOLUTIONS[self.last.dtype]
+        self._add("CONV_2D", [weights, bias], options, sides, kernel_shape[3], version, self._output)
+
+    def shuffle(self, scale: int) -> None:
+        """Version 1, whatever the type: LiteRT's reference kernels know no other."""
+        sides = self._sides(lambda axis, side: side * scale)
+        options = schema.DepthToSpaceOptionsT(blockSize=scale)
+        self._add("DEPTH_TO_SPACE", [], options, sides, self.last.shape[3] // scale**2, 1, self._output)
