@@ -6,6 +6,8 @@ from export.color import clip_to_unit, wrap_rgb
 from zoo.errors import UsageError
 from zoo.models import scale_of
 from zoo.rewrite import to_lr_space
+from zoo.rewrite.graph import clone, copy_state, has_graph
+from zoo.rewrite.same import check_same
 
 COLORS = ("y", "rgb")
 
@@ -39,16 +41,27 @@ def prepare(model: keras.Model, color: str | None = None, clip: bool = False, ke
 
 
 def in_float32(model: keras.Model) -> keras.Model:
-    """The same model computing in float32, weights carried over; itself if it already does.
+    """The same model computing in float32, weights and statistics carried over; itself if it already does.
 
     A mixed_float16 model would become TensorFlow's Flex operations, float64 a file that no delegate takes.
+
+    Raises:
+        UsageError: a layer cannot be made anew, or is not the same then.
     """
     if all(layer.compute_dtype in (None, "float32") for layer in model._flatten_layers(include_self=False)):
         return model
 
-    def rebuild(layer):
-        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+    new = _in_float32(model)
+    check_same(model, new)
+    return new
 
-    rebuilt = keras.models.clone_model(model, clone_function=rebuild, recursive=True)
-    rebuilt.set_weights(model.get_weights())
-    return rebuilt
+
+def _in_float32(model: keras.Model) -> keras.Model:
+    def rebuilt(layer):
+        return _in_float32(layer) if has_graph(layer) else clone(layer, dtype="float32")
+
+    new = keras.models.clone_model(model, clone_function=rebuilt)
+    for old, copy in zip(model.layers, new.layers):
+        if not has_graph(old):
+            copy_state(old, copy)
+    return new

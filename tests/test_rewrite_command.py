@@ -52,15 +52,19 @@ def test_the_difference_is_seen():
 
 
 def test_inputs_of_other_kinds():
-    """A fixed size, a vector beside the picture, and two pictures that fit at no common size."""
+    """A fixed size, a vector beside the picture, and two pictures of different sizes."""
     fixed = keras.Input((6, 9, 2))
     assert list(largest_differences(*[keras.Model(fixed, layers.ReLU()(fixed))] * 2)) == [(6, 9)]
     vector, picture = keras.Input((4,)), keras.Input((None, None, 4))
     scaled = layers.Multiply()([picture, layers.Reshape((1, 1, 4))(vector)])
     assert list(largest_differences(*[keras.Model([vector, picture], scaled)] * 2)) == [(7, 5), (3, 11)]
     other = keras.Input((None, None, 4))
-    unlike = keras.Model([other, picture], layers.Concatenate()([layers.UpSampling2D(2)(other), picture]))
-    assert largest_differences(unlike, unlike) == {}
+
+    def pair(scale):
+        return keras.Model([other, picture], layers.Concatenate()([layers.UpSampling2D(scale)(other), picture]))
+
+    assert list(largest_differences(pair(2), pair(2))) == [(7, 5), (3, 11)]
+    assert largest_differences(pair(5), pair(5)) == {}
 
 
 @pytest.mark.parametrize(

@@ -9,16 +9,11 @@ from zoo.files import whole
 from zoo.program import program
 
 SUFFIXES = (".keras", ".tflite")
-# float32 rounds each of two ways to the same sum; mixed_float16 more.
-TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
 
 
 @exit_on_usage_error
 def main(arguments: list[str] | None = None) -> int:
-    """The command; returns 0, 2 after a usage error, 1 if the networks differ by more than rounding.
-
-    A Keras network that differs is written all the same, a TFLite file is not.
-    """
+    """The command; returns 0, 2 after a usage error, 1 if a TFLite file's result differs; then nothing is written."""
     parser = argparse.ArgumentParser(prog=program("zoo.rewrite"), description=__doc__)
     parser.add_argument("input", metavar="IN", type=Path, help="any functional Keras network (.keras) or TFLite file")
     parser.add_argument(
@@ -90,14 +85,6 @@ def _keras(source: Path, target: Path, options: dict) -> int:
     if not differences:
         print("difference not measured: none of the sizes tried fits the model's inputs")
     print(f"wrote {target}")
-    inexact = any(row.inexact or "bicubic" in row.found for row in explanation.rows)
-    bound = TOLERANCE.get(model.compute_dtype, 1e-2)
-    if max(differences.values(), default=0) > bound and not inexact:
-        print(
-            f"error: Expected a difference of at most {bound}. Received: {max(differences.values()):.1e}",
-            file=sys.stderr,
-        )
-        return 1
     return 0
 
 

@@ -18,8 +18,9 @@ from zoo import identities
 from zoo.errors import UsageError
 from zoo.layers import DepthToSpace, SubpixelUpsampler
 from zoo.reach.keras_model import walk
-from zoo.rewrite.graph import copy_weights
+from zoo.rewrite.graph import clone, copy_state
 from zoo.rewrite.pointwise import is_function_of_one_value
+from zoo.rewrite.same import check_same
 
 # Output maps that x86's vectors of 512 bits hold; narrower vectors gain less, and nothing gets slower by much.
 VECTOR = 16
@@ -42,24 +43,32 @@ def for_cpu(model: keras.Model) -> keras.Model:
             too.
 
     Returns:
-        A new model of the same inputs and outputs; equal at every pixel, borders included.
+        A new model of the same inputs and outputs; equal at every pixel, borders included, and compared.
+    Raises:
+        UsageError: a layer cannot be made anew, or is not the same then.
     """
+    new = _aligned(model)
+    check_same(model, new)
+    return new
+
+
+def _aligned(model: keras.Model) -> keras.Model:
     multiples = _multiples(model)
 
     def changed(layer):
         if isinstance(layer, keras.Model):
-            return for_cpu(layer)
+            return _aligned(layer)
         convolution = _convolution(layer)
         if convolution is not None:
             replacement = _replacement(layer, *convolution, multiples.get(id(layer), 1))
             if replacement is not None:
                 return replacement
-        return type(layer).from_config(layer.get_config())
+        return clone(layer)
 
     new = keras.models.clone_model(model, clone_function=changed)
     for old, copy in zip(model.layers, new.layers):
         if type(copy) is type(old) and not isinstance(old, keras.Model):
-            copy_weights(old, copy)
+            copy_state(old, copy)
     return new
 
 

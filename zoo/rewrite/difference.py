@@ -1,56 +1,120 @@
-"""How far two models of the same inputs differ, measured on random inputs."""
+"""How far two models of the same inputs differ, measured on noise and on a ramp."""
+
+import itertools
+import time
 
 import keras
 import numpy as np
 
+from zoo.rewrite.graph import inputs_of
+
 # Networks take multiples of what they stride by.
 MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
 SIDES = ((7, 5), (3, 11))
+# Several pictures may be larger from one to the next, as the maps of a decoder.
+STEPS = (1, 2, 1 / 2, 3, 1 / 3, 4, 1 / 4)
+# Of whole numbers (classes, levels): what lies half-way between two may be rounded either way.
+HALF_WAY = 0.01
 
 
-def largest_differences(model: keras.Model, other: keras.Model, seed: int = 0) -> dict[tuple[int, int], float]:
-    """The largest difference at every pixel of every output, over that output's largest magnitude, by input size.
+def largest_differences(model: keras.Model, other: keras.Model) -> dict[tuple[int, int], float]:
+    """The largest difference at every pixel of every output, over that picture's largest magnitude, by input size.
 
-    Args:
-        model, other: models of the same inputs and outputs.
-        seed: of the inputs, uniform in [0, 1], a batch of two.
+    The inputs are noise of mean 0 and deviation 1, and a ramp from 0 to 255: functions that are alike only near 0, or
+    only far from it, differ in one of them.
+
     Returns:
         {(height, width): difference} for two odd, non-square sizes in px, times the smallest number that the model
         takes; for the model's own size where it has one; empty where no size tried fits.
     """
-    for multiple in MULTIPLES:
-        sizes = [(multiple * height, multiple * width) for height, width in SIDES]
-        try:
-            return dict(_difference(model, other, size, seed) for size in sizes)
-        except Exception:  # A size that this model does not take; backends raise what they like.
+    found = {}
+    for size, inputs, expected in cases(model):
+        found[size] = max(found.get(size, 0.0), difference(expected, outputs(other, inputs)))
+    return found
+
+
+def cases(model: keras.Model, seconds: float = 10.0) -> list[tuple]:
+    """(size, inputs, the model's outputs) at the two smallest sizes that it takes and gives something for.
+
+    Args:
+        seconds: when they are over, one size is enough, and no larger one is tried.
+    """
+    started = time.monotonic()
+    free = [len(tensor.shape) == 4 and None in tensor.shape[1:3] for tensor in model.inputs]
+    for multiple, step in itertools.product(MULTIPLES, STEPS if sum(free) > 1 else STEPS[:1]):
+        # How much larger than the smallest each input is.
+        smallest = min(1.0, step ** (sum(free) - 1.0))
+        factors = [round(float(step) ** place / smallest) for place in np.cumsum(free) - 1]
+        found = []
+        if multiple * max(factors) > MULTIPLES[-1]:
             continue
-    return {}
+        try:
+            for height, width in SIDES:
+                wanted = multiple * height, multiple * width
+                size, pictures = _draw(model, wanted, factors)
+                found += [(size, inputs, _some(outputs(model, inputs))) for inputs in pictures]
+                if not any(free) or time.monotonic() - started > seconds:
+                    break
+        except Exception:  # A size that this model does not take; backends raise what they like.
+            if time.monotonic() - started > seconds:
+                break
+            continue
+        return found
+    return []
 
 
-def _difference(model, other, size: tuple[int, int], seed: int) -> tuple[tuple[int, int], float]:
-    rng = np.random.default_rng(seed)
-    used = []
+def outputs(model: keras.Model, inputs) -> list[np.ndarray]:
+    """The model's outputs at inference; whole numbers as they are, others in float64."""
+    found = []
+    for tensor in keras.tree.flatten(model(inputs, training=False)):
+        values = np.asarray(keras.ops.convert_to_numpy(tensor))
+        found.append(values if values.dtype.kind in "iub" else values.astype(np.float64))
+    return found
 
-    def draw(tensor):
-        batch, *sides = tensor.shape
-        # Only the axes of a picture may be free; anything else is an error that the caller sees.
-        wanted = size if len(sides) == 3 else ()
-        sides = [side or wanted[axis] for axis, side in enumerate(sides)]
+
+def difference(expected: list[np.ndarray], received: list[np.ndarray]) -> float:
+    """The largest difference over the picture's largest magnitude; infinity where shapes differ or a number is none."""
+    return max(map(_relative, expected, received), default=0.0)
+
+
+def _some(arrays: list[np.ndarray]) -> list[np.ndarray]:
+    if not all(array.size for array in arrays):
+        raise ValueError("Expected an output to compare. Received: an empty one")
+    return arrays
+
+
+def _draw(model, size: tuple[int, int], factors: list[int]) -> tuple[tuple[int, int], list]:
+    """The size of the first picture, and inputs: noise and ramp in one batch, or one after the other if it is fixed."""
+    fixed = any(tensor.shape[0] is not None for tensor in model.inputs)
+    rng = np.random.default_rng(0)
+    drawn = [[] for _ in range(1 + fixed)]
+    used = None
+    for tensor, factor in zip(model.inputs, factors):
+        # Only the axes of a picture or a sequence may be free; anything else is an error that the caller sees.
+        sides = [side or factor * size[axis] for axis, side in enumerate(tensor.shape[1:])]
         if len(sides) == 3:
-            used.append(tuple(sides[:2]))
-        return rng.uniform(size=(batch or 2, *sides)).astype(keras.backend.standardize_dtype(tensor.dtype))
+            used = used or tuple(sides[:2])
+        values = np.stack([rng.normal(size=sides), np.linspace(0, 255, int(np.prod(sides))).reshape(sides)])
+        dtype = keras.backend.standardize_dtype(tensor.dtype)
+        if not keras.backend.is_float_dtype(dtype):
+            # Levels; else places in a table, for all that is known.
+            values = np.clip(values, 0, 255) if dtype == "uint8" else values > 0
+        parts = [np.broadcast_to(each, (tensor.shape[0] or 1, *sides)) for each in values] if fixed else [values]
+        for inputs, part in zip(drawn, parts):
+            inputs.append(keras.ops.cast(part, dtype))
+    return used or size, [keras.tree.pack_sequence_as(inputs_of(model), inputs) for inputs in drawn]
 
-    inputs = keras.tree.map_structure(draw, model.input)
-    pairs = zip(_outputs(model, inputs), _outputs(other, inputs), strict=True)
-    return used[0] if used else size, max(_relative(received, expected) for expected, received in pairs)
 
-
-def _outputs(model, inputs) -> list[np.ndarray]:
-    outputs = keras.tree.flatten(model(inputs, training=False))
-    return [np.asarray(keras.ops.convert_to_numpy(each), np.float64) for each in outputs]
-
-
-def _relative(received: np.ndarray, expected: np.ndarray) -> float:
-    # NaN or infinity in either is a difference, and not one that max() passes over.
-    difference = np.abs(received - expected).max() / max(np.abs(expected).max(), np.finfo(np.float32).tiny)
-    return float(difference) if np.isfinite(difference) else float("inf")
+def _relative(expected: np.ndarray, received: np.ndarray) -> float:
+    if expected.shape != received.shape:
+        return np.inf
+    if expected.dtype.kind in "iub" and np.mean(expected != received) <= HALF_WAY:
+        return 0.0
+    pictures = len(expected) if expected.ndim > 1 else 1
+    expected, received = (each.astype(np.float64).reshape(pictures, -1) for each in (expected, received))
+    known = np.isfinite(expected)
+    if not np.isfinite(received[known]).all():
+        return np.inf
+    apart = np.where(known, np.abs(np.where(known, received, 0) - np.where(known, expected, 0)), 0).max(axis=1)
+    largest = np.where(known, np.abs(np.where(known, expected, 0)), 0).max(axis=1)
+    return float((apart / np.maximum(largest, np.finfo(np.float32).tiny)).max())

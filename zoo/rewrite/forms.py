@@ -9,6 +9,7 @@ from zoo.identities.lr_convolution import resized_convolution
 from zoo.rewrite.graph import array, graphs_of
 from zoo.rewrite.plan import Plan, Swapped
 from zoo.rewrite.rebuild import Rebuild
+from zoo.rewrite.same import check_same
 
 # One kernel, three ways to compute it: weights move between these as they are.
 EXACT = ("transposed", "zero_interleaved", "subpixel")
@@ -25,9 +26,10 @@ def convert(model: keras.Model, upsampler: str) -> keras.Model:
         model: a functional or built Sequential model with at least one of the zoo's learned upsampling layers.
         upsampler: `"transposed"`, `"zero_interleaved"` or `"subpixel"`; `"resize"` where the model has it already.
     Returns:
-        A new model, equal at every pixel; the original is not touched.
+        A new model, equal at every pixel, which is compared with the original; that is not touched.
     Raises:
-        UsageError: no such layer in the model, an unknown form, or one that no exact map leads to.
+        UsageError: no such layer in the model, an unknown form, or one that no exact map leads to; a layer that is not
+            the same when it is made anew.
     """
     if upsampler not in zoo_layers.FORMS:
         raise UsageError(f"Expected upsampler to be one of {', '.join(zoo_layers.FORMS)}. Received: {upsampler!r}")
@@ -40,7 +42,9 @@ def convert(model: keras.Model, upsampler: str) -> keras.Model:
             f"Received: {model.name!r}, which has none; to_lr_space rewrites other layers"
         )
     swaps = {id(node): Swapped(node, *_target(node.operation, upsampler)) for node in nodes}
-    return Rebuild(graphs, Plan(swaps)).model(graphs[0])
+    result = Rebuild(graphs, Plan(swaps)).model(graphs[0])
+    check_same(model, result)
+    return result
 
 
 def _target(layer: zoo_layers.Upsampler, form: str):

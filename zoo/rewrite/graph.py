@@ -43,7 +43,7 @@ class Graph:
 
     @property
     def functional(self) -> keras.Model:
-        return self.model._functional if isinstance(self.model, keras.Sequential) else self.model
+        return _functional(self.model)
 
     def producer(self, tensor) -> Node | None:
         """The call that gives the tensor; None for the model's inputs."""
@@ -62,6 +62,15 @@ def has_graph(operation) -> bool:
     if isinstance(operation, keras.Sequential):
         return operation._functional is not None
     return isinstance(operation, keras.Model) and hasattr(operation, "_nodes_by_depth")
+
+
+def _functional(model: keras.Model) -> keras.Model:
+    return model._functional if isinstance(model, keras.Sequential) else model
+
+
+def inputs_of(model: keras.Model):
+    """The inputs of a model whose graph can be read, structured as it takes them."""
+    return _functional(model)._inputs_struct
 
 
 def graphs_of(model: keras.Model) -> list[Graph]:
@@ -85,11 +94,11 @@ def graphs_of(model: keras.Model) -> list[Graph]:
     return list(found.values())
 
 
-def clone(operation, name: str | None = None):
-    """The same layer or operation made from its configuration, with weights of its own (copied by `copy_weights`).
+def clone(operation, name: str | None = None, dtype: str | None = None):
+    """The same layer or operation made from its configuration, with weights of its own (copied by `copy_state`).
 
     Args:
-        name: of the copy; default the same.
+        name, dtype: of the copy; default the same.
     """
     if type(operation) is keras.layers.Lambda:
         # Its configuration holds code, which Keras loads in unsafe mode only; the function itself is at hand.
@@ -99,11 +108,12 @@ def clone(operation, name: str | None = None):
             mask=operation.mask,
             arguments=operation.arguments,
             name=name or operation.name,
-            dtype=operation.dtype_policy,
+            dtype=dtype or operation.dtype_policy,
         )
+    changes = {"name": name, "dtype": dtype if isinstance(operation, keras.layers.Layer) else None}
+    changes = {key: value for key, value in changes.items() if value is not None}
     try:
-        config = operation.get_config()
-        return type(operation).from_config(config if name is None else {**config, "name": name})
+        copy = type(operation).from_config({**operation.get_config(), **changes})
     except (NotImplementedError, TypeError, ValueError) as error:
         if not isinstance(operation, keras.layers.Layer):
             return operation  # An operation without a configuration has no state either.
@@ -112,18 +122,35 @@ def clone(operation, name: str | None = None):
             f"Expected layers that can be made anew from get_config(). Received: {operation.name!r}, "
             f"{type(operation).__name__}: {reason}"
         ) from error
+    _take_over_activations(operation, copy)
+    return copy
 
 
-def copy_weights(source: keras.layers.Layer, target: keras.layers.Layer) -> None:
-    """Copies all weights; the target has been called and so has its variables."""
+def copy_state(source: keras.layers.Layer, target: keras.layers.Layer) -> None:
+    """Copies weights and statistics, and takes the activation functions over; the target has been called."""
     weights = source.get_weights()
     if [w.shape for w in weights] != [w.shape for w in target.get_weights()]:
         raise UsageError(
             f"Expected that {source.name!r}, made anew from get_config(), has the same weights. "
             f"Received: {len(target.weights)} weights of {type(source).__name__} where the original has {len(weights)}"
         )
+    for old, new in zip(source._flatten_layers(), target._flatten_layers()):
+        _take_over_activations(old, new)
+        # What such a layer derives from its weights (Normalization's means), it derives when it loads them.
+        if type(new).load_own_variables is not keras.layers.Layer.load_own_variables and old.weights:
+            store = {}
+            old.save_own_variables(store)
+            new.load_own_variables(store)
+    # After that: a layer with LoRA merges what it saves.
     if weights:
         target.set_weights(weights)
+
+
+def _take_over_activations(source, target) -> None:
+    """The very functions: in a configuration a function of one's own is a name, which Keras may have another for."""
+    for name, value in vars(source).items():
+        if "activation" in name and callable(value) and not isinstance(value, keras.layers.Layer):
+            setattr(target, name, value)
 
 
 def array(variable) -> np.ndarray:

@@ -6,7 +6,7 @@ import keras
 
 from zoo.rewrite import replace
 from zoo.rewrite.find import Moved
-from zoo.rewrite.graph import Graph, Node, clone, copy_weights, has_graph
+from zoo.rewrite.graph import Graph, Node, clone, copy_state, has_graph
 from zoo.rewrite.plan import Plan, needed
 
 
@@ -66,7 +66,7 @@ class Rebuild:
         if replaced is not None and replaced.weights is not None:
             new.set_weights(replaced.weights)
         elif isinstance(new, keras.layers.Layer) and not has_graph(new):
-            copy_weights(operation, new)
+            copy_state(operation, new)
         return outputs
 
     def clone(self, operation):

@@ -1,0 +1,136 @@
+"""A model that was made anew is compared with its original before it is handed out."""
+
+import time
+import warnings
+
+import keras
+import numpy as np
+
+from zoo.errors import UsageError
+from zoo.rewrite.difference import cases, difference, outputs
+from zoo.rewrite.graph import Graph, has_graph, inputs_of
+
+# Of the largest value. Two ways to one sum round differently; another function or statistic is farther off. Keras
+# resizes in float32 whatever the policy is.
+TOLERANCE = {"float64": 1e-6, "float32": 1e-4, "float16": 2e-2, "bfloat16": 1e-1}
+# What an input that is rounded changes in the original's own output, times this, counts as rounding: far from 0 and at
+# a step a network can make much of little.
+ROUNDINGS = 10
+
+
+def check_same(model: keras.Model, other: keras.Model, tolerance: float = 0.0, seconds: float = 1.0) -> None:
+    """Compares two models on noise and on a ramp, at two sizes; the states of their random generators are kept.
+
+    What draws random numbers is compared with equal seeds. A warning says where that cannot be, as no layer has the
+    seed, and where no size tried fits the inputs.
+
+    Args:
+        model, other: the original, and what was made of it.
+        tolerance: of the largest value, where it has to be more than the coarsest precision's (`TOLERANCE`).
+        seconds: nothing further is tried once they are over; one comparison is made, whatever it takes.
+    Raises:
+        UsageError: they differ; with the name of the first layer where they part.
+    """
+    tolerance = max([tolerance, *(TOLERANCE.get(dtype, 0.0) for dtype in _precisions(model, other))])
+    started = time.monotonic()
+    generators = _generators(model, other)
+    states = [np.array(keras.ops.convert_to_numpy(each)) for each in generators]
+    try:
+        tried = cases(model, seconds / 2)
+        for number, (_, inputs, expected) in enumerate(tried):
+            if number and time.monotonic() - started > seconds:
+                return
+            _compare(model, other, inputs, expected, generators, tolerance)
+    finally:
+        for each, state in zip(generators, states):
+            each.assign(state)
+    if not tried:
+        _warn(f"{other.name!r} was not compared with the original: no size that was tried fits its inputs")
+
+
+def _compare(model, other, inputs, expected, generators: list, tolerance: float) -> None:
+    apart = difference(expected, outputs(other, inputs))
+    # Where the original's own answers differ, equal seeds tell whether the function does.
+    if apart > tolerance and difference(expected, outputs(model, inputs)) > tolerance:
+        expected, again, received = (_seeded(each, inputs, generators) for each in (model, model, other))
+        if difference(expected, again) > tolerance:
+            _warn(f"{other.name!r} was not compared with the original: it draws random numbers whose seed no layer has")
+            return
+        apart = difference(expected, received)
+    if apart > tolerance and apart > ROUNDINGS * _sensitivity(model, inputs, generators, tolerance / 100):
+        where = _parting(model, other, inputs, generators, tolerance)
+        raise UsageError(
+            f"Expected {other.name!r}, made anew, to be the same function as the original. Received: a difference of "
+            f"{apart:.1e} of the largest value{where}"
+        )
+
+
+def _warn(sentence: str) -> None:
+    # Behind whoever called the function that makes a model anew.
+    warnings.warn(sentence, stacklevel=5)
+
+
+def _precisions(*models) -> set[str]:
+    return {layer.compute_dtype for model in models for layer in model._flatten_layers()}
+
+
+def _generators(*models) -> list:
+    """The states of the models' random generators, each once."""
+    layers = [layer for model in models for layer in model._flatten_layers()]
+    found = [generator.state for layer in layers for generator in getattr(layer, "_seed_generators", [])]
+    return list({id(each): each for each in found}.values())
+
+
+def _seeded(model, inputs, generators: list) -> list[np.ndarray]:
+    for each in generators:
+        each.assign(np.ones(each.shape))
+    return outputs(model, inputs)
+
+
+def _sensitivity(model, inputs, generators: list, rounding: float) -> float:
+    """How much the model's output differs where every value of its inputs is rounded up or down."""
+    rng = np.random.default_rng(0)
+
+    def rounded(tensor):
+        if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(tensor.dtype)):
+            return tensor
+        return tensor * keras.ops.cast(1 + rounding * rng.choice([-1, 1], tensor.shape), tensor.dtype)
+
+    shaken = keras.tree.map_structure(rounded, inputs)
+    return difference(*[_seeded(model, each, generators) for each in (inputs, shaken)])
+
+
+def _parting(model, other, inputs, generators: list, tolerance: float, path: str = "") -> str:
+    """In words, the first call of a layer that both models have by name and whose outputs differ."""
+    ours, theirs = _calls(model), _calls(other)
+    names = [name for name in ours if name in theirs and ours[name].outputs[0].shape == theirs[name].outputs[0].shape]
+    if not names:
+        return ""
+    expected, received = (
+        _seeded(_part(each, [calls[name].outputs[0] for name in names]), inputs, generators)
+        for each, calls in ((model, ours), (other, theirs))
+    )
+    for name, *pair in zip(names, expected, received):
+        if difference(*[[each] for each in pair]) > tolerance:
+            layer = ours[name].operation
+            if has_graph(layer) and has_graph(theirs[name].operation):
+                reads = _seeded(_part(model, ours[name].input_tensors), inputs, generators)
+                inside = keras.tree.pack_sequence_as(inputs_of(layer), reads)
+                found = _parting(layer, theirs[name].operation, inside, generators, tolerance, f"{path}{layer.name}/")
+                if found:
+                    return found
+            return f", first behind layer {path + layer.name!r} ({type(layer).__name__})"
+    return ""
+
+
+def _calls(model) -> dict[tuple[str, int], object]:
+    """(name, which call of it) → the call, inputs first."""
+    calls = {}
+    for node in Graph(model, "").nodes:
+        number = sum(name == node.operation.name for name, _ in calls)
+        calls[node.operation.name, number] = node
+    return calls
+
+
+def _part(model, tensors: list) -> keras.Model:
+    return keras.Model(inputs_of(model), tensors)
