@@ -9,7 +9,6 @@ there, `--files=FOLDER` here.
 
 import functools
 import json
-import os
 import re
 import statistics
 import subprocess
@@ -24,6 +23,7 @@ from benchmarks.delegate_files import DECONVOLUTION, SIZES, Case
 from zoo.errors import exit_on_usage_error
 from zoo.graphs import tflite
 from zoo.machine import available_threads
+from zoo.program import quiet_tensorflow
 
 SOFTWARE = re.compile("swiftshader|llvmpipe|lavapipe|software", re.IGNORECASE)
 PRECISIONS = ("f32", "f16")
@@ -167,7 +167,7 @@ def main(arguments: list[str] | None = None) -> int:
     if flags.child:
         print(json.dumps(time_forms(json.loads(flags.child))))
         return 0
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    quiet_tensorflow()
     if flags.write:
         delegate_files.write_probe(flags.write)
         delegate_files.write(flags.write, flags.quick)

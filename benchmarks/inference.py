@@ -188,7 +188,6 @@ def in_child(threads: int, scale: int, quick: bool) -> list[dict]:
         **os.environ,
         **{name: str(threads) for name in variables},
         "OMP_WAIT_POLICY": "passive",
-        "TF_CPP_MIN_LOG_LEVEL": "2",
     }
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "result.json"
@@ -226,6 +225,7 @@ def main(arguments: list[str] | None = None) -> None:
     """The command `python -m benchmarks.inference`."""
     from benchmarks import record
     from zoo.machine import available_threads
+    from zoo.program import quiet_tensorflow
 
     parser = record.parser("inference", __doc__)
     help_text = "threads and scale, several with commas: 2x3,1x3; default: all four, which takes 7 minutes"
@@ -233,6 +233,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--child", help="for the command's own processes: threads,scale,quick,file")
     flags = parser.parse_args(arguments)
     if flags.child:
+        quiet_tensorflow()
         threads, scale, quick, path = flags.child.split(",", 3)
         Path(path).write_text(json.dumps(measure(int(threads), int(scale), bool(int(quick)))))
         return

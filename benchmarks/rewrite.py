@@ -5,7 +5,6 @@ Also asks the real LiteRT GPU delegate for both forms at a small size, measures 
 faster form.
 """
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -93,7 +92,9 @@ def _counted(names: list[str]) -> dict[str, int]:
 
 def main(arguments: list[str] | None = None) -> None:
     """The command `python -m benchmarks.rewrite`."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from zoo.program import quiet_tensorflow
+
+    quiet_tensorflow()
     from benchmarks import record, rewrite_layers
     from benchmarks.networks import NETWORKS
     from zoo.rewrite import gain

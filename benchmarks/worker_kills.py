@@ -6,7 +6,6 @@ nobody disturbed.
 """
 
 import contextlib
-import os
 import random
 import signal
 import socket
@@ -20,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import record
+from zoo.program import quiet_tensorflow
 from zoo.training.interruption import LOST
 
 TRAIN = Path(__file__).parent.parent / "train.py"
@@ -169,7 +169,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--seed", type=int, default=None, help="of the random steps and workers")
     flags = parser.parse_args(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    quiet_tensorflow(3)
     written, kills, count = record.start("worker_kills"), 2 if flags.quick else flags.kills, flags.workers
     random.seed(flags.seed)
     every = 20

@@ -5,10 +5,11 @@ which no preset was trained on.
 """
 
 import argparse
-import os
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+from zoo.program import quiet_tensorflow
+
+quiet_tensorflow()
 
 from PIL import Image
 from skimage.data import astronaut

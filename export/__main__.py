@@ -5,15 +5,12 @@ one or computes it wrongly; 2: wrong input.
 """
 
 import argparse
-import os
 import re
 import sys
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow reads it when it is imported
-
 from zoo.errors import UsageError, exit_on_usage_error
-from zoo.program import program
+from zoo.program import program, quiet_tensorflow
 
 
 def read_sizes(text: str) -> list[tuple[int, int]]:
@@ -62,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """The command `python -m export`."""
     flags = _parser().parse_args(arguments)
+    quiet_tensorflow()
     sizes = read_sizes(flags.sizes)
     from absl import logging
 

@@ -10,12 +10,13 @@ import dataclasses
 import datetime
 import hashlib
 import json
-import os
 import platform
 import sys
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+from zoo.program import quiet_tensorflow
+
+quiet_tensorflow()
 
 from export import tflite_dynamic
 from export.preset_int8 import int8_loss, write_card

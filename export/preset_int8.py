@@ -8,12 +8,13 @@ int8 is fitted to the sample photographs; the test sets only measure. `python -m
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+from zoo.program import quiet_tensorflow
+
+quiet_tensorflow()
 
 import keras
 

@@ -8,11 +8,12 @@ For when the way to write such a file has become better: neither weights nor res
 
 import argparse
 import hashlib
-import os
 import sys
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+from zoo.program import quiet_tensorflow
+
+quiet_tensorflow()
 
 from export import tflite_dynamic
 from export.preset_int8 import write_card

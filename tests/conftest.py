@@ -5,7 +5,9 @@ import re
 import warnings
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+from zoo.program import quiet_tensorflow
+
+quiet_tensorflow()
 
 import pytest
 from PIL import Image

@@ -1,6 +1,7 @@
 """The `zoo` command: every word leads to the same code as its `python -m` form."""
 
 import dataclasses
+import os
 import re
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import sys
 import pytest
 
 from zoo import command, registry
-from zoo.program import program
+from zoo.program import program, quiet_tensorflow
 from zoo.training import TrainConfig, help
 
 
@@ -66,3 +67,22 @@ def test_the_installed_command_is_this_one():
 
     (entry,) = metadata.entry_points(group="console_scripts", name="zoo")
     assert entry.load() is command.main
+
+
+def test_tensorflow_is_quiet_unless_told_otherwise(monkeypatch):
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
+    quiet_tensorflow()
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "2"
+    quiet_tensorflow(3)
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "2"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", ["export.preset", "export.preset_int8", "export.preset_tflite"])
+def test_tensorflow_is_told_before_it_is_imported(module):
+    code = (
+        "import sys; from zoo import program; imported = []\n"
+        "program.quiet_tensorflow = lambda level=2: imported.append('tensorflow' in sys.modules)\n"
+        f"import {module}; sys.exit(imported[0] or 'tensorflow' not in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0

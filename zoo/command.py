@@ -4,11 +4,10 @@ zoo train | evaluate | upscale | rewrite | export | prepare | plots | presets | 
 """
 
 import importlib
-import os
 import sys
 
 from zoo.errors import UsageError, exit_on_usage_error
-from zoo.program import quiet
+from zoo.program import quiet, quiet_tensorflow
 
 # Word → module whose `main(arguments)` does it, and a line of help. Resolved when used: `zoo upscale` starts at once.
 WORDS = {
@@ -54,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     if sys.argv[1:] == arguments:
         sys.argv[0] = f"zoo {word}"  # what its --help calls it
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    quiet_tensorflow()
     with quiet():  # TensorFlow greets whoever imports it
         module = importlib.import_module(WORDS[word][0])
     return module.main(rest) or 0

@@ -11,6 +11,17 @@ def program(module: str) -> str:
     return sys.argv[0] if sys.argv[0].startswith("zoo ") else f"python -m {module}"
 
 
+def quiet_tensorflow(level: int = 2) -> None:
+    """Keeps TensorFlow's notes and warnings to itself, unless the environment says otherwise already.
+
+    It reads that when it is imported: a file that imports it at its top calls this first, between two parts of imports.
+
+    Args:
+        level: from which on it is silent: 1 of notes, 2 of warnings too, 3 of errors too.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", str(level))
+
+
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Keeps LiteRT's greeting, which it writes past Python, out of a command's output."""

@@ -5,16 +5,14 @@ The same command goes on where a run was stopped. `--help` lists every choice.
 
 import dataclasses
 import logging
-import os
 import sys
 from pathlib import Path
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow reads it when it is imported
 
 from absl import app, flags
 from absl import logging as absl_logging
 
 from zoo.errors import UsageError, exit_on_usage_error
+from zoo.program import quiet_tensorflow
 from zoo.training import TrainConfig, train
 from zoo.training.help import usage
 from zoo.training.interruption import Interrupted, WorkerLost, leave
@@ -120,6 +118,7 @@ def flags_or_exit(argv: list[str]) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> None:
     """The command; exits with its code, as absl's programs do."""
+    quiet_tensorflow()
     argv = sys.argv if arguments is None else [sys.argv[0], *arguments]
     if {"--help", "-h"} & {*argv[1:]}:
         others = {name: FLAGS[name].help for name in COMMAND_FLAGS}

@@ -1,16 +1,13 @@
 """Pictures of what upsampling layers and networks do: kernels, checkerboards, cost and error."""
 
 import argparse
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 from zoo.errors import UsageError, exit_on_usage_error
 from zoo.files import whole
-from zoo.program import program
+from zoo.program import program, quiet_tensorflow
 
 
 def kernels(flags: argparse.Namespace) -> Callable[[Path], None]:
@@ -108,6 +105,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     """The command `python -m zoo.plots`."""
     flags = parse(arguments)
+    quiet_tensorflow()
     write = flags.make(flags)
     with whole(flags.output) as unfinished:
         write(unfinished)
