@@ -8,12 +8,12 @@ import keras
 import tensorflow as tf
 from tensorflow.lite.python.convert import ConverterError
 
-from zoo import complexity
 from zoo.engines.tflite import METADATA
 from zoo.errors import UsageError
 from zoo.files import whole
 from zoo.graphs import tflite
 from zoo.models import scale_of
+from zoo.reach import keras_model
 from zoo.rewrite.blocks import for_cpu
 
 
@@ -39,19 +39,20 @@ def write_tflite(model: keras.Model, path: Path, size: tuple[int, int] | None, h
 def write_dynamic(model: keras.Model, path: Path) -> None:
     """Writes a float32 TFLite file for every size, its convolutions aligned with a CPU's vectors (`for_cpu`).
 
-    Aligned convolutions have strides, behind which nobody can tell from the graph how far a pixel looks: the file
-    carries the radius as metadata. A model whose radius is not known stays as it is.
+    The file carries the radius as metadata: of the block that an aligned convolution reads, a pixel needs a part, which
+    the graph does not tell. A model whose radius is not known stays as it is.
 
     Args and errors: those of `write_tflite`.
     """
     try:
-        radius = complexity.receptive_field(model)
+        radius, step = keras_model.reach(model)
     except UsageError:
         write_tflite(model, path, None)
         return
     with whole(path) as unfinished:
         write_tflite(for_cpu(model), unfinished, None)
         known = {"scale": scale_of(model), "channels": model.input_shape[-1], "radius": radius}
+        known |= {"step": step} if step > 1 else {}
         file = tflite.read(unfinished)
         file.set_metadata(METADATA, json.dumps(known).encode())
         unfinished.write_bytes(file.packed())

@@ -1,19 +1,25 @@
 """The receptive field by following one axis: what is exact, what has no bound, and that tiles by it are exact."""
 
 import dataclasses
+import json
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
+from tflite_cases import convert
 
 from zoo import reach
 from zoo.engines import tiles
 from zoo.engines.chain import Chain
 from zoo.engines.engine import Engine
 from zoo.engines.keras import KerasEngine
-from zoo.reach import keras_model
+from zoo.graphs import tflite
+from zoo.reach import keras_model, tflite_file
 
+ROOT = Path(__file__).parent.parent
 NOISE = np.random.default_rng(3).random((150, 132, 1), np.float32)
 
 
@@ -138,3 +144,43 @@ def test_what_grows_with_the_picture_has_no_bound():
     for part in (lambda x: x[:, ::-1], lambda x: x - x[:, :1], lambda x: keras.ops.concatenate([x[:, -9:], x], 1)):
         with pytest.raises(reach.Unbounded, match="Expected a bounded receptive field"):
             keras_model.reach(chain(part))
+
+
+CASES = json.loads((ROOT / "tests" / "reach" / "cases.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["file"])
+def test_files_look_as_far_as_is_known(case):
+    """The page's own reach reads the same cases in web/tests/reach.test.js."""
+    file = tflite.read(ROOT / case["file"])
+    if isinstance(case["radius"], str):
+        with pytest.raises(reach.Unbounded, match=case["radius"]):
+            tflite_file.reach(file)
+        return
+    found = tflite_file.reach(file)
+    assert found == (max(case["radius"]), case["step"])
+    assert file.inputs[0].shape[1:3] == tuple(case["size"] or (None, None))
+
+
+def test_the_files_of_the_cases_are_there():
+    named = {case["file"] for case in CASES if case["file"].startswith("tests/")}
+    assert named == {str(path.relative_to(ROOT)) for path in (ROOT / "tests" / "reach").glob("*.tflite")}
+
+
+def test_a_longer_kernel_is_seen_in_a_file():
+    file = tflite.read(ROOT / "tests" / "reach" / "row.tflite")
+    (kernel,) = (op.inputs[1] for op in file.operations if op.name == "CONV_2D" and op.inputs[1].shape[1] == 5)
+    kernel.values = np.pad(kernel.values, [(0, 0), (1, 1), (0, 0), (0, 0)])
+    assert tflite_file.reach(file).radius == 4
+
+
+@pytest.mark.parametrize("size", [(None, None), (40, 56)], ids=str)
+def test_sizes_computed_from_the_pictures_are_followed(size):
+    def network(x):
+        doubled = tf.concat([2 * tf.shape(x)[1:2], tf.shape(x)[2:3] * 2], 0)
+        enlarged = tf.image.resize(x, doubled, "nearest")
+        shape = tf.stack([1, 2 * tf.shape(x)[1], tf.shape(x)[2] + tf.shape(x)[2], 1])
+        return enlarged[:, : 2 * tf.shape(x)[1]] + tf.nn.conv2d_transpose(x, tf.ones((6, 6, 1, 1)), shape, 2)
+
+    file = tflite.parse(convert(network, (1, *size, 1)), "x.tflite")
+    assert tflite_file.reach(file) == (1, 1)

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from zoo.engines import reach
 from zoo.engines.engine import Engine
 from zoo.errors import UsageError
 from zoo.graphs import tflite
 from zoo.machine import available_threads
+from zoo.reach import Unbounded, tflite_file
 
-# The name under which a TFLite file may carry {"scale", "channels", "radius"} as JSON.
+# The name under which a TFLite file may carry {"scale", "channels", "radius"} as JSON, and "step" where it is not 1.
 METADATA = "subpixel_zoo"
 _PROBE = (24, 36)
 
@@ -50,7 +50,7 @@ class TFLiteEngine(Engine):
         self._file = _File(content, name, self.threads, any_size)
         scale = self._file.scale()
         if radius is None and not unbounded:
-            radius, unbounded = self._file.radius(scale)
+            radius, step, unbounded = self._file.reach(scale)
         super().__init__(name, scale, self._file.channels, radius, unbounded, self._file.size, step=step)
 
     @property
@@ -141,22 +141,23 @@ class _File:
             raise self._refused(f"({height}, {width}, {self.channels}) → {shape}")
         return scale
 
-    def radius(self, scale: int) -> tuple[int | None, str]:
-        """The receptive field's radius, LR px; None and the reason where there is no bound."""
+    def reach(self, scale: int) -> tuple[int | None, int, str]:
+        """The receptive field's radius and step, LR px; None and the reason where there is no bound."""
         stored = self.parsed.metadata(METADATA)
         if stored is not None:
             try:
                 known = {key: int(value) for key, value in json.loads(stored).items()}
                 fits = (known["scale"], known["channels"]) == (scale, self.channels) and known["radius"] >= 0
+                fits = fits and known.get("step", 1) >= 1
             except (ValueError, KeyError, TypeError, AttributeError):
                 fits = False
             if not fits:
                 raise self._refused(f"scale {scale}, {self.channels} channels, and metadata {stored[:80]!r}")
-            return known["radius"], ""
+            return known["radius"], known.get("step", 1), ""
         try:
-            return reach.radius(self.parsed), ""
-        except reach.Unbounded as error:
-            return None, str(error)
+            return *tflite_file.reach(self.parsed), ""
+        except Unbounded as error:
+            return None, 1, str(error)
 
     def _refused(self, received: str) -> UsageError:
         return UsageError(

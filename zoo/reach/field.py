@@ -44,12 +44,13 @@ def of_any_size(follow: Follow) -> Reach:
     step = _step([*follow(0, _LENGTH), *follow(1, _LENGTH)])
     # So that the sizes of strided maps keep their exact ratio to the input's.
     length, before = math.ceil(_LENGTH / step) * step, None
-    while length <= _LONGEST * step:
-        radius = max(_radius(follow(axis, length)[-1], length) for axis in (0, 1))
+    while length <= _LONGEST:
+        axes = [follow(axis, length) for axis in (0, 1)]
+        reach = Reach(max(_radius(axis[-1], length) for axis in axes), _step([*axes[0], *axes[1]]))
         # As far as the picture goes, a longer one has to show whether there is a limit at all.
-        if radius == before:
-            return Reach(radius, step)
-        length, before = 2 * length, radius
+        if reach == before:
+            return reach
+        length, before = 2 * length, reach
     raise Unbounded("a receptive field that grows with the picture")
 
 

@@ -5,7 +5,6 @@ Rules are for Keras' and the zoo's own classes: what a class of another's does, 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import count
 
 import keras
@@ -181,7 +180,7 @@ def _slice(operation, axis: int, span: Span, key) -> Span:
     part = key[axis + 1] if len(key) > axis + 1 else slice(None)
     if not isinstance(part, slice):
         raise _unknown(operation, f"the index {part!r} along a picture's axis")
-    return spans.scaled(spans.take(span, np.arange(span.length)[part]), Fraction(1, abs(part.step or 1)))
+    return spans.cut(span, part)
 
 
 def _check_alike(operation, arguments) -> None:

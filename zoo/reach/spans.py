@@ -92,6 +92,11 @@ def join(spans: list[Span]) -> Span:
     return Span(*(np.concatenate(each) for each in columns), spans[picture].ratio)
 
 
+def cut(span: Span, part: slice) -> Span:
+    """A slice of the map, with a step perhaps."""
+    return scaled(take(span, np.arange(span.length)[part]), Fraction(1, abs(part.step or 1)))
+
+
 def pad(span: Span, before: int, after: int, mode: str = "constant") -> Span:
     """A border around the map: zeros, or NumPy's modes "edge", "reflect", "symmetric"; below 0 it is cut."""
     wanted = np.arange(-before, span.length + after)
