@@ -177,6 +177,11 @@ def test_a_row_of_convolutions_from_elsewhere_is_taken():
     assert [layer.activation for layer in layers] == ["tanh", "relu", "linear"] and scale == 4
     theirs = expected.run(NOISE[..., :1])
     np.testing.assert_allclose(NcnnEngine(expected).run(NOISE[..., :1]), theirs, rtol=0, atol=3e-6 * np.ptp(theirs))
+    # A reach that nobody states keeps the picture whole, and its cells have their margins from the layers.
+    whole = NcnnEngine(TFLiteEngine(expected.content, "stranger", unbounded="nobody says"))
+    assert whole.radius is None and whole.unbounded == "nobody says"
+    assert len(tiles.plan(*NOISE.shape[:2], whole)) == 1
+    np.testing.assert_array_equal(tiles.run_whole(whole, NOISE[..., :1]), NcnnEngine(expected).run(NOISE[..., :1]))
     # A fixed size leaves no cells.
     with pytest.raises(Unfit):
         NcnnEngine(TFLiteEngine(_graph(network, (16, 24)), "fixed"))

@@ -18,8 +18,12 @@ def whole(path: str | Path) -> Iterator[Path]:
     as it was. A killed process leaves the hidden folder behind; `sweep` removes it.
 
     Example:
-        >>> with whole("report.md") as unfinished:
-        ...     length = unfinished.write_text("# Report")
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with whole(f"{folder}/report.md") as unfinished:
+        ...         _ = unfinished.write_text("# Report")
+        ...     Path(folder, "report.md").read_text()
+        '# Report'
     """
     path = Path(path)
     hidden = path.with_name(f".{path.name}.{os.getpid()}.tmp")

@@ -66,15 +66,23 @@ class NcnnEngine(Engine):
     def __init__(self, engine: TFLiteEngine):
         import ncnn  # noqa: F401
 
-        if engine.size is not None or engine.radius is None:
-            raise Unfit("a size or a reach that cells do not fit")
+        if engine.size is not None:
+            raise Unfit("a size that cells do not fit")
         try:
             self._layers, scale = rows.read(engine.file)
         except rows.NoRow as error:
             raise Unfit(str(error)) from error
         if max(len(layer.kernel) for layer in self._layers) < 3 or scale != engine.scale:
             raise Unfit("nothing to gain")
-        super().__init__(engine.name, engine.scale, engine.channels, engine.radius, cell=CELL, step=engine.step)
+        super().__init__(
+            engine.name,
+            engine.scale,
+            engine.channels,
+            engine.radius,
+            engine.unbounded,
+            cell=CELL,
+            step=engine.step,
+        )
         self.original, self.threads, self.fingerprint = engine, engine.threads, engine.fingerprint
         last = self._layers[-1]
         self._blocked = len(last.kernel) == BLOCKED and last.activation == "linear"

@@ -39,6 +39,11 @@ def open_engine(model: Model, threads: int | None = None, *, radius: int | None 
 
     Raises:
         UsageError: none of these, or a network of another kind.
+
+    Example:
+        >>> engine = open_engine("fsrcnn_x3")
+        >>> engine.run(np.zeros((20, 31, 1), np.float32)).shape
+        (60, 93, 1)
     """
     if isinstance(model, Engine):
         return model
