@@ -7,6 +7,7 @@ import pytest
 from keras import layers
 
 from benchmarks.networks import NETWORKS, randomise
+from zoo import rewrite
 from zoo.rewrite.__main__ import main
 from zoo.rewrite.difference import largest_differences
 
@@ -19,9 +20,12 @@ def saved(tmp_path_factory):
     return path, model
 
 
-def test_rewrites_explains_and_measures(saved, tmp_path, capsys):
+def test_rewrites_explains_and_measures(saved, tmp_path, capsys, monkeypatch):
     source, model = saved
+    made, once = [], rewrite.rewritten
+    monkeypatch.setattr(rewrite, "rewritten", lambda *args, **options: made.append(args) or once(*args, **options))
     assert main([str(source), str(tmp_path / "out.keras")]) == 0
+    assert len(made) == 1, "rewritten once, for the file and for the table"
     printed = capsys.readouterr().out
     assert "nearest ×2" in printed and "DepthToSpace 2" in printed
     # The network pools twice: 28×20 and 12×44 are odd multiples of what it takes.

@@ -1,5 +1,7 @@
 """What surrounds an upsampling: graphs of every kind, names, training, files, and what is left as it is and named."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import oracle
@@ -11,6 +13,8 @@ import zoo.layers
 from benchmarks.networks import randomise
 from zoo import rewrite
 from zoo.errors import UsageError
+from zoo.rewrite import find
+from zoo.rewrite.graph import graphs_of
 
 F64 = {"dtype": "float64"}
 UP = {"strides": 2, "padding": "same", **F64}
@@ -55,6 +59,32 @@ def test_shared_layers_stay_shared():
     rewritten = compare(model, [values(), values(seed=4)])
     # One transposed convolution and one convolution, each with a kernel and a bias, however often they are called.
     assert len(rewritten.weights) == 4 and not left_over(rewritten)
+
+
+def test_calls_that_differ_in_one_structural_zero_of_many_are_told_apart():
+    """1,024 places: printed, NumPy leaves all but the first and last of them out."""
+    layer = layers.Conv2DTranspose(1, 32, strides=4, padding="same", **F64)
+    model = keras.Model(start := image(1), layer(start))
+    (graph,) = graphs_of(model)
+    moved = find.transposed_convolution(graph.nodes[-1])
+    (term,) = moved.terms
+    used = term.lr.used.copy()
+    assert used.size > 1000
+    used[tuple(side // 2 for side in used.shape)] = 0
+    other = dataclasses.replace(moved, terms=[dataclasses.replace(term, lr=term.lr._replace(used=used))])
+    assert str(used) == str(term.lr.used)
+    assert moved.signature == moved.signature and moved.signature != other.signature
+
+
+def test_one_rewriting_gives_model_and_explanation(monkeypatch):
+    model = chain(layers.Conv2DTranspose(2, 4, **UP), layers.UpSampling2D(2, interpolation="lanczos3", **F64))
+    made, rebuild = [], rewrite.Rebuild.model
+    monkeypatch.setattr(rewrite.Rebuild, "model", lambda *args: made.append(args) or rebuild(*args))
+    both = rewrite.rewritten(model)
+    assert len(made) == 1
+    assert str(both.explanation) == str(rewrite.explain(model))
+    assert oracle.relative(both.model(values()), rewrite.to_lr_space(model)(values())) == 0
+    assert [row.action for row in both.explanation.rows] == ["moved", "stays"]
 
 
 def test_a_shared_convolution_is_not_torn_apart():

@@ -287,8 +287,10 @@ def test_what_cannot_be_compared_is_said():
 
     low, high = keras.Input((None, None, 3)), keras.Input((None, None, 2))
     x = layers.Concatenate()([layers.UpSampling2D(5)(layers.Conv2DTranspose(3, 4, 2, padding="same")(low)), high])
-    with pytest.warns(UserWarning, match="no size that was tried fits"):
+    with pytest.warns(UserWarning, match="no size that was tried fits") as caught:
         rewrite.to_lr_space(keras.Model([low, high], x))
+    ours = [warning.filename for warning in caught if "no size" in str(warning.message)]
+    assert ours == [__file__], "behind who called"
 
 
 def test_time_is_bounded():

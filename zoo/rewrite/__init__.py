@@ -2,12 +2,14 @@
 
     new = zoo.rewrite.to_lr_space(model)
     print(zoo.rewrite.explain(model))
+    new, explanation = zoo.rewrite.rewritten(model)
     zoo.rewrite.convert(zoo_model, "transposed")
 
 The identities are those of arXiv 1609.07009; docs/identity.md explains them with pictures.
 """
 
 import time
+from typing import NamedTuple
 
 import keras
 
@@ -21,7 +23,7 @@ from zoo.rewrite.rebuild import Rebuild
 from zoo.rewrite.same import check_same
 from zoo.rewrite.whole import Whole
 
-__all__ = ["Explanation", "Row", "convert", "explain", "to_lr_space"]
+__all__ = ["Explanation", "Rewritten", "Row", "convert", "explain", "rewritten", "to_lr_space"]
 
 BORDERS = ("exact", "interior")
 # Of the largest value: TensorFlow's bicubic takes its weights from a table of 1,024 places.
@@ -67,16 +69,7 @@ def to_lr_space(
         UsageError: a subclassed or unbuilt model, a layer that cannot be made anew, or the result differs from the
             original: with the name of the first layer where they part.
     """
-    started = time.monotonic()
-    result, rows = _rewrite(model, border, whole, only_if_cheaper)
-    if check:
-        exact = result
-        if any(row.inexact for row in rows):
-            exact, rows = _rewrite(model, "exact", whole, only_if_cheaper)
-        bicubic = any(row.kind == "bicubic" and row.action == "moved" for row in rows)
-        seconds = max(1.0, (time.monotonic() - started) / 10)
-        check_same(model, exact, BICUBIC if bicubic else 0.0, seconds)
-    return result
+    return rewritten(model, border, whole, only_if_cheaper, check).model
 
 
 def explain(
@@ -88,7 +81,46 @@ def explain(
     `whole=True` there is one for each layer that moves, and `totals` sets the free weights of the HR network against
     those of the LR network that contains it.
     """
-    return Explanation(model.name, _rewrite(model, border, whole, only_if_cheaper)[1], whole)
+    return rewritten(model, border, whole, only_if_cheaper, check=False).explanation
+
+
+class Rewritten(NamedTuple):
+    """A model in LR space, and what was done to get there."""
+
+    model: keras.Model
+    explanation: Explanation
+
+
+def rewritten(
+    model: keras.Model,
+    border: str = "exact",
+    whole: bool = False,
+    only_if_cheaper: bool = False,
+    check: bool = True,
+) -> Rewritten:
+    """The results of `to_lr_space` and of `explain` from one rewriting; arguments and errors are `to_lr_space`'s.
+
+    Example:
+        >>> import keras
+        >>> import zoo
+        >>> image = keras.Input((None, None, 4))
+        >>> up = keras.layers.Conv2DTranspose(1, 4, strides=2, padding="same", name="up")
+        >>> fast, explanation = zoo.rewrite.rewritten(keras.Model(image, up(image)))
+        >>> [(row.layer, row.action) for row in explanation.rows]
+        [('up', 'moved')]
+        >>> fast.output_shape
+        (None, None, None, 1)
+    """
+    started = time.monotonic()
+    result, rows = _rewrite(model, border, whole, only_if_cheaper)
+    if check:
+        exact, compared = result, rows
+        if any(row.inexact for row in rows):
+            exact, compared = _rewrite(model, "exact", whole, only_if_cheaper)
+        bicubic = any(row.kind == "bicubic" and row.action == "moved" for row in compared)
+        seconds = max(1.0, (time.monotonic() - started) / 10)
+        check_same(model, exact, BICUBIC if bicubic else 0.0, seconds)
+    return Rewritten(result, Explanation(model.name, rows, whole))
 
 
 def _rewrite(model, border="exact", whole=False, only_if_cheaper=False) -> tuple[keras.Model, list[Row]]:

@@ -74,8 +74,7 @@ def _keras(source: Path, target: Path, options: dict) -> int:
     from zoo.rewrite.difference import largest_differences
 
     model = open_model(str(source))
-    rewritten = rewrite.to_lr_space(model, **options)
-    explanation = rewrite.explain(model, **options)
+    rewritten, explanation = rewrite.rewritten(model, **options)
     print(explanation)
     with whole(target) as unfinished:
         rewritten.save(unfinished)

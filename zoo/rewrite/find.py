@@ -84,8 +84,15 @@ class Moved:
     @property
     def signature(self) -> tuple:
         """Two calls of a shared layer can share the layers that replace it only where this is equal."""
-        parts = [(*term.lr[1:], term.lr.kernel.shape, [id(b.operation) for b in term.between]) for term in self.terms]
-        return str(parts), [tensor.shape[-1] for tensor in self.rest]
+        terms = tuple(
+            (
+                *(term.lr.kernel.shape, term.lr.scale, term.lr.pads, term.lr.crops),
+                *(term.lr.used.shape, term.lr.used.tobytes()),
+                tuple(id(call.operation) for call in term.between),
+            )
+            for term in self.terms
+        )
+        return terms, tuple(tensor.shape[-1] for tensor in self.rest)
 
 
 def check_plain(layer) -> None:

@@ -1,5 +1,6 @@
 """A model that was made anew is compared with its original before it is handed out."""
 
+import sys
 import time
 import warnings
 
@@ -67,7 +68,10 @@ def _compare(model, other, inputs, expected, generators: list, tolerance: float)
 
 def _warn(sentence: str) -> None:
     # Behind whoever called the function that makes a model anew.
-    warnings.warn(sentence, stacklevel=5)
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals["__name__"].split(".")[0] in ("zoo", "export"):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(sentence, stacklevel=level)
 
 
 def _precisions(*models) -> set[str]:
