@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
+from rewrite_tflite_cases import apart, converted, names, rewritten
 
 import zoo
 from export.prepare import prepare
@@ -30,34 +31,8 @@ def deconvolution(kernel=(5, 4), stride=2, padding="SAME", shape=(1, 7, 10, 4), 
         result = tf.nn.bias_add(result, bias) if options.get("bias", True) else result
         return tf.nn.relu(result) if options.get("relu") else result
 
-    concrete = tf.function(function, autograph=False).get_concrete_function(tf.TensorSpec(shape, tf.float32))
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
-    if options.get("half"):
-        converter.target_spec.supported_types = [tf.float16]
-    if options.get("int8"):
-        images = [[rng.normal(size=[side or 13 for side in shape]).astype(np.float32)] for _ in range(3)]
-        converter.representative_dataset = lambda: iter(images)
-        converter.inference_input_type = converter.inference_output_type = tf.int8
-    if options.get("half") or options.get("int8"):
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    return converter.convert(), weights, bias
-
-
-def rewritten(content):
-    file = tflite.parse(content, "x")
-    rows = tflite_file.to_lr_space(file)
-    return tflite.parse(file.packed(), "y"), rows
-
-
-def names(file):
-    return [operation.name for operation in file.operations]
-
-
-def apart(content, file):
-    """The differences that are larger than allowed."""
-    found = tflite_difference.differences(tflite.parse(content, "x"), file)
-    assert found
-    return [each for each in found if not each.value <= each.allowed]
+    content = converted(function, shape, options.get("half", False), options.get("int8", False))
+    return content, weights, bias
 
 
 CASES = {

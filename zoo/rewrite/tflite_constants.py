@@ -48,6 +48,9 @@ class Constant:
             values: as the file will hold them; their first axis has the output channels `copies` times, one after the
                 other, in turn.
         """
+        if self._held.dtype == "float16" and not np.array_equal(np.asarray(values).astype(np.float16), values):
+            # Sums of half-precision numbers have more digits than those have.
+            return Tensor(name, np.shape(values), self._widened.outputs[0].dtype, np.asarray(values)), []
         held = Tensor(name, np.shape(values), self._held.dtype, np.asarray(values))
         held.raw.quantization = tiled(self._held.raw.quantization, copies)
         if self._widened is None:

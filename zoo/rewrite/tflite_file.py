@@ -15,11 +15,12 @@ from zoo.identities.lr_convolution import LrConvolution, Transposed, lr_convolut
 from zoo.rewrite.explanation import Row
 from zoo.rewrite.tflite_constants import Constant, Stays, no_bias
 from zoo.rewrite.tflite_find import Deconvolution, Geometry, deconvolutions, geometries
+from zoo.rewrite.tflite_resized import Resized, lr_form, resized, scales
 from zoo.rewrite.tflite_steps import CONVOLUTIONS, Steps
 
 
 def to_lr_space(file: File) -> list[Row]:
-    """Changes a file: every deconvolution that can move is computed in LR space.
+    """Changes a file: deconvolutions, and nearest enlargements with their convolutions, are computed in LR space.
 
     Returns:
         A row for each: what becomes of it, or why it stays.
@@ -31,17 +32,19 @@ def to_lr_space(file: File) -> list[Row]:
     """
     if len(file.graphs) != 1:
         raise UsageError(f"Expected a TFLite file of one graph. Received: one of {len(file.graphs)}")
-    found = deconvolutions(file)
+    graph, found, enlarged = file.graphs[0], deconvolutions(file), resized(file)
     rows = []
-    for each, geometry in zip(found, geometries(file, found), strict=True):
+    # All sizes first: they are read from the file as it was.
+    ways = [*zip(found, geometries(file, found)), *zip(enlarged, scales(file, enlarged))]
+    for each, size in ways:
         name, description = each.operation.outputs[0].name, str(each)
         try:
-            lr, constants = _lr_form(file.graphs[0], each, geometry)
+            lr, constants = (_lr_form if isinstance(each, Deconvolution) else lr_form)(graph, each, size)
         except Stays as reason:
             rows.append(Row(name, description, note=str(reason)))
             continue
-        rows.append(_row(name, description, each.weights.shape, lr, constants))
-        _replace(file.graphs[0], each, lr, constants)
+        rows.append(_row(name, description, each, lr, constants))
+        _replace(graph, each, lr, constants)
     return rows
 
 
@@ -87,8 +90,11 @@ def _lr_form(graph: Graph, each: Deconvolution, geometry: Geometry | Stays) -> t
     return lr_convolution(Transposed(kernel, each.strides[0], geometry.offsets, geometry.extras, taps)), constants
 
 
-def _row(name: str, description: str, weights: tuple, lr: LrConvolution, constants: list[Constant]) -> Row:
-    outputs, ky, kx, inputs = weights
+def _row(name: str, description: str, each: Deconvolution | Resized, lr: LrConvolution, constants) -> Row:
+    outputs, ky, kx, inputs = each.weights.shape
+    transposed = isinstance(each, Deconvolution)
+    # A convolution in HR space multiplies at every HR pixel.
+    macs = ky * kx * inputs * outputs * (1 if transposed else lr.scale**2)
     cropped = any(map(any, lr.crops))
     shuffle = f", DEPTH_TO_SPACE {lr.scale}" if lr.scale > 1 else ""
     return Row(
@@ -96,13 +102,13 @@ def _row(name: str, description: str, weights: tuple, lr: LrConvolution, constan
         description,
         action="moved",
         becomes=f"CONV_2D {lr.kernel.shape[0]}×{lr.kernel.shape[1]}{shuffle}{', crop' if cropped else ''}",
-        kernel=(ky, kx, outputs, inputs),
+        kernel=(ky, kx, outputs, inputs) if transposed else (ky, kx, inputs, outputs),
         lr_kernel=lr.kernel.shape,
-        kind="transposed",
+        kind="transposed" if transposed else "resized",
         scale=lr.scale,
         inputs=inputs,
         outputs=outputs,
-        macs=ky * kx * inputs * outputs,
+        macs=macs,
         macs_quoted=ky * kx * inputs * outputs * lr.scale**2,
         macs_after=lr.kernel.size,
         zeros=lr.zeros,
@@ -113,7 +119,7 @@ def _row(name: str, description: str, weights: tuple, lr: LrConvolution, constan
     )
 
 
-def _replace(graph: Graph, each: Deconvolution, lr: LrConvolution, constants: list[Constant]) -> None:
+def _replace(graph: Graph, each: Deconvolution | Resized, lr: LrConvolution, constants: list[Constant]) -> None:
     (output,) = each.operation.outputs
     name, copies, channels = output.name, lr.scale**2, lr.kernel.shape[3]
     first, *others = constants
@@ -133,5 +139,5 @@ def _replace(graph: Graph, each: Deconvolution, lr: LrConvolution, constants: li
     steps.crop(lr.crops)
     steps.operations[-1].outputs = [output]
     graph.replace(each.operation, *steps.operations)
-    for tensor in (each.size, each.weights, each.bias):
+    for tensor in each.operation.inputs:
         graph.discard(tensor)

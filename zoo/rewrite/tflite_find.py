@@ -73,38 +73,44 @@ def _deconvolution(operation: Operation) -> Iterator[Deconvolution]:
 
 
 def geometries(file: File, found: list[Deconvolution]) -> list[Geometry | Stays]:
-    """What each computes of the full result: by the sizes that the file holds, or by two runs where one is free."""
-    free = [each for each in found if each.size is not None and not _static(each)]
-    runs = _runs(file) if free else []
-    shapes = [run.shapes() for run in runs]
-
-    def geometry(each: Deconvolution) -> Geometry | Stays:
-        if each.size is None:
-            return _of_mediapipe(each)
-        sizes = [(each.image.shape[1:3], each.size.values[1:3])] if _static(each) else []
-        sizes = sizes or [(shape[each.image][1:3], run.value(each.size)[1:3]) for run, shape in zip(runs, shapes)]
-        extras = {
-            tuple(int(out) - stride * int(given) for given, out, stride in zip(*size, each.strides)) for size in sizes
-        }
-        if len(extras) != 1:
-            return Stays("its output's size does not follow from its input's")
-        sides = zip(each.weights.shape[1:3], each.strides, sizes[0][1])
-        offsets = tuple(_dropped(side, stride, int(out)) if each.same else 0 for side, stride, out in sides)
-        return Geometry(offsets, extras.pop())
-
-    return [geometry(each) for each in found]
+    """What each computes of the full result."""
+    sizes = iter(sizes_of(file, [(each.image, each.size) for each in found if each.size is not None]))
+    return [_of_mediapipe(each) if each.size is None else _geometry(each, next(sizes)) for each in found]
 
 
-def _static(each: Deconvolution) -> bool:
-    return each.size.constant and None not in each.image.shape
+def _geometry(each: Deconvolution, sizes: list[tuple[Pair, Pair]]) -> Geometry | Stays:
+    extras = {tuple(out - stride * given for given, out, stride in zip(*size, each.strides)) for size in sizes}
+    if len(extras) != 1:
+        return Stays("its output's size does not follow from its input's")
+    sides = zip(each.weights.shape[1:3], each.strides, sizes[0][1])
+    offsets = tuple(_dropped(side, stride, out) if each.same else 0 for side, stride, out in sides)
+    return Geometry(offsets, extras.pop())
 
 
-def _runs(file: File) -> list[Run]:
+def sizes_of(file: File, ends: list[tuple[Tensor, Tensor]]) -> list[list[tuple[Pair, Pair]]]:
+    """Heights and widths of inputs and outputs: those that the file holds, or of two runs where one is free.
+
+    Args:
+        ends: an input of 4 axes, and the tensor that holds the output's shape or its height and width.
+    """
+    static = [size.constant and None not in image.shape for image, size in ends]
     try:
-        return [Run(file, noise(file, free)) for free in _SIZES]
+        runs = [] if all(static) else [Run(file, noise(file, free)) for free in _SIZES]
     except (ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[-1]
         raise UsageError(f"Expected a TFLite file that LiteRT runs, for its sizes. Received: {reason}") from error
+    shapes = [run.shapes() for run in runs]
+
+    def pair(given, wanted) -> tuple[Pair, Pair]:
+        height, width = wanted if len(wanted) == 2 else wanted[1:3]
+        return (int(given[1]), int(given[2])), (int(height), int(width))
+
+    return [
+        [pair(image.shape, size.values)]
+        if fixed
+        else [pair(shape[image], run.value(size)) for run, shape in zip(runs, shapes)]
+        for fixed, (image, size) in zip(static, ends)
+    ]
 
 
 def _dropped(kernel_size: int, stride: int, length: int) -> int:
