@@ -41,6 +41,11 @@ class Constant:
         """What stands for zero: one number, or one for each output channel."""
         return self.zero_points if len(self.zero_points) else np.zeros(1, np.int64)
 
+    @property
+    def rounds_image(self) -> bool:
+        """Whether the constant is of integers with one scale that are read as they are."""
+        return self._widened is None and self.values.dtype.kind in "iu" and len(self.scales) < 2
+
     def again(self, name: str, values: np.ndarray, copies: int) -> tuple[Tensor, list[Operation]]:
         """Other values in the same form, and the operations that make the tensor out of what the file holds.
 

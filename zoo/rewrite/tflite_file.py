@@ -83,6 +83,9 @@ def _lr_form(graph: Graph, each: Deconvolution, geometry: Geometry | Stays) -> t
     if each.image.dtype not in CONVOLUTIONS or len(each.image.shape) != 4:
         raise Stays(f"DEPTH_TO_SPACE does not compute in {each.image}")
     constants = [Constant(graph, tensor) for tensor in (each.weights, each.bias) if tensor is not None]
+    if each.image.dtype == "float32" and constants[0].rounds_image:
+        # Both round a float image to integers on the way, and not alike where the weights have one scale.
+        raise Stays("LiteRT's two operations round a float image differently beside int8 weights of one scale")
     zeros = constants[0].zeros.reshape(-1, 1, 1, 1)
     # TFLite has (O, Ky, Kx, I).
     kernel = (constants[0].values.astype(np.float64) - zeros).transpose(1, 2, 0, 3)
