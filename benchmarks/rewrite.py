@@ -16,15 +16,14 @@ TOLERANCE = 1e-4
 def forms(model, costs: dict[str, float]) -> tuple[dict, list[bool]]:
     """The network as it is, rewritten, and rewritten where that is expected to pay; and which of its rows pay."""
     from zoo import rewrite
-    from zoo.rewrite import gain
     from zoo.rewrite.graph import graphs_of
     from zoo.rewrite.plan import plan
     from zoo.rewrite.rebuild import Rebuild
+    from zoo.targets import xnnpack
 
     graphs = graphs_of(model)
-    found = plan(graphs, False, lambda row: gain.worth(row, costs))
-    moved = [row for row in rewrite.explain(model).rows if row.action == "moved"]
-    pays = [gain.worth(row, costs) is None for row in moved]
+    found = plan(graphs, False, lambda upsampling: xnnpack.worth(upsampling, costs))
+    pays = [xnnpack.worth(each, costs) is None for each in plan(graphs, False, lambda upsampling: None).facts]
     result = {"before": model, "after": rewrite.to_lr_space(model)}
     if any(pays) and not all(pays):
         result["chosen"] = Rebuild(graphs, found).model(graphs[0])
@@ -97,7 +96,7 @@ def main(arguments: list[str] | None = None) -> None:
     quiet_tensorflow()
     from benchmarks import record, rewrite_layers
     from benchmarks.networks import NETWORKS
-    from zoo.rewrite import gain
+    from zoo.targets import xnnpack
 
     flags = record.parser("rewrite", __doc__).parse_args(arguments)
     written = record.start("rewrite")
@@ -108,12 +107,12 @@ def main(arguments: list[str] | None = None) -> None:
         written["costs"] = {kind: round(cost, 2) for kind, cost in costs.items()}
         written["layers"] = [
             {
-                "found": each.row.found,
-                "scale": each.row.scale,
-                "maps": [each.row.inputs, each.row.outputs],
+                "found": each.found,
+                "scale": each.facts.scale,
+                "maps": [each.facts.inputs, each.facts.outputs],
                 "ns_per_lr_pixel": [each.before * 1e9, each.after * 1e9],
                 "faster": each.before / each.after,
-                "expected_faster": gain.speedup(each.row, costs),
+                "expected_faster": xnnpack.speedup(each.facts, costs),
             }
             for each in measured
         ]

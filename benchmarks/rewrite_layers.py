@@ -1,10 +1,12 @@
-"""Single layers before and after the rewrite, and the costs of `zoo.rewrite.gain` fitted to their times."""
+"""Single layers before and after the rewrite, and the costs of `zoo.targets.xnnpack` fitted to their times."""
 
 import timeit
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
+from zoo.targets.facts import Upsampling
 
 # (transposed or resized, kernel side, scale, input maps, output maps, LR side in px)
 CONVOLUTIONS = [
@@ -81,9 +83,10 @@ def runner(model, folder: Path, size: tuple[int, int]) -> Runner:
 
 
 class Measured(NamedTuple):
-    """A layer's row and its times in s per LR pixel."""
+    """A layer in words and in facts, and its times in s per LR pixel."""
 
-    row: object
+    found: str
+    facts: Upsampling
     before: float
     after: float
 
@@ -116,30 +119,33 @@ def measure(folder: Path, quick: bool) -> list[Measured]:
     from benchmarks.networks import randomise
     from benchmarks.timing import paired, summarise
     from zoo import rewrite
+    from zoo.rewrite.graph import graphs_of
+    from zoo.rewrite.plan import plan
 
     results = []
     for model, size in models(quick):
         randomise(model)
-        (row,) = rewrite.explain(model).rows
-        both = {"before": model, "after": rewrite.to_lr_space(model)}
+        after, explanation = rewrite.rewritten(model)
+        (facts,), (row,) = plan(graphs_of(model), False, lambda upsampling: None).facts, explanation.rows
+        both = {"before": model, "after": after}
         runs = {name: runner(each, folder, (size, size)) for name, each in both.items()}
         rounds = 2 if quick else rounds_in(runs, 1.0)
         summary = summarise(paired(runs, rounds=rounds, pause=0.005), "before")
         # The time of one and the ratio of the two, which other work on the machine disturbs less than two times.
         before = summary["before"]["best"] / size**2
-        results.append(Measured(row, before, before * summary["after"]["ratio"]))
+        results.append(Measured(row.found, facts, before, before * summary["after"]["ratio"]))
     return results
 
 
 def fit(measured: list[Measured]) -> dict[str, float]:
-    """The costs of `zoo.rewrite.gain`, in multiplications of a full convolution.
+    """The costs of `zoo.targets.xnnpack`, in multiplications of a full convolution.
 
     From the ratio of the two forms of each layer alone, which was measured round by round: minimises the squares of
     log(expected ratio / measured ratio), those beyond a factor of e counted linearly.
     """
     from scipy.optimize import least_squares
 
-    from zoo.rewrite.gain import COSTS, speedup
+    from zoo.targets.xnnpack import COSTS, speedup
 
     kinds = [kind for kind in COSTS if kind != "convolution"]
     ratios = np.asarray([each.before / each.after for each in measured])
@@ -148,7 +154,7 @@ def fit(measured: list[Measured]) -> dict[str, float]:
         return {"convolution": 1.0, **dict(zip(kinds, np.exp(logarithms).tolist()))}
 
     def errors(logarithms):
-        expected = [speedup(each.row, costs(logarithms)) for each in measured]
+        expected = [speedup(each.facts, costs(logarithms)) for each in measured]
         return np.log(np.asarray(expected) / ratios)
 
     start = np.log([2.0, 20.0, 40.0, 20.0, 10.0])

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from export import delegate, rules
+from export import delegate
 from zoo.errors import UsageError
 from zoo.graphs import tflite
+from zoo.targets import gpu_delegate
 
 Function = Callable[[np.ndarray], np.ndarray]
 # From the worst to the best, as a file is judged by its worst run.
@@ -82,7 +83,7 @@ def describe(file: tflite.File) -> dict[str, Any]:
         "outputs": [str(tensor) for tensor in file.outputs],
         "operations": dict(Counter(f"{step} v{step.version}" for step in file.operations)),
         "macs": macs(file),
-        "findings": [vars(finding) for finding in rules.check(file)],
+        "findings": [vars(finding) for finding in gpu_delegate.check(file)],
     }
 
 

@@ -9,7 +9,8 @@ from zoo.errors import UsageError
 from zoo.layers import DepthToSpace, SubpixelUpsampler
 from zoo.registry import create_model
 from zoo.rewrite import blocks, to_lr_space
-from zoo.rewrite.blocks import best_block, block_kernel, for_cpu, vectors
+from zoo.rewrite.blocks import block_kernel, for_cpu
+from zoo.targets.xnnpack import best_block, vectors
 
 
 @pytest.fixture(autouse=True)

@@ -69,7 +69,8 @@ def test_the_same_function(name):
     network = NETWORKS[name]
     model = randomise(network.build(0.125))
     before, calls = model.get_weights(), [len(layer._inbound_nodes) for layer in layers_of(model)]
-    rewritten, rows = rewrite._rewrite(model, "exact")
+    rewritten, explanation = rewrite.rewritten(model, check=False)
+    rows = explanation.rows
     assert ([row.action for row in rows].count("stays"), [row.action for row in rows].count("moved")) == EXPECTED[name]
     # Keras interpolates in float32; the float64 truth for these layers is a matrix, in test_rewrite_layers.py.
     tolerance = 1e-6 if name == "depth_decoder" else TOLERANCE

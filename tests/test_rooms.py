@@ -17,14 +17,16 @@ COLUMNS = [
     {"models"},
     {"registry", "published"},
     {"reach"},
-    {"rewrite", "complexity"},
+    {"complexity"},
+    {"targets"},
+    {"rewrite"},
     {"engines"},
     {"evaluate"},
     {"training", "upscale", "plots"},
     {"export"},
     {"train", "train_command", "command", "benchmarks", "web", "docs"},
 ]
-BESIDE = {("rewrite", "complexity"), ("metrics", "color")}
+BESIDE = {("metrics", "color")}
 PLACE = {room: column for column, rooms in enumerate(COLUMNS) for room in rooms}
 SOURCES = sorted(
     path

@@ -16,12 +16,13 @@ import keras
 from zoo.errors import UsageError
 from zoo.rewrite.explanation import Explanation, Row
 from zoo.rewrite.forms import convert
-from zoo.rewrite.gain import worth
 from zoo.rewrite.graph import graphs_of
 from zoo.rewrite.plan import plan
 from zoo.rewrite.rebuild import Rebuild
 from zoo.rewrite.same import check_same
 from zoo.rewrite.whole import Whole
+from zoo.targets.facts import Upsampling
+from zoo.targets.xnnpack import worth
 
 __all__ = ["Explanation", "Rewritten", "Row", "convert", "explain", "rewritten", "to_lr_space"]
 
@@ -58,8 +59,8 @@ def to_lr_space(
             the paper's containment argument, constructed. More multiplications, not fewer; for proof, not for speed.
             Batch normalisation is then computed phase by phase, the same at inference and not in training, and a layer
             that is called more than once stays in HR space. Bicubic that mirrors needs LR sides of 2 px at least.
-        only_if_cheaper: leaves what is not expected to be faster in TFLite on a CPU (`zoo.rewrite.gain`). A transposed
-            convolution that stays is still computed wrongly by the LiteRT GPU delegate at many sizes.
+        only_if_cheaper: leaves what is not expected to be faster in TFLite on a CPU (`zoo.targets.xnnpack`). A
+            transposed convolution that stays is still computed wrongly by the LiteRT GPU delegate at many sizes.
         check: compares both models on noise and on a ramp at two small sizes, which takes a second or a tenth of the
             rewrite's time at most, or one pass of each where the model has a fixed size. Where `border` lets the
             result differ at the border, the exact rewrite is compared in its place.
@@ -112,24 +113,26 @@ def rewritten(
         (None, None, None, 1)
     """
     started = time.monotonic()
-    result, rows = _rewrite(model, border, whole, only_if_cheaper)
+    result, facts, rows = _rewrite(model, border, whole, only_if_cheaper)
     if check:
-        exact, compared = result, rows
-        if any(row.inexact for row in rows):
-            exact, compared = _rewrite(model, "exact", whole, only_if_cheaper)
-        bicubic = any(row.kind == "bicubic" and row.action == "moved" for row in compared)
+        exact = result
+        if any(upsampling.inexact for upsampling in facts):
+            exact, facts, _ = _rewrite(model, "exact", whole, only_if_cheaper)
+        bicubic = any(upsampling.kind == "bicubic" for upsampling in facts)
         seconds = max(1.0, (time.monotonic() - started) / 10)
         check_same(model, exact, BICUBIC if bicubic else 0.0, seconds)
     return Rewritten(result, Explanation(model.name, rows, whole))
 
 
-def _rewrite(model, border="exact", whole=False, only_if_cheaper=False) -> tuple[keras.Model, list[Row]]:
+def _rewrite(
+    model: keras.Model, border: str, whole: bool, only_if_cheaper: bool
+) -> tuple[keras.Model, list[Upsampling], list[Row]]:
     if border not in BORDERS:
         raise UsageError(f"Expected border to be one of {BORDERS}. Received: {border!r}")
     if whole and only_if_cheaper:
         raise UsageError("Expected whole or only_if_cheaper. Received: both; the whole is never cheaper by design")
     graphs = graphs_of(model)
-    found = plan(graphs, border == "interior", worth if only_if_cheaper else lambda row: None)
+    found = plan(graphs, border == "interior", worth if only_if_cheaper else lambda upsampling: None)
     maker = (Whole if whole else Rebuild)(graphs, found)
     result = maker.model(graphs[0])
-    return result, maker.rows if whole else found.rows
+    return result, found.facts, maker.rows if whole else found.rows

@@ -9,8 +9,6 @@ as one with sixteen. Two exact changes help:
   convolution with weights 0 and 1) and a K×1 convolution of K channels: long inner loops instead of single values.
 """
 
-import math
-
 import keras
 import numpy as np
 
@@ -21,15 +19,7 @@ from zoo.reach.keras_model import walk
 from zoo.rewrite.graph import clone, copy_state
 from zoo.rewrite.pointwise import is_function_of_one_value
 from zoo.rewrite.same import check_same
-
-# Output maps that x86's vectors of 512 bits hold; narrower vectors gain less, and nothing gets slower by much.
-VECTOR = 16
-# A change has to save this share of a layer's time by the count of vectors; measured, the count is right to 10%.
-WORTH = 0.25
-# Below that many input channels the work is not in the multiplications.
-LEAST_INPUTS = 8
-# Gathering pays from 7×7 on; 5×5 loses in the extra pass what it gains.
-LEAST_GATHERED = 7
+from zoo.targets.xnnpack import LEAST_GATHERED, VECTOR, best_block
 
 
 def for_cpu(model: keras.Model) -> keras.Model:
@@ -86,25 +76,6 @@ def block_kernel(kernel: np.ndarray, block: int) -> np.ndarray:
     # The pixels read stay pixels: phase p of LR tap y is the window's row block·y + p.
     pixels = phases.swapaxes(1, 2).reshape(y * block, x * block, kernel.shape[2], -1)
     return np.ascontiguousarray(pixels[: kernel.shape[0] + block - 1, : kernel.shape[1] + block - 1])
-
-
-def vectors(outputs: int, side: int, block: int) -> float:
-    """What a convolution costs per output pixel and input channel, in multiplications of whole vectors."""
-    return math.ceil(outputs * block**2 / VECTOR) * VECTOR * (side + block - 1) ** 2 / block**2
-
-
-def best_block(outputs: int, side: int, inputs: int, multiple: int) -> int:
-    """The block that costs least, 1 where none is worth it.
-
-    Args:
-        multiple: a number that divides the map's height and width whatever the image's size: a block must not overhang,
-            to cut it off would read the image's size, which engines in browsers cannot do in files of every size.
-    """
-    if inputs < LEAST_INPUTS:
-        return 1
-    allowed = [block for block in (1, 2, 3, 4) if multiple % block == 0]
-    block = min(allowed, key=lambda each: vectors(outputs, side, each))
-    return block if vectors(outputs, side, block) <= (1 - WORTH) * vectors(outputs, side, 1) else 1
 
 
 def _multiples(model: keras.Model) -> dict[int, int]:

@@ -8,11 +8,18 @@ import keras
 import numpy as np
 
 from zoo import layers as zoo_layers
-from zoo.rewrite import find
+from zoo.rewrite import facts, find
 from zoo.rewrite.explanation import Row
 from zoo.rewrite.find import Moved, Stays
 from zoo.rewrite.graph import Graph, Node, has_graph
-from zoo.rewrite.rows import row_of_enlargement, row_of_moved, row_of_zoo_layer, row_that_stays
+from zoo.rewrite.rows import (
+    row_of_enlargement,
+    row_of_fixed_upsampler,
+    row_of_moved,
+    row_of_zoo_layer,
+    row_that_stays,
+)
+from zoo.targets.facts import Upsampling
 
 # Upsamplings that no rule covers, so that they are named and not passed over.
 OTHERS = {
@@ -51,13 +58,19 @@ class Swapped:
 
 @dataclass
 class Plan:
-    """What replaces which call (by the node's id), and the rows in the order of the graphs."""
+    """What replaces which call (by the node's id).
+
+    Attributes:
+        facts: of what moves, on which it was decided.
+        rows: of what moves and what stays, in the order of the graphs; nothing is decided on them.
+    """
 
     replaced: dict[int, Moved | Swapped] = field(default_factory=dict)
+    facts: list[Upsampling] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
 
 
-def plan(graphs: list[Graph], interior: bool, worth: Callable[[Row], str | None]) -> Plan:
+def plan(graphs: list[Graph], interior: bool, worth: Callable[[Upsampling], str | None]) -> Plan:
     """Looks at every call of every graph.
 
     Args:
@@ -112,13 +125,14 @@ def _plan_graph(graph: Graph, found: dict, refused: dict, worth, result: Plan) -
     for node in graph.nodes:
         moved = found.get(id(node))
         if moved is not None:
-            row = row_of_moved(graph.path, moved)
-            against = worth(row)
+            upsampling = facts.of_moved(moved)
+            against = worth(upsampling)
             if against is None:
                 result.replaced[id(node)] = moved
+                result.facts.append(upsampling)
+                rows[id(node)] = row_of_moved(graph.path, moved, upsampling)
             else:
-                row = row_that_stays(graph.path, node.operation, against)
-            rows[id(node)] = row
+                rows[id(node)] = row_that_stays(graph.path, node.operation, against)
     for node in needed(graph, result.replaced):
         if id(node) not in rows:
             row = _swap_or_stay(graph, node, refused, worth, result)
@@ -142,23 +156,25 @@ def needed(graph: Graph, replaced: dict[int, Moved | Swapped]) -> list[Node]:
 def _swap_or_stay(graph: Graph, node: Node, refused: dict, worth, result: Plan) -> Row | None:
     layer, path = node.operation, graph.path
     if isinstance(layer, TRANSPOSED_FORMS):
-        row = row_of_zoo_layer(path, layer, moved=True)
-        against = worth(row)
+        upsampling = facts.of_zoo_layer(layer)
+        against = worth(upsampling)
         if against is not None:
             return row_that_stays(path, layer, against)
         result.replaced[id(node)] = Swapped(node, lambda name: _subpixel(layer, name))
-        return row
-    if type(layer) in (zoo_layers.SubpixelUpsampler, zoo_layers.FixedUpsampler):
-        return row_of_zoo_layer(path, layer, moved=False)
+        result.facts.append(upsampling)
+        return row_of_zoo_layer(path, layer, upsampling, moved=True)
+    if type(layer) is zoo_layers.SubpixelUpsampler:
+        return row_of_zoo_layer(path, layer, facts.of_zoo_layer(layer), moved=False)
+    if type(layer) is zoo_layers.FixedUpsampler:
+        return row_of_fixed_upsampler(path, layer)
     try:
         found = find.enlargement(layer)
     except Stays as reason:
         return row_that_stays(path, layer, str(reason))
     if found is not None:
         method, scale = found
-        channels = node.input_tensors[0].shape[-1]
-        row = row_of_enlargement(path, layer, method, scale, channels, _follows(graph, node, method, refused))
-        against = worth(row)
+        upsampling = facts.of_enlargement(method, scale, node.input_tensors[0].shape[-1])
+        against = worth(upsampling)
         if against is not None:
             return row_that_stays(path, layer, against)
         border = "renormalise" if method == "bicubic" else None
@@ -166,7 +182,8 @@ def _swap_or_stay(graph: Graph, node: Node, refused: dict, worth, result: Plan) 
         result.replaced[id(node)] = Swapped(
             node, lambda name: zoo_layers.FixedUpsampler(method, scale, border, name=name, dtype=policy)
         )
-        return row
+        result.facts.append(upsampling)
+        return row_of_enlargement(path, layer, upsampling, _follows(graph, node, method, refused))
     if id(node) in refused and type(layer) is not keras.layers.Conv2D:
         return row_that_stays(path, layer, refused[id(node)])
     for kind in type(layer).__mro__:

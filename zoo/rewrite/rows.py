@@ -1,12 +1,15 @@
 """The rows of an explanation: one function for each way in which a layer can move or stay."""
 
+import dataclasses
+import math
+
 import keras
 import numpy as np
 
-from zoo import identities
 from zoo import layers as zoo_layers
 from zoo.identities.lr_convolution import is_same_padding
 from zoo.rewrite.explanation import Row
+from zoo.targets.facts import Upsampling
 
 
 def by(sides) -> str:
@@ -37,14 +40,10 @@ def row_that_stays(path: str, layer, reason: str) -> Row:
     return Row(path + layer.name, described(layer), note=reason)
 
 
-def row_of_moved(path: str, moved) -> Row:
+def row_of_moved(path: str, moved, facts: Upsampling) -> Row:
     """The row of a `zoo.rewrite.find.Moved`."""
-    layer, lr, scale = moved.layer, moved.terms[0].lr, moved.scale
-    transposed = type(layer) is keras.layers.Conv2DTranspose
-    kernel = tuple(layer.kernel.shape)
-    outputs = kernel[2] if transposed else kernel[3]
-    inputs = sum(term.tensor.shape[-1] for term in moved.terms)
-    multiplications = kernel[0] * kernel[1] * inputs * outputs
+    layer, lr, scale, outputs = moved.layer, moved.terms[0].lr, moved.scale, facts.outputs
+    multiplications = facts.kernel[0] * facts.kernel[1] * facts.inputs * outputs
     lr_weights = sum(term.lr.kernel.size for term in moved.terms)
     rest = moved.rest_kernel.size if moved.rest else 0
     biases = (outputs if moved.rest else outputs * scale**2) if layer.use_bias else 0
@@ -60,22 +59,14 @@ def row_of_moved(path: str, moved) -> Row:
         action="moved",
         becomes=_becomes(moved),
         note="; ".join(notes),
-        kernel=kernel,
-        lr_kernel=(*lr.kernel.shape[:2], inputs, lr.kernel.shape[3]),
-        kind="transposed" if transposed else "resized",
-        scale=scale,
-        inputs=inputs,
-        outputs=outputs,
-        macs=multiplications * (1 if transposed else scale**2),
+        **dataclasses.asdict(facts),
+        macs=multiplications * (1 if facts.kind == "transposed" else scale**2),
         macs_quoted=multiplications * scale**2,
         macs_after=lr_weights,
-        macs_rest=scale**2 * rest,
         zeros=lr.zeros,
         taps=lr.used.size,
         weights=layer.count_params(),
         weights_after=lr_weights + rest + biases,
-        inexact=moved.inexact,
-        cropped=any(map(any, lr.crops)),
     )
 
 
@@ -91,56 +82,46 @@ def _becomes(moved) -> str:
     return ", ".join(parts)
 
 
-def row_of_enlargement(path: str, layer, method: str, scale: int, channels: int, follows: str) -> Row:
+def row_of_enlargement(path: str, layer, facts: Upsampling, follows: str) -> Row:
     """The row of an enlargement that becomes the zoo's `FixedUpsampler`."""
-    window = identities.interpolation_window(method, scale).taps
-    macs = {"nearest": 0, "bilinear": 4, "bicubic": 16}[method] * scale**2 * channels
-    nearest = method == "nearest"
+    macs = {"nearest": 0, "bilinear": 4, "bicubic": 16}[facts.kind] * facts.scale**2 * facts.inputs
     return Row(
         path + layer.name,
         described(layer),
         action="moved",
-        becomes=f"FixedUpsampler {method}",
+        becomes=f"FixedUpsampler {facts.kind}",
         note=follows,
-        lr_kernel=None if nearest else (window, window, channels, scale**2 * channels),
-        kind=method,
-        scale=scale,
-        inputs=channels,
-        outputs=channels,
+        **dataclasses.asdict(facts),
         macs=macs,
         macs_quoted=macs,
-        macs_after=0 if nearest else window**2 * scale**2 * channels**2,
+        macs_after=math.prod(facts.lr_kernel or (0,)),
     )
 
 
-def row_of_zoo_layer(path: str, layer, moved: bool) -> Row:
+def row_of_fixed_upsampler(path: str, layer) -> Row:
+    """The row of an interpolation that is there already."""
+    return Row(path + layer.name, described(layer), action="already in LR space", scale=layer.scale)
+
+
+def row_of_zoo_layer(path: str, layer, facts: Upsampling, moved: bool) -> Row:
     """The row of the zoo's own layers, which need no new weights."""
-    if isinstance(layer, zoo_layers.FixedUpsampler):
-        return Row(path + layer.name, described(layer), action="already in LR space", scale=layer.scale)
-    side, scale, inputs, outputs = layer.kernel_size, layer.scale, layer.kernel.shape[3], layer.filters
-    window = identities.lr_window(side, scale)
-    hr, lr = side**2 * inputs * outputs, window.taps**2 * scale**2 * inputs * outputs
-    interleaved = isinstance(layer, zoo_layers.ZeroInterleavedUpsampler)
+    side, scale, window = layer.kernel_size, layer.scale, facts.lr_kernel[0]
+    hr, lr = math.prod(facts.kernel), math.prod(facts.lr_kernel)
+    interleaved = facts.kind == "zero_interleaved"
     return Row(
         path + layer.name,
         described(layer),
         action="moved" if moved else "already in LR space",
         becomes="SubpixelUpsampler" if moved else "",
         note="the same weights, gathered in the LR layout",
-        kernel=tuple(layer.kernel.shape),
-        lr_kernel=(window.taps, window.taps, inputs, scale**2 * outputs),
-        kind="zero_interleaved" if interleaved else "transposed",
-        scale=scale,
-        inputs=inputs,
-        outputs=outputs,
+        **dataclasses.asdict(facts),
         macs=(hr * scale**2 if interleaved else hr) if moved else lr,
         macs_quoted=hr * scale**2 if moved else lr,
         macs_after=lr,
-        zeros=window.taps**2 * scale**2 - side**2,
-        taps=window.taps**2 * scale**2,
+        zeros=window**2 * scale**2 - side**2,
+        taps=window**2 * scale**2,
         weights=layer.count_params(),
         weights_after=layer.count_params(),
-        cropped=window.crop > 0,
     )
 
 

@@ -12,7 +12,9 @@ from benchmarks import rewrite_layers, rewrite_page
 from export.preset_pages import inserted
 from zoo import rewrite
 from zoo.errors import UsageError
-from zoo.rewrite import gain
+from zoo.rewrite.graph import graphs_of
+from zoo.rewrite.plan import plan
+from zoo.targets import xnnpack
 
 RESULTS = Path(__file__).parent.parent / "benchmarks" / "results" / "rewrite.json"
 
@@ -24,10 +26,15 @@ def model_of(*steps, maps):
     return keras.Model(start, x)
 
 
+def facts_of(model):
+    (facts,) = plan(graphs_of(model), False, lambda upsampling: None).facts
+    return facts
+
+
 def test_a_deconvolution_with_few_maps_moves():
     model = model_of(layers.Conv2DTranspose(1, 9, strides=3, padding="same", name="up"), maps=56)
     (row,) = rewrite.explain(model, only_if_cheaper=True).rows
-    assert row.action == "moved" and gain.speedup(row) > 3
+    assert row.action == "moved" and xnnpack.speedup(facts_of(model)) > 3
 
 
 def test_a_wide_bilinear_enlargement_stays():
@@ -56,30 +63,30 @@ def test_not_with_whole():
 
 def test_work():
     model = model_of(layers.Conv2DTranspose(3, 4, strides=2, padding="same"), maps=5)
-    before, after = gain.work(rewrite.explain(model).rows[0])
+    before, after = xnnpack.work(facts_of(model))
     assert before == {"transposed": 16 * 5 * 16, "scattered": 16 * 16}
     # 2×2 windows to 12 maps, which fill one vector; 12 values shuffled, and cropped.
     assert after == {"convolution": 4 * 5 * 16, "moved": 2 * 12}
 
 
 def test_the_fit_finds_the_costs_again():
-    truth = {kind: 1.0 if kind == "convolution" else 7.0 + 10 * n for n, kind in enumerate(gain.COSTS)}
+    truth = {kind: 1.0 if kind == "convolution" else 7.0 + 10 * n for n, kind in enumerate(xnnpack.COSTS)}
     measured, noise = [], np.random.default_rng(0)
     for model, _ in rewrite_layers.models(quick=False):
-        (row,) = rewrite.explain(model).rows
-        before, after = gain.work(row)
-        times = [gain.estimate(each, truth) * noise.uniform(0.99, 1.01) for each in (before, after)]
-        measured.append(rewrite_layers.Measured(row, *times))
+        facts = facts_of(model)
+        before, after = xnnpack.work(facts)
+        times = [xnnpack.estimate(each, truth) * noise.uniform(0.99, 1.01) for each in (before, after)]
+        measured.append(rewrite_layers.Measured("", facts, *times))
     fitted = rewrite_layers.fit(measured)
     for each in measured:
-        assert abs(np.log(gain.speedup(each.row, fitted) / gain.speedup(each.row, truth))) < 0.03, each.row
+        assert abs(np.log(xnnpack.speedup(each.facts, fitted) / xnnpack.speedup(each.facts, truth))) < 0.03, each.facts
     # Control: other costs expect something else.
-    assert any(abs(np.log(gain.speedup(each.row) / gain.speedup(each.row, truth))) > 0.5 for each in measured)
+    assert any(abs(np.log(xnnpack.speedup(each.facts) / xnnpack.speedup(each.facts, truth))) > 0.5 for each in measured)
 
 
 def test_costs_and_picks_are_those_that_were_measured():
     record = json.loads(RESULTS.read_text(encoding="utf-8"))
-    assert record["costs"] == gain.COSTS, "copy the costs that `python -m benchmarks.rewrite` printed"
+    assert record["costs"] == xnnpack.COSTS, "copy the costs that `python -m benchmarks.rewrite` printed"
     right, networks = record["picked_the_faster"]
     assert networks >= 10 and right >= 0.9 * networks
     assert right == sum(each["picked_the_faster"] for each in record["networks"])

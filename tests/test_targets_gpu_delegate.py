@@ -5,25 +5,25 @@ import itertools
 import pytest
 from tflite_cases import CASES, tflite_case  # noqa: F401 — a fixture
 
-from export import rules
 from zoo.errors import UsageError
 from zoo.graphs import tflite
+from zoo.targets import gpu_delegate
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_graph_breaks_the_rules_it_was_made_to_break_and_no_others(tflite_case, name):  # noqa: F811
-    findings = rules.check(tflite.read(tflite_case(name)))
+    findings = gpu_delegate.check(tflite.read(tflite_case(name)))
     assert {finding.rule for finding in findings} == CASES[name][1]
 
 
 def test_every_rule_has_a_graph_that_breaks_it_and_a_source():
     broken = set().union(*(expected for _, expected, _ in CASES.values()))
-    assert broken == set(rules.RULES)
-    assert all(source for _, source, _ in rules.RULES.values())
+    assert broken == set(gpu_delegate.RULES)
+    assert all(source for _, source, _ in gpu_delegate.RULES.values())
 
 
 def test_a_finding_names_the_operation_and_the_cure(tflite_case):  # noqa: F811
-    (finding,) = rules.check(tflite.read(tflite_case("transposed_shifted")))
+    (finding,) = gpu_delegate.check(tflite.read(tflite_case("transposed_shifted")))
     assert finding.place == "operation 0 (TRANSPOSE_CONV)" and finding.severity == "wrong"
     assert "height 16" in finding.sentence and "to_lr_space" in finding.sentence
 
@@ -31,14 +31,14 @@ def test_a_finding_names_the_operation_and_the_cure(tflite_case):  # noqa: F811
 def test_the_shift_is_what_the_two_paddings_differ_by():
     # tflite.md's cases: k = 9, s = 3: every n with n mod 3 = 1; s = 2: odd n; s = 4: every n not divisible by 4.
     wrong = {
-        stride: {size % stride for size in range(12, 12 + 2 * stride) if rules.transposed_shift(9, stride, size)}
+        stride: {size % stride for size in range(12, 12 + 2 * stride) if gpu_delegate.transposed_shift(9, stride, size)}
         for stride in (2, 3, 4)
     }
     assert wrong == {2: {1}, 3: {1}, 4: {1, 2, 3}}
     # TensorFlow's padding of a convolution over the input, and of the transposed one, written out.
     for kernel, stride, size in itertools.product((1, 3, 4, 5, 9, 12), (2, 3, 4), range(5, 14)):
         over_input = max((-(-size // stride) - 1) * stride + kernel - size, 0) // 2
-        assert rules.transposed_shift(kernel, stride, size) == over_input - max(kernel - stride, 0) // 2
+        assert gpu_delegate.transposed_shift(kernel, stride, size) == over_input - max(kernel - stride, 0) // 2
 
 
 @pytest.mark.parametrize("content", [b"", b"not a flatbuffer at all", b"\x1c\0\0\0TFL3" + b"\xff" * 40])

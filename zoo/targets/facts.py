@@ -1,0 +1,29 @@
+"""What decides whether and how an upsampling moves: numbers alone, whatever the format of its network."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Upsampling:
+    """An upsampling, and what it becomes in LR space.
+
+    Attributes:
+        kind: `"transposed"`, `"zero_interleaved"`, `"resized"` (an enlargement and its convolution), or the method of
+            an enlargement alone.
+        scale, inputs, outputs: enlargement, input maps that are enlarged, output maps.
+        kernel: shape of its kernel, None for a layer without one.
+        lr_kernel: shape of the kernel in LR space; None where values are only repeated.
+        macs_rest: multiplications per LR pixel that stay in HR space before and after.
+        cropped: whether HR pixels are cropped after the shuffle.
+        inexact: width of the HR border, in px, where the result differs; 0: exact at every pixel.
+    """
+
+    kind: str
+    scale: int
+    inputs: int
+    outputs: int
+    kernel: tuple[int, ...] | None = None
+    lr_kernel: tuple[int, ...] | None = None
+    macs_rest: int = 0
+    cropped: bool = False
+    inexact: int = 0

@@ -1,0 +1,98 @@
+"""TFLite's CPU kernels: which form of an upsampling they compute faster, by costs that were fitted to measured layers.
+
+They compute output maps sixteen at a time, so that few maps cost as much as sixteen; blocks of pixels fill them.
+
+`python -m benchmarks.rewrite` measures the layers, fits the costs and tries them on networks that were left out of the
+fit; tests/test_targets_xnnpack.py holds the costs below against its results.
+"""
+
+from zoo.targets.facts import Upsampling
+
+# Time relative to one multiplication of a convolution whose output maps fill the vector width.
+COSTS = {
+    "convolution": 1.0,
+    "transposed": 1.92,
+    "scattered": 13.71,
+    "repeated": 41.26,
+    "interpolated": 40.82,
+    "moved": 16.5,
+}
+# Output maps that x86's vectors of 512 bits hold; narrower vectors gain less, and nothing gets slower by much.
+VECTOR = 16
+# A change has to save this share of a layer's time by the count of vectors; measured, the count is right to 10%.
+WORTH = 0.25
+# Below that many input channels the work is not in the multiplications.
+LEAST_INPUTS = 8
+# Gathering pays from 7×7 on; 5×5 loses in the extra pass what it gains.
+LEAST_GATHERED = 7
+
+
+def _in_vectors(maps: int) -> int:
+    return -(-maps // VECTOR) * VECTOR
+
+
+def work(upsampling: Upsampling) -> tuple[dict[str, int], dict[str, int]]:
+    """What a layer and its replacement do per LR pixel, by the kinds of `COSTS`.
+
+    Returns:
+        Two dicts: multiplications of convolutions and of transposed convolutions (output maps rounded up to vectors),
+        sums that a transposed convolution scatters, HR values that are repeated or interpolated, and values that are
+        only moved (shuffle, crop, sum).
+    """
+    hr_maps, hr_pixels = upsampling.scale**2 * upsampling.outputs, upsampling.scale**2
+    taps = upsampling.kernel[0] * upsampling.kernel[1] if upsampling.kernel else 0
+    window = upsampling.lr_kernel[0] * upsampling.lr_kernel[1] if upsampling.lr_kernel else 0
+    before = {
+        "transposed": {
+            "transposed": taps * upsampling.inputs * _in_vectors(upsampling.outputs),
+            "scattered": taps * _in_vectors(upsampling.outputs),
+        },
+        "zero_interleaved": {"convolution": hr_pixels * taps * upsampling.inputs * _in_vectors(upsampling.outputs)},
+        "resized": {
+            "convolution": hr_pixels * taps * upsampling.inputs * _in_vectors(upsampling.outputs),
+            "repeated": hr_pixels * upsampling.inputs,
+        },
+        "nearest": {"repeated": hr_maps},
+        "bilinear": {"interpolated": hr_maps},
+    }[upsampling.kind]
+    passes = 1 + upsampling.cropped + (upsampling.macs_rest > 0) + (upsampling.kind == "nearest")
+    after = {"convolution": window * upsampling.inputs * _in_vectors(hr_maps), "moved": passes * hr_maps}
+    return before, after
+
+
+def estimate(work_of: dict[str, int], costs: dict[str, float] = COSTS) -> float:
+    """Time per LR pixel, in multiplications of a full convolution."""
+    return sum(costs[kind] * amount for kind, amount in work_of.items())
+
+
+def speedup(upsampling: Upsampling, costs: dict[str, float] = COSTS) -> float:
+    """How many times faster the replacement is expected to be."""
+    before, after = work(upsampling)
+    return estimate(before, costs) / estimate(after, costs)
+
+
+def worth(upsampling: Upsampling, costs: dict[str, float] = COSTS) -> str | None:
+    """None where the replacement pays, or why it does not. Bicubic always moves: TFLite has no operation for it."""
+    if upsampling.kind == "bicubic":
+        return None
+    gain = speedup(upsampling, costs)
+    return None if gain >= 1 else f"expected to be {1 / gain:.1f} times slower in LR space (TFLite on a CPU)"
+
+
+def vectors(outputs: int, side: int, block: int) -> float:
+    """What a convolution costs per output pixel and input channel, in multiplications of whole vectors."""
+    return _in_vectors(outputs * block**2) * (side + block - 1) ** 2 / block**2
+
+
+def best_block(outputs: int, side: int, inputs: int, multiple: int) -> int:
+    """The block that costs least, 1 where none is worth it.
+
+    Args:
+        multiple: a number that divides the map's height and width whatever the image's size: a block must not overhang,
+            to cut it off would read the image's size, which engines in browsers cannot do in files of every size.
+    """
+    if inputs < LEAST_INPUTS:
+        return 1
+    allowed = [block for block in (1, 2, 3, 4) if multiple % block == 0]
+    block = min(allowed, key=lambda each: vectors(outputs, side, each))
+    return block if vectors(outputs, side, block) <= (1 - WORTH) * vectors(outputs, side, 1) else 1
