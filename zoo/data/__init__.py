@@ -13,6 +13,7 @@ _HOME = {
     "check_disjoint": "sources",
     "from_folder": "folders",
     "sample": "samples",
+    "graphics": "drawing",
     "by_name": "names",
     "div2k": "tfds_div2k",
 }

@@ -1,11 +1,12 @@
-"""The data of a command by its name: the sample photographs, DIV2K, folders of pictures, prepared data."""
+"""The data of a command by its name: sample photographs, DIV2K, graphics, folders of pictures, prepared data."""
 
 from pathlib import Path
 
+from zoo.data.drawing import graphics
 from zoo.data.folders import SPLITS, from_folder
 from zoo.data.records import RecordsOnDisk, is_prepared
 from zoo.data.samples import sample
-from zoo.data.sources import Source
+from zoo.data.sources import Source, join
 from zoo.errors import UsageError
 
 
@@ -13,8 +14,8 @@ def by_name(name: str, scale: int, channels: int = 1, split: str = "train", manu
     """Opens the pictures that `--data` names.
 
     Args:
-        name: "sample", "div2k", a folder of pictures (several joined with commas; see `from_folder`), or a folder that
-            `python -m zoo.data.prepare` has written.
+        name: "sample", "div2k", "graphics", a folder of pictures (see `from_folder`), or a folder that
+            `python -m zoo.data.prepare` has written; "sample", "graphics" and folders may be joined with commas.
         scale: HR side / LR side, at least 2.
         channels: 1 for luma, 3 for RGB.
         split: "train" or "valid"; prepared data is what it was prepared from.
@@ -25,12 +26,18 @@ def by_name(name: str, scale: int, channels: int = 1, split: str = "train", manu
     """
     if split not in SPLITS:
         raise UsageError(f"Expected split to be one of {', '.join(SPLITS)}. Received: split={split!r}")
+    if is_prepared(Path(name).expanduser()):
+        return RecordsOnDisk(Path(name).expanduser(), scale, channels)
+    made = [part for part in name.split(",") if part in ("sample", "graphics")]
+    if made and made != [name]:
+        folders = ",".join(part for part in name.split(",") if part not in made)
+        return join(name, [by_name(part, scale, channels, split) for part in (*made, *([folders] if folders else []))])
     if name == "div2k":
         from zoo.data.tfds_div2k import div2k
 
         return div2k(scale, split=split, channels=channels, **({"manual_dir": manual_dir} if manual_dir else {}))
     if name == "sample":
         return sample(scale, channels=channels, split="train" if split == "train" else "heldout")
-    if is_prepared(Path(name).expanduser()):
-        return RecordsOnDisk(Path(name).expanduser(), scale, channels)
+    if name == "graphics":
+        return graphics(scale, channels=channels)
     return from_folder(name, scale, channels=channels, split=split)

@@ -4,10 +4,9 @@ The way is short because the records (`zoo.data.sources`) keep each LR pixel bes
 LR and the HR patch at once, and one more, fused by XLA with the conversion to float, turns and flips them.
 """
 
-import logging
-
 import numpy as np
 
+from zoo.data.corners import corners
 from zoo.errors import UsageError
 
 
@@ -22,25 +21,19 @@ def patches(source, batch, lr_size, seed, start_step=0, shard=(0, 1), augment=Tr
     if not 0 <= index < count or batch % count:
         raise UsageError(f"Expected a shard (index, count) that divides the batch. Received: {shard} of {batch}")
     rows = slice(index * batch // count, (index + 1) * batch // count)
-    places = _large_enough(source, lr_size)
-    # Patch number n of all is the one at row n // columns, column n % columns of the picture in whose range n lies.
-    columns = np.array([place.width - lr_size + 1 for place in places])
-    lasts = np.cumsum(columns * [place.height - lr_size + 1 for place in places])
-    firsts = np.concatenate([[0], lasts[:-1]])
-    allowed = _detailed(source, places, firsts, lr_size, min_detail) if min_detail > 0 else None
-    total = lasts[-1] if allowed is None else len(allowed)
+    where = corners(source, lr_size, min_detail)
     # Shares the memory: a tf.constant would be a copy of all pictures.
     records = tf.experimental.dlpack.from_dlpack(source.records.__dlpack__())
-    table = tf.constant(np.stack([firsts, columns, [place.start for place in places], [p.width for p in places]], 1))
-    lasts = tf.constant(lasts)
+    table = tf.constant(np.stack([where.firsts, where.columns, where.starts, where.widths], 1))
+    lasts = tf.constant(where.lasts)
     side = tf.range(lr_size, dtype=tf.int64)
     cut = _cutter(lr_size, source.scale, source.channels, augment)
 
     def make(step):
         drawn = tf.random.stateless_uniform([batch, 2], [seed, step], None, None, tf.uint64, alg="philox")[rows]
-        number = tf.cast(drawn[:, 0] % tf.constant(total, tf.uint64), tf.int64)
-        if allowed is not None:
-            number = tf.gather(allowed, number)
+        number = tf.cast(drawn[:, 0] % tf.constant(where.total, tf.uint64), tf.int64)
+        if where.allowed is not None:
+            number = tf.gather(where.allowed, number)
         first, column, start, width = tf.unstack(tf.gather(table, tf.searchsorted(lasts, number, side="right")), axis=1)
         number -= first
         corner = start + number // column * width + number % column
@@ -78,42 +71,3 @@ def _cutter(lr_size: int, scale: int, channels: int, augment: bool):
         return turned(records[..., :channels], lr_size, orientation), turned(hr_images, scale * lr_size, orientation)
 
     return cut
-
-
-def _large_enough(source, lr_size: int) -> list:
-    places = [place for place in source.places if min(place.height, place.width) >= lr_size]
-    side = lr_size * source.scale
-    if not places:
-        raise UsageError(f"Expected a picture of at least {side}x{side} pixels. Received: none in {source.name!r}")
-    if len(places) < len(source.places):
-        small = len(source.places) - len(places)
-        logging.getLogger("zoo.data").warning(
-            "%s: %d of the pictures smaller than %dx%d pixels, not used", source.name, small, side, side
-        )
-    return places
-
-
-def _detailed(source, places: list, firsts: np.ndarray, lr_size: int, min_detail: float) -> np.ndarray:
-    """The numbers of the patches on a grid of lr_size // 8 pixels whose neighbouring pixels differ enough."""
-    step = max(1, lr_size // 8)
-    allowed = []
-    for place, first in zip(places, firsts):
-        record = source.records[place.start : place.start + place.height * place.width, : source.channels]
-        lr_image = record.mean(axis=1, dtype=np.float64).reshape(place.height, place.width)
-        rows = np.arange(0, place.height - lr_size + 1, step)
-        columns = np.arange(0, place.width - lr_size + 1, step)
-        across = _sums(np.abs(np.diff(lr_image, axis=1)), rows, columns, lr_size, lr_size - 1)
-        down = _sums(np.abs(np.diff(lr_image, axis=0)), rows, columns, lr_size - 1, lr_size)
-        at = np.argwhere((across + down) >= min_detail * 2 * lr_size * (lr_size - 1))
-        allowed.append(first + rows[at[:, 0]] * (place.width - lr_size + 1) + columns[at[:, 1]])
-    allowed = np.concatenate(allowed)
-    if not len(allowed):
-        raise UsageError(f"Expected min_detail that leaves some patch. Received: min_detail={min_detail}")
-    return allowed
-
-
-def _sums(values: np.ndarray, rows: np.ndarray, columns: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The sum of `values` in each window with its corner at `rows` × `columns`, by a summed-area table."""
-    area = np.pad(values.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
-    top, bottom, left, right = rows[:, None], rows[:, None] + height, columns, columns + width
-    return area[bottom, right] - area[top, right] - area[bottom, left] + area[top, left]

@@ -21,7 +21,9 @@ STOPPED = 130  # what a shell reports for Ctrl-C
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit code."""
     parser = argparse.ArgumentParser(prog=program("zoo.data.prepare"), description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True, help="sample, div2k, or folders of pictures joined with commas")
+    parser.add_argument(
+        "--data", required=True, help="sample, graphics, div2k, or folders of pictures; joined with commas"
+    )
     parser.add_argument("--scale", type=int, required=True, help="how many times larger the network's output will be")
     parser.add_argument("--output", type=Path, required=True, help="folder to prepare the data in")
     parser.add_argument("--channels", type=int, default=1, choices=(1, 3), help="1: luma, 3: RGB")

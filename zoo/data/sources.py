@@ -214,6 +214,13 @@ class Source:
         return np.atleast_3d(lr), np.atleast_3d(hr), digest
 
 
+def join(name: str, sources: Sequence[Source]) -> Source:
+    """One source of the pictures of several, none of which has been read yet, at the same scale and channels."""
+    pictures = [picture for source in sources for picture in source._unread]
+    pixels, skipped = sum(source._pixels for source in sources), [each for source in sources for each in source.skipped]
+    return Source(name, sources[0].scale, sources[0].channels, pictures, pixels, skipped)
+
+
 def check_form(scale: int, channels: int) -> None:
     """Raises a `UsageError` if no source can have this scale or number of channels."""
     if not isinstance(scale, int) or scale < 2:
