@@ -60,6 +60,14 @@ def forward_by_oracle(model, name, form, images, scale):
             x = conv(x, layer)
             slope = np.asarray(model.get_layer(f"{layer}_prelu").get_weights()[0], np.float64)
             x = np.where(x > 0, x, slope * x)
+    elif name.startswith("gecko"):
+        results = []
+        for layer in ("feature", *sorted(each for each in names if each.startswith("map_") and "prelu" not in each)):
+            x = conv(x, layer)
+            slope = np.asarray(model.get_layer(f"{layer}_prelu").get_weights()[0], np.float64)
+            x = np.where(x > 0, x, slope * x)
+            results.append(x)
+        x = results[0] + results[-1]
     elif name.startswith("espcn"):
         x = np.tanh(conv(x - 0.5 if name == "espcn_residual" else x, "feature"))
         x = np.tanh(conv(x, "mapping"))
@@ -129,7 +137,7 @@ def test_mixed_precision_gives_float32(name, form):
 
 
 def test_weights_move_between_forms_as_they_are():
-    for name in ("espcn", "fsrcnn", "srcnn"):
+    for name in ("espcn", "fsrcnn", "gecko", "srcnn"):
         models = [zoo.create_model(name, 2, upsampler=form) for form in ("transposed", "zero_interleaved", "subpixel")]
         images = np.random.default_rng(0).random((2, 6, 5, 1), dtype=np.float32)
         first = models[0](images)
@@ -141,7 +149,7 @@ def test_weights_move_between_forms_as_they_are():
 @pytest.mark.parametrize(
     "make, sentence",
     [
-        (lambda: zoo.create_model("edsr", 2), "one of espcn, espcn_residual, fsrcnn, fsrcnn_s, srcnn"),
+        (lambda: zoo.create_model("edsr", 2), "one of espcn, espcn_residual, fsrcnn, fsrcnn_s, gecko, gecko_s, srcnn"),
         (lambda: zoo.create_model("espcn", 2, d=3), "option of espcn to be one of scale, channels, activation"),
         (lambda: zoo.create_model("espcn", 1), "scale to be an integer of at least 2"),
         (lambda: zoo.create_model("espcn", 2, channels=4), "channels to be 1"),

@@ -1,13 +1,14 @@
-"""The networks, each in one short file that reads like its paper."""
+"""The networks, each in one short file, those of a paper so that it reads like the paper."""
 
 import keras
 
 from zoo.errors import UsageError
 from zoo.models.espcn import espcn, espcn_residual
 from zoo.models.fsrcnn import fsrcnn, fsrcnn_s
+from zoo.models.gecko import gecko, gecko_s
 from zoo.models.srcnn import srcnn
 
-__all__ = ["espcn", "espcn_residual", "fsrcnn", "fsrcnn_s", "scale_of", "srcnn"]
+__all__ = ["espcn", "espcn_residual", "fsrcnn", "fsrcnn_s", "gecko", "gecko_s", "scale_of", "srcnn"]
 
 
 def scale_of(model: keras.Model) -> int:

@@ -1,0 +1,59 @@
+"""Gecko, this zoo's own network: a row of thin convolutions in LR space with one sum, and a single shuffle."""
+
+import keras
+from keras import layers
+
+from zoo.models.ends import lr_input, upsample
+
+
+def gecko(
+    scale: int,
+    channels: int = 1,
+    maps: int = 16,
+    depth: int = 5,
+    upsampler: str = "subpixel",
+    kernel_size: int | None = None,
+    name: str | None = None,
+) -> keras.Model:
+    """Conv 5×5 – depth × Conv 3×3 – sum with the first maps – upsampling layer; one PReLU slope per map.
+
+    All layers but the last convolve in LR space (arXiv 1609.07009, section 3), none is wider than `maps`. There is no
+    interpolation beside the network: the sum takes the picture itself, which the first layer passes on in one of its
+    maps, past the others to the upsampling layer.
+
+    Args:
+        scale: the enlargement, at least 2.
+        channels: 1 (luma) or 3 (RGB).
+        maps: of every layer.
+        depth: 3×3 convolutions between the first and the last layer.
+        upsampler: the last layer's form, one of `zoo.layers.FORMS`.
+        kernel_size: side of the last kernel in HR space; default 3·scale, a 3×3 convolution in LR space.
+        name: the model's name; default `gecko_x{scale}`.
+    Returns:
+        A model (N, H, W, channels) float32 in [0, 1] → (N, scale·H, scale·W, channels), unclipped.
+    """
+    lr_image = lr_input(scale, channels)
+    x = first = _maps(lr_image, maps, 5, "feature")
+    for index in range(depth):
+        x = _maps(x, maps, 3, f"map_{index + 1}")
+    x = layers.Add(name="sum")([x, first])
+    sr_image = upsample(x, upsampler, channels, kernel_size or 3 * scale, scale)
+    return keras.Model(lr_image, sr_image, name=name or f"gecko_x{scale}")
+
+
+def gecko_s(
+    scale: int,
+    channels: int = 1,
+    maps: int = 8,
+    depth: int = 6,
+    upsampler: str = "subpixel",
+    kernel_size: int | None = None,
+    name: str | None = None,
+) -> keras.Model:
+    """The small gecko, for FSRCNN-s' multiplications; arguments as for `gecko`."""
+    return gecko(scale, channels, maps, depth, upsampler, kernel_size, name or f"gecko_s_x{scale}")
+
+
+def _maps(x, maps: int, side: int, name: str):
+    x = layers.Conv2D(maps, side, padding="same", kernel_initializer="he_normal", name=name)(x)
+    return layers.PReLU(shared_axes=[1, 2], name=f"{name}_prelu")(x)
