@@ -70,7 +70,7 @@ def pytorch(network: str, source, folder: Path, channels_last: bool) -> Callable
     torch.set_num_threads(available_threads())
     torch.manual_seed(0)
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    model = {"espcn": _torch_espcn, "fsrcnn": _torch_fsrcnn}[network]().to(memory_format=layout)
+    model = {"espcn": torch_espcn, "fsrcnn": torch_fsrcnn}[network]().to(memory_format=layout)
     optimizer = torch.optim.Adam(model.parameters(), 1e-3)
     pictures = [
         (torch.from_numpy(lr.transpose(2, 0, 1).copy()), torch.from_numpy(hr.transpose(2, 0, 1).copy()))
@@ -105,7 +105,7 @@ def pytorch(network: str, source, folder: Path, channels_last: bool) -> Callable
     return steps
 
 
-def _torch_espcn():
+def torch_espcn():
     from torch import nn
 
     return nn.Sequential(
@@ -114,7 +114,7 @@ def _torch_espcn():
     )  # fmt: skip
 
 
-def _torch_fsrcnn():
+def torch_fsrcnn():
     from torch import nn
 
     layers = [nn.Conv2d(1, 56, 5, padding=2), nn.PReLU(56), nn.Conv2d(56, 12, 1), nn.PReLU(12)]
@@ -138,8 +138,8 @@ class Child:
     It takes as many steps as a line of its input says, and answers with the processor's seconds.
     """
 
-    def __init__(self, network: str, loop: str):
-        command = [sys.executable, "-m", "benchmarks.training", f"--child={network}:{loop}"]
+    def __init__(self, module: str, case: str):
+        command = [sys.executable, "-m", module, f"--child={case}"]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
         self.process = subprocess.Popen(command, text=True, **pipes)
 
@@ -162,17 +162,20 @@ class Child:
         return json.loads(line)
 
 
-def serve(network: str, loop: str) -> None:
-    """In the child: makes the loop ready, then takes as many steps as each line of the input says."""
-    import zoo.data
+def serve(make: Callable[[Path], Callable[[int], None]], first: int = 2) -> None:
+    """In the child: makes the loop ready, then takes as many steps as each line of the input says.
 
+    Args:
+        make: function of a folder of the child's own, which gives the function that takes so many steps.
+        first: steps taken at once, which compile; the warm-up round comes on top.
+    """
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
         try:
-            steps = LOOPS[loop](network, zoo.data.sample(SCALE), Path(folder) / "run")
+            steps = make(Path(folder) / "run")
         except ImportError as error:
             print(json.dumps({"missing": str(error)}), file=sys.__stdout__, flush=True)
             return
-        steps(2)  # compiles; the warm-up round comes on top
+        steps(first)
         print(json.dumps({}), file=sys.__stdout__, flush=True)
         for line in sys.stdin:
             start = time.process_time()
@@ -191,7 +194,10 @@ def contest(network: str, steps: int, rounds: int, sessions: int) -> dict:
     processor: dict[str, list[float]] = {}
     for _ in range(sessions):
         with contextlib.ExitStack() as stack:
-            children = {name: stack.enter_context(contextlib.closing(Child(network, name))) for name in LOOPS}
+            children = {
+                name: stack.enter_context(contextlib.closing(Child("benchmarks.training", f"{network}:{name}")))
+                for name in LOOPS
+            }
             for name in LOOPS:
                 if lacks := children[name].missing():
                     missing[name] = lacks
@@ -225,7 +231,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--child", help="for the command's own processes: network:loop")
     flags = parser.parse_args(arguments)
     if flags.child:
-        serve(*flags.child.split(":", 1))
+        import zoo.data
+
+        network, loop = flags.child.split(":", 1)
+        serve(lambda folder: LOOPS[loop](network, zoo.data.sample(SCALE), folder))
         return
     written = record.start("training")
     steps, rounds = (5, 2) if flags.quick else (30, 3)
