@@ -38,10 +38,11 @@ web: .venv/installed
 	$(INSTALL) -e ".[test,video,plots,notebook]"
 	touch $@
 
-# The layers and models without TensorFlow.
+# The layers, the models and the training engine for accelerators without TensorFlow.
 .venv-jax/installed: setup.py constraints.txt
 	$(PYTHON) -m venv .venv-jax
-	.venv-jax/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt keras "jax[cpu]" numpy
+	.venv-jax/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt keras "jax[cpu]" \
+		numpy absl-py pillow scikit-image tifffile rich
 	.venv-jax/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $@
 

@@ -51,6 +51,8 @@ setup(
         "video": VIDEO,
         # Where the tested versions of the rest are wanted too: an environment of its own, constraints-beam.txt.
         "beam": ["apache-beam>=2.70"],
+        # The training engine for accelerators; jax[cuda13] on a machine with a GPU.
+        "device": ["jax>=0.7"],
         "plots": PLOTS,
         "notebook": NOTEBOOK,
         "bench": BENCH,

@@ -14,8 +14,9 @@ import tensorflow as tf
 import zoo
 from zoo.errors import UsageError
 from zoo.training import TrainConfig, loop
-from zoo.training.checkpoint import Checkpoints, note_environment
+from zoo.training.checkpoint import Checkpoints, environment
 from zoo.training.optimizers import make_optimizer
+from zoo.training.workdir import note_environment
 
 TINY = TrainConfig(
     model="fsrcnn_s", scale=2, steps=12, batch=2, lr_size=12, warmup=2, seed=3,
@@ -176,7 +177,7 @@ def shown_log(monkeypatch):
 
 def test_another_jit_setting_goes_on_with_a_warning(killed, tmp_path, caplog):
     shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
-    note_environment(dataclasses.replace(TINY, log_every=3), tmp_path, "on")
+    note_environment(tmp_path, environment(dataclasses.replace(TINY, log_every=3), "on"))
     assert "jit is 'on' and was 'off' when this run started" in caplog.text
     assert "threads" not in caplog.text
 

@@ -13,6 +13,7 @@ from zoo.data import imresize
 from zoo.evaluate import evaluate, mean
 from zoo.training.comparison import DETAIL, Comparison, most_detailed
 from zoo.training.curve import draw_curve, ticks
+from zoo.training.events import Events
 from zoo.training.progress import Recorder, read_log
 from zoo.training.results import training_seconds
 from zoo.training.validation import Validation
@@ -37,7 +38,7 @@ class Pictures:
 def test_the_validation_gives_the_figure_of_the_evaluation(channels):
     model = zoo.create_model("espcn", 2, channels=channels)
     source = Pictures(channels)
-    validation = Validation(source, model)
+    validation = Validation(source, lambda lr: model(lr, training=False))
     pictures = [(name, np.squeeze(hr)) for name, hr in zip(validation.names, validation.hr_images)]
     expected = mean(evaluate(model, pictures, 2)).psnr
     assert validation.psnr() == pytest.approx(expected, abs=1e-4)
@@ -60,7 +61,7 @@ def test_the_log_forgets_what_a_killed_run_wrote_after_its_checkpoint(tmp_path):
 
 def test_tensorboard_gets_scalars_and_the_picture(tmp_path):
     image = RANDOM.integers(0, 256, (5, 7, 3), dtype=np.uint8)
-    with Recorder(tmp_path, 0, 10) as recorder:
+    with Recorder(tmp_path, 0, 10, events=Events(tmp_path)) as recorder:
         recorder.record(5, psnr=31.5)
         recorder.picture(5, "comparison", image)
     (file,) = (tmp_path / "tensorboard").iterdir()

@@ -48,6 +48,9 @@ def far_from_bicubic(model, scale, channels, inside=8):
         ("srcnn", 3, 3, {}, 1e-4),
         ("srcnn", 2, 1, {"upsampler": "transposed"}, 1e-4),
         ("espcn", 2, 1, {"upsampler": "resize"}, 1.3),
+        ("gecko", 2, 1, {"kernel_size": 10}, 1e-4),
+        ("gecko", 3, 3, {}, 0.15),
+        ("gecko_s", 2, 1, {"depth": 1}, 0.3),
     ],
     ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else str(value),
 )
@@ -110,6 +113,7 @@ class Teacher:
         ("fsrcnn", 3, 3, {"d": 6, "s": 4, "m": 1, "upsampler": "subpixel"}),
         ("fsrcnn", 4, 1, {"d": 6, "s": 4, "m": 1, "kernel_size": 10}),
         ("espcn_residual", 2, 1, {}),
+        ("gecko", 2, 1, {"maps": 6, "depth": 2}),
     ],
     ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else str(value),
 )

@@ -14,9 +14,8 @@ import numpy as np
 
 from zoo import color, metrics
 from zoo.data import benchmark, crop_to_multiple, imresize
-from zoo.engines import Engine
+from zoo.engines.engine import Engine
 from zoo.engines.keras import KerasEngine
-from zoo.engines.tflite import TFLiteEngine
 from zoo.errors import UsageError, exit_on_usage_error
 from zoo.files import write_json
 from zoo.program import program
@@ -201,6 +200,8 @@ def open_network(name_or_file: str) -> Engine:
         return KerasEngine(open_model(name_or_file))
     if not path.is_file():
         raise UsageError(f"Expected a TFLite file. Received: {name_or_file!r}, which is not there")
+    from zoo.engines.tflite import TFLiteEngine  # a Keras model is measured where no LiteRT is installed
+
     return TFLiteEngine(path.read_bytes(), path.name, unbounded="it gets whole pictures", any_size=True)
 
 

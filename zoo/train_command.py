@@ -5,6 +5,7 @@ The same command goes on where a run was stopped. `--help` lists every choice.
 
 import dataclasses
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from absl import logging as absl_logging
 
 from zoo.errors import UsageError, exit_on_usage_error
 from zoo.program import quiet_tensorflow
-from zoo.training import TrainConfig, train
+from zoo.training import BACKENDS, TrainConfig, check_backend, train
 from zoo.training.help import usage
 from zoo.training.interruption import Interrupted, WorkerLost, leave
 from zoo.training.recipes import RECIPES, recipe
@@ -44,10 +45,8 @@ def run(argv: list[str]) -> int:
     settings = recipe(FLAGS.recipe) if FLAGS.recipe else {}
     given = {field.name: FLAGS[field.name].value for field in FIELDS if FLAGS[field.name].present}
     config = TrainConfig(**{**settings, **given})
-    from zoo.training.cores import one_core_an_operation  # not at the top: --help needs no TensorFlow
-
+    choose_backend(config)
     show_log()
-    one_core_an_operation(config)
     try:
         results = train(config, FLAGS.workdir, strategy=open_strategy(config))
     except Interrupted as stopped:
@@ -65,9 +64,28 @@ def run(argv: list[str]) -> int:
 
     print_results(results)
     print(f"In {FLAGS.workdir}: model.keras, results.json, curve.png, comparison.png")
-    if FLAGS.export:
+    if FLAGS.export and config.engine == "device":
+        print(f"TFLite files are written by TensorFlow: python -m export --model={FLAGS.workdir}/model.keras …")
+    elif FLAGS.export:
         export(Path(FLAGS.workdir))
     return 0
+
+
+def choose_backend(config: TrainConfig) -> None:
+    """Sets Keras' backend to the engine's, before Keras is imported, and TensorFlow's threads.
+
+    Raises:
+        UsageError: where KERAS_BACKEND names another, or --strategy belongs to another engine.
+    """
+    if config.engine == "device" and FLAGS.strategy:
+        raise UsageError(f"Expected --engine=tensorflow with --strategy. Received: --strategy={FLAGS.strategy}")
+    os.environ.setdefault("KERAS_BACKEND", BACKENDS[config.engine])
+    check_backend(config.engine)
+    if config.engine == "device":
+        return
+    from zoo.training.cores import one_core_an_operation  # not at the top: --help needs no TensorFlow
+
+    one_core_an_operation(config)
 
 
 def open_strategy(config: TrainConfig):

@@ -1,7 +1,6 @@
 """What a workdir keeps so that a killed run goes on as if nothing had happened: weights, optimizer, average, step."""
 
 import errno
-import json
 import logging
 import platform
 import re
@@ -11,7 +10,6 @@ import keras
 import tensorflow as tf
 
 from zoo.errors import UsageError
-from zoo.files import whole, write_json
 from zoo.machine import processor, versions
 from zoo.training.config import TrainConfig
 from zoo.training.cores import cores
@@ -88,41 +86,6 @@ class Checkpoints:
 def steps_done(optimizer: keras.optimizers.Optimizer) -> int:
     """Returns the number of steps that an optimizer has taken, under any strategy."""
     return int(tf.convert_to_tensor(optimizer.iterations.value))
-
-
-def claim_workdir(config: TrainConfig, workdir: Path) -> None:
-    """Makes `workdir` this run's, or finds that it is already.
-
-    Raises:
-        UsageError: if the folder belongs to a run with another configuration; the difference is named.
-    """
-    workdir.mkdir(parents=True, exist_ok=True)
-    path = workdir / "config.json"
-    if path.exists():
-        differences = config.differences(TrainConfig.load(path))
-        if differences:
-            raise UsageError(
-                f"Expected the configuration that {workdir} was started with, or another workdir. "
-                f"Received: {'; '.join(differences)}"
-            )
-    with whole(path) as unfinished:
-        config.save(unfinished)
-
-
-def note_environment(config: TrainConfig, workdir: Path, jit: str) -> None:
-    """Keeps what decides the last bits of the weights; warns where it differs from when the run started."""
-    workdir.mkdir(parents=True, exist_ok=True)
-    path, now = workdir / "environment.json", environment(config, jit)
-    if path.exists():
-        before = json.loads(path.read_text())
-        for name, value in now.items():
-            if before.get(name) != value:
-                LOGGER.warning(
-                    "%s is %r and was %r when this run started: it goes on, but not bit for bit as it would have there",
-                    name, value, before.get(name),
-                )  # fmt: skip
-        return
-    write_json(path, now)
 
 
 def environment(config: TrainConfig, jit: str) -> dict:

@@ -35,6 +35,11 @@ class TrainConfig:
     valid: str = _option("", "Pictures to validate on, named as in --data; empty: those held out of sample or div2k.")
     manual_dir: str = _option("", "Folder with the DIV2K archives fetched by hand, for --data=div2k.", harmless=True)
 
+    engine: str = _option(
+        "tensorflow",
+        "tensorflow: TensorFlow and tf.data; device: the whole run on an accelerator, Keras on JAX.",
+        choices=("tensorflow", "device"),
+    )
     steps: int = _option(3000, "Number of weight updates.", minimum=0)
     batch: int = _option(16, "Patches per step, over all devices and machines together.", minimum=1)
     lr_size: int = _option(32, "Side of a training patch in LR pixels.", minimum=4)
@@ -49,6 +54,9 @@ class TrainConfig:
         0, "HR pixels left out of the loss at each side; -1: all that the border of a patch can reach.", minimum=-1
     )
     optimizer: str = _option("adam", "How the weights are updated.", choices=("adam", "adamw", "soap", "sgd"))
+    soap_refresh: int = _option(
+        10, "Steps between two refreshes of SOAP's eigenbasis; costly on an accelerator.", minimum=1
+    )
     learning_rate: float = _option(1e-3, "Learning rate after the warm-up.", minimum=0.0)
     schedule: str = _option("cosine", "How the learning rate falls.", choices=("cosine", "step", "constant"))
     warmup: int = _option(100, "Steps over which the learning rate rises from zero.", minimum=0)

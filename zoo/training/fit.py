@@ -4,11 +4,12 @@ import itertools
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
 from zoo import identities
 from zoo.errors import UsageError
 from zoo.layers import ResizeUpsampler, Upsampler
+from zoo.layers.shuffle import space_to_depth
 
 # Relative to the mean square of a feature: where the features say little, the weights stay small.
 RIDGE = 1e-4
@@ -40,17 +41,17 @@ def fit_upsampler(model: keras.Model, batches, shave: int) -> None:
     margin = max(-(-shave // scale), -low, high)
 
     # Without the layer, what the network still gives is a fixed interpolation beside it, or nothing.
-    last.kernel.assign(tf.zeros(last.kernel.shape))
-    last.bias.assign(tf.zeros(last.bias.shape))
+    last.kernel.assign(np.zeros(last.kernel.shape))
+    last.bias.assign(np.zeros(last.bias.shape))
     both = keras.Model(model.inputs, [last.input, model.output])
     gram = moments = 0.0
     for lr, hr in batches:
         features, rest = both(lr, training=False)
         features = _window(features, low, high, margin)
-        missing = tf.nn.space_to_depth(hr - rest, scale)[:, margin:-margin, margin:-margin]
-        missing = tf.reshape(missing, [-1, missing.shape[-1]])
-        gram += tf.matmul(features, features, transpose_a=True).numpy().astype(np.float64)
-        moments += tf.matmul(features, missing, transpose_a=True).numpy().astype(np.float64)
+        missing = space_to_depth(hr - rest, scale)[:, margin:-margin, margin:-margin]
+        missing = ops.reshape(missing, [-1, missing.shape[-1]])
+        gram += _product(features, features)
+        moments += _product(features, missing)
 
     # The phases share one bias. Each gives its weights as without - bias·slope; what they leave decides the bias.
     width, inputs = high - low + 1, last.kernel.shape[3]
@@ -85,5 +86,9 @@ def _window(features, low: int, high: int, margin: int):
         features[:, margin + y : height - margin + y, margin + x : width - margin + x]
         for y, x in itertools.product(range(low, high + 1), repeat=2)
     ]
-    flat = tf.concat([tf.reshape(each, [-1, features.shape[-1]]) for each in shifted], axis=1)
-    return tf.concat([flat, tf.ones([flat.shape[0], 1])], axis=1)
+    flat = ops.concatenate([ops.reshape(each, [-1, features.shape[-1]]) for each in shifted], axis=1)
+    return ops.concatenate([flat, ops.ones([flat.shape[0], 1])], axis=1)
+
+
+def _product(left, right) -> np.ndarray:
+    return ops.convert_to_numpy(ops.matmul(ops.transpose(left), right)).astype(np.float64)

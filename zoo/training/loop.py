@@ -12,11 +12,12 @@ from zoo.complexity import receptive_field
 from zoo.data import check_disjoint
 from zoo.errors import UsageError
 from zoo.training import start
-from zoo.training.checkpoint import Checkpoints, claim_workdir, note_environment, steps_done
+from zoo.training.checkpoint import Checkpoints, environment, steps_done
 from zoo.training.comparison import Comparison
 from zoo.training.compilation import choose_jit
 from zoo.training.config import TrainConfig
 from zoo.training.cores import one_core_an_operation, parts
+from zoo.training.events import Events
 from zoo.training.input import open_batches, open_picture, open_source
 from zoo.training.interruption import Interrupted, Interruption
 from zoo.training.optimizers import LearningRate, make_optimizer
@@ -24,6 +25,7 @@ from zoo.training.progress import Recorder, Stopwatch
 from zoo.training.results import keep_best, write_results
 from zoo.training.step import make_step
 from zoo.training.validation import Validation
+from zoo.training.workdir import claim_workdir, note_environment
 from zoo.training.workers import Workers
 
 LOGGER = logging.getLogger("zoo.training")
@@ -91,15 +93,15 @@ def train(config: TrainConfig, workdir, source=None, valid=None, strategy=None) 
 
 def run_steps(run: Run, source, valid) -> dict:
     """Takes the steps that are left and writes the results, which it returns."""
-    config, workdir, done = run.config, run.workdir, steps_done(run.optimizer)
+    config, workdir, done, chief = run.config, run.workdir, steps_done(run.optimizer), run.workers.chief
     try:
         with (
-            Recorder(workdir, done, config.steps, run.workers.chief) as recorder,
+            Recorder(workdir, done, config.steps, chief, Events(workdir) if chief else None) as recorder,
             Interruption() as interruption,
         ):
             take_steps(run, open_batches(run.workers.strategy, source, config, done), recorder, interruption)
         results = {}
-        if run.workers.chief:
+        if chief:
             results = write_results(config, workdir, run.average, valid, run.comparison, steps_done(run.optimizer))
         run.workers.leave_together()
         return results
@@ -159,7 +161,7 @@ def set_up(config: TrainConfig, workdir: Path, source, valid, workers: Workers |
         compiled = tf.Variable(0)
     if workers.chief:
         jit = choose_jit(config, workdir, model, shave, strategy.num_replicas_in_sync, count)
-        note_environment(config, workdir, jit)
+        note_environment(workdir, environment(config, jit))
         compiled.assign(int(jit == "on"))
     workers.share([compiled])
     return Run(
@@ -172,10 +174,16 @@ def set_up(config: TrainConfig, workdir: Path, source, valid, workers: Workers |
         step=make_step(
             model, average, optimizer, config, shave, strategy, bool(tf.convert_to_tensor(compiled)), parts=count
         ),
-        validation=Validation(valid, average, threads=count) if workers.chief else None,
+        validation=Validation(valid, compiled_pass(average), threads=count) if workers.chief else None,
         comparison=Comparison(open_picture(config, valid), config.scale, model.name) if workers.chief else None,
         workers=workers,
     )
+
+
+def compiled_pass(model: keras.Model):
+    """A function of (1, h, w, c): one trace for all sizes, where XLA would compile one program per size."""
+    size = (1, None, None, model.input_shape[-1])
+    return tf.function(lambda lr: model(lr, training=False), input_signature=[tf.TensorSpec(size, tf.float32)])
 
 
 def take_steps(run: Run, batches, recorder: Recorder, interruption: Interruption) -> None:

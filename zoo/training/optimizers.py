@@ -3,7 +3,7 @@
 import math
 
 import keras
-import tensorflow as tf
+from keras import ops
 
 from zoo.errors import UsageError
 from zoo.training.config import TrainConfig, assignments
@@ -22,14 +22,14 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
 
     def __call__(self, step):
         config = self.config
-        step = tf.cast(step, tf.float32)
-        rate = tf.constant(config.learning_rate, tf.float32)
+        step = ops.cast(step, "float32")
+        rate = config.learning_rate
         if config.schedule == "cosine":
-            progress = tf.clip_by_value((step - config.warmup) / max(config.steps - config.warmup, 1), 0.0, 1.0)
-            rate *= config.final_rate + (1 - config.final_rate) * 0.5 * (1 + tf.cos(math.pi * progress))
+            progress = ops.clip((step - config.warmup) / max(config.steps - config.warmup, 1), 0.0, 1.0)
+            rate *= config.final_rate + (1 - config.final_rate) * 0.5 * (1 + ops.cos(math.pi * progress))
         elif config.schedule == "step":
-            rate *= config.decay_rate ** tf.floor(step / config.decay_every)
-        return rate * tf.minimum(1.0, (step + 1) / max(config.warmup, 1))
+            rate *= config.decay_rate ** ops.floor(step / config.decay_every)
+        return rate * ops.minimum(1.0, (step + 1) / max(config.warmup, 1))
 
     def get_config(self) -> dict:
         raise NotImplementedError("A training run saves its TrainConfig, from which the schedule is made again.")
@@ -44,7 +44,7 @@ def make_optimizer(config: TrainConfig, variables: list) -> keras.optimizers.Opt
     base, options = {
         "adam": (keras.optimizers.Adam, {}),
         "adamw": (keras.optimizers.AdamW, {"weight_decay": config.weight_decay}),
-        "soap": (SOAP, {}),
+        "soap": (SOAP, {"refresh": config.soap_refresh}),
         "sgd": (keras.optimizers.SGD, {"momentum": 0.9}),
     }[config.optimizer]
     factors = layer_factors(assignments(config.lr_multipliers, "lr_multipliers"), [v.path for v in variables])

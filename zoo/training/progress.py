@@ -1,7 +1,5 @@
-"""What a run shows and writes while it goes: a bar, lines of JSON, TensorBoard events."""
+"""What a run shows and writes while it goes: a bar, and lines of JSON."""
 
-import contextlib
-import io
 import json
 import logging
 import math
@@ -9,28 +7,26 @@ import time
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
-from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from zoo.files import whole
-from zoo.training.checkpoint import write_error
 
 LOGGER = logging.getLogger("zoo.training")
 
 
 class Recorder:
-    """Writes `log.jsonl` and TensorBoard events, and draws the bar; a context manager.
+    """Writes `log.jsonl`, draws the bar and hands everything on to `events`; a context manager.
 
     Args:
         workdir: the run's folder.
         step: the step the run starts or resumes at; lines of later steps, from before a kill, are taken out.
         steps: the step at which the run ends.
         enabled: False on every machine but the chief.
+        events: a `zoo.training.events.Events`, where the engine has them.
     """
 
-    def __init__(self, workdir: Path, step: int, steps: int, enabled: bool = True):
+    def __init__(self, workdir: Path, step: int, steps: int, enabled: bool = True, events=None):
         self.workdir, self.enabled = workdir, enabled
         self.records = read_log(workdir)
         self.columns = {"loss": "", "psnr": ""}
@@ -43,7 +39,7 @@ class Recorder:
                 unfinished.write_text(text)
         self.records = kept
         self.log = open(workdir / "log.jsonl", "a")  # noqa: SIM115 - closed by __exit__
-        self.events = tf.summary.create_file_writer(str(workdir / "tensorboard"))
+        self.events = events
         console = Console(stderr=True)
         self.bar = Progress(
             TextColumn("{task.description}"),
@@ -64,16 +60,8 @@ class Recorder:
         if self.enabled:
             self.bar.stop()
             self.log.close()
-            self.events.close()
-
-    @contextlib.contextmanager
-    def _event_file(self):
-        try:
-            with self.events.as_default():
-                yield
-        except tf.errors.OpError as error:
-            self.events = tf.summary.create_noop_writer()  # closing the other one would raise again
-            raise write_error(error, self.workdir / "tensorboard") from error
+            if self.events:
+                self.events.close()
 
     def advance(self, step: int) -> None:
         """Moves the bar."""
@@ -81,7 +69,7 @@ class Recorder:
             self.bar.update(self.task, completed=step)
 
     def record(self, step: int, **values: float) -> None:
-        """Appends one line to the log and the same values to TensorBoard."""
+        """Appends one line to the log, and the same values to the events."""
         if not self.enabled:
             return
         values = {name: value for name, value in values.items() if value is not None}
@@ -89,9 +77,8 @@ class Recorder:
         self.records.append(line)
         self.log.write(json.dumps(line) + "\n")
         self.log.flush()
-        with self._event_file():
-            for name, value in values.items():
-                _summary(name, tf.constant(value, tf.float32), "scalars", step)
+        if self.events:
+            self.events.scalars(step, values)
         if "loss" in values:
             self.columns["loss"] = f"loss {values['loss']:.5f}  {values['steps_per_second']:.1f} steps/s"
         if "psnr" in values:
@@ -102,14 +89,9 @@ class Recorder:
             LOGGER.info("step %d  %s", step, news)
 
     def picture(self, step: int, name: str, image: np.ndarray) -> None:
-        """Writes a uint8 image (H, W, 3) to TensorBoard."""
-        if not self.enabled:
-            return
-        file = io.BytesIO()
-        Image.fromarray(image).save(file, "png")
-        height, width = image.shape[:2]
-        with self._event_file():
-            _summary(name, tf.constant([str(width), str(height), file.getvalue()]), "images", step)
+        """Hands a uint8 image (H, W, 3) to the events."""
+        if self.enabled and self.events:
+            self.events.picture(step, name, image)
 
 
 class Stopwatch:
@@ -142,9 +124,3 @@ def read_log(workdir: Path) -> list[dict]:
 
 def _rounded(value: float) -> float:
     return float(f"{value:.6g}") if math.isfinite(value) else str(value)
-
-
-def _summary(name, tensor, plugin, step) -> None:
-    # tf.summary.scalar and .image need the tensorboard package only to write this same record.
-    metadata = tf.compat.v1.SummaryMetadata(plugin_data={"plugin_name": plugin})
-    tf.summary.write(name, tensor, step=step, metadata=metadata)

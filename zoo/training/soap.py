@@ -71,7 +71,7 @@ class SOAP(keras.optimizers.Optimizer):
         self.assign_sub(variable, ops.reshape(rate * update, variable.shape))
         if turns:
             # The first step has a covariance of rank one; the basis is worth refreshing from the second on.
-            due = ops.equal(ops.mod(self.iterations, self.refresh), 1)
+            due = ops.equal(ops.mod(self.iterations, self.refresh), 1 % self.refresh)
             for axis in (0, 1):
                 basis, covariance = state[f"basis_{axis}"], state[f"covariance_{axis}"]
                 self.assign(

@@ -1,6 +1,7 @@
 """Where the weights of a run come from: a preset or a file, else from scratch, as an interpolation or at random."""
 
 import dataclasses
+import itertools
 import warnings
 from pathlib import Path
 
@@ -47,26 +48,28 @@ def start_as_interpolation(model: keras.Model, scale: int, channels: int) -> Non
     network upsamples first, its last convolution reads them with 1. All other weights stay as they are, so that the
     other channels have features to offer from the first step. Where a layer is followed by tanh, the paths carry
     0.3·(x - 0.45), which tanh hardly bends, and the last layer undoes that. A network that adds to a fixed
-    interpolation starts with nothing to add.
+    interpolation starts with nothing to add; one that adds to its first maps has the paths in those alone.
 
     Args:
-        model: a chain of convolutions with one upsampler; changed in place.
+        model: a chain of convolutions with one upsampler and at most one sum; changed in place.
         scale: how many times larger its output is.
         channels: of its input and output.
     """
     *body, last = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D | Upsampler)]
-    if any(isinstance(layer, keras.layers.Add) for layer in model.layers):
+    sums = [model.layers.index(layer) for layer in model.layers if isinstance(layer, keras.layers.Add)]
+    if sums and sums[-1] > model.layers.index(last):
         last.kernel.assign(np.zeros(last.kernel.shape))
         return
     bends = any(getattr(layer, "activation", None) is keras.activations.tanh for layer in model.layers)
     gain, level = (TANH_GAIN, MEAN_LEVEL) if bends else (1.0, 0.0)
     for index, layer in enumerate(body):
-        kernel, bias = layer.kernel.numpy(), layer.bias.numpy()
+        kernel, bias = (np.array(each) for each in layer.get_weights())
         paths = _path(layer, scale) * (gain if index == 0 else 1)
         if isinstance(layer, Upsampler):
             kernel[:] = 0  # a first layer with as many maps as colours
         kernel[..., :channels] = 0
-        for channel in range(channels):
+        # What is added to the first maps, before the upsampler, has the picture from them.
+        for channel in range(0 if sums and layer is body[-1] else channels):
             kernel[..., channel, channel] = paths
         if index == 0:
             # Every feature of the first layer sees the picture around its mean level.
@@ -127,7 +130,8 @@ def initial_weights(model: keras.Model, config: TrainConfig, source, shave: int)
         copy_weights(_body_variables(trained), _body_variables(model), name)
         if not _upsamplers(model):
             return f"{name}, at another scale"
-        fit_upsampler(model, source.patches(16, config.lr_size, seed=config.seed).take(FITTED_BATCHES), shave)
+        patches = source.patches(16, config.lr_size, seed=config.seed)
+        fit_upsampler(model, itertools.islice(patches, FITTED_BATCHES), shave)
         return f"the body of {name}, the upsampler fitted to scale {config.scale}"
     if config.start == "interpolation":
         start_as_interpolation(model, config.scale, config.channels)

@@ -7,12 +7,7 @@ import tensorflow as tf
 
 from zoo.training.config import TrainConfig
 from zoo.training.cores import sizes
-
-LOSSES = {
-    "l1": lambda error: tf.abs(error),
-    "charbonnier": lambda error: tf.sqrt(tf.square(error) + 1e-6),  # epsilon 1e-3, as in LapSRN (arXiv 1710.01992)
-    "mse": lambda error: tf.square(error),
-}
+from zoo.training.losses import average_rate, mean_loss
 
 
 def make_gradient(
@@ -26,17 +21,13 @@ def make_gradient(
 
     With `parts` the batch is cut into so many, which do not wait for one another: `zoo.training.cores` says why.
     """
-    penalty = LOSSES[config.loss]
 
     @tf.function(jit_compile=jit)
     def part(weights, constants, lr, hr, share):
         with tf.GradientTape() as tape:
             tape.watch(weights)
             sr, _ = model.stateless_call(weights, constants, lr, training=True)
-            error = tf.cast(sr, tf.float32) - hr
-            if shave:
-                error = error[:, shave:-shave, shave:-shave]
-            loss = tf.reduce_mean(penalty(error)) * share
+            loss = mean_loss(config.loss, sr, hr, shave) * share
         gradients = tape.gradient(loss, weights)
         return tf.concat([*(tf.reshape(g, [-1]) for g in gradients), [loss]], axis=0)
 
@@ -106,9 +97,7 @@ def make_step(model, average, optimizer, config: TrainConfig, shave: int, strate
         with tf.control_dependencies([computed, *tf.nest.flatten(coming, expand_composites=True)]):
             waited = clock() - computed
         norm = tf.norm(tf.concat(gradients, axis=0))
-        # Early on the average looks back over a tenth of the steps only, not over all of them: the start is far away.
-        steps = tf.cast(optimizer.iterations.value, tf.float32)
-        rate = tf.maximum(1.0 - config.ema, 10.0 / (steps + 10.0))
+        rate = average_rate(config.ema, optimizer.iterations.value)
         optimizer.apply(
             [tf.reshape(gradient, shape) for gradient, shape in zip(gradients, shapes)], model.trainable_variables
         )

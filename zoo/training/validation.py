@@ -2,9 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from zoo.color import luma
 from zoo.data import imresize
@@ -12,32 +10,27 @@ from zoo.metrics import psnr
 
 
 class Validation:
-    """The pictures, degraded once, and a compiled pass of the network over each.
+    """The pictures, degraded once, and the pass of a network over each.
 
     The figure is that of `zoo.evaluate.evaluate` (protocol "y"), without degrading the pictures again each time.
 
     Args:
         source: the `zoo.data.Source` whose HR pictures are taken.
-        model: the network that is judged, with the weights it has at each call.
+        network: function of (1, h, w, c) float32 that gives the image enlarged, with the weights of the moment.
         threads: so many pictures are computed at a time.
     """
 
-    def __init__(self, source, model: keras.Model, threads: int = 1):
-        self.scale, self.threads = source.scale, threads
+    def __init__(self, source, network, threads: int = 1):
+        self.scale, self.network, self.threads = source.scale, network, threads
         self.names, self.lr_images, self.hr_images = [], [], []
         for name, _, hr in source.pictures():
             self.names.append(name)
             self.hr_images.append(hr)
             self.lr_images.append(imresize(hr / 255.0, 1 / self.scale).astype(np.float32))
-        # One trace for all sizes; XLA would compile one program per size.
-        size = (1, None, None, source.channels)
-        self.network = tf.function(
-            lambda lr: model(lr, training=False), input_signature=[tf.TensorSpec(size, tf.float32)]
-        )
 
     def sr_image(self, index: int) -> np.ndarray:
         """Returns the network's picture for one of the LR images, uint8 (scale·h, scale·w, c)."""
-        sr = self.network(self.lr_images[index][None])[0].numpy()
+        sr = np.asarray(self.network(self.lr_images[index][None]))[0]
         return np.floor(np.clip(sr, 0, 1) * 255 + 0.5).astype(np.uint8)
 
     def psnr(self) -> float:

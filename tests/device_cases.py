@@ -1,0 +1,71 @@
+"""What tests/test_training_device.py runs where there is no TensorFlow: `python device_cases.py CASE FOLDER`."""
+
+import json
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from zoo import data
+from zoo.data.on_device import patches_on_device
+from zoo.training import TrainConfig, device
+from zoo.training.snapshots import Snapshots
+
+
+def read_config(folder: Path) -> TrainConfig:
+    return TrainConfig(**json.loads((folder / "case.json").read_text()))
+
+
+def trainer(folder: Path) -> device.Trainer:
+    config, source = read_config(folder), data.by_name(str(folder / "records"), 2)
+    return device.Trainer([device.Seed(config, folder / "run", Snapshots(folder / "run"))], source, source)
+
+
+def patches(folder: Path) -> None:
+    """Batches of both scales and colours, drawn twice; and such as are neither turned nor flipped."""
+    found = {}
+    for scale, channels in ((2, 1), (3, 3)):
+        source = data.from_folder(folder / "pictures", scale, channels)
+        draw = jax.jit(patches_on_device(source, batch=16, lr_size=5))
+        plain = patches_on_device(source, batch=16, lr_size=5, augment=False)
+        key = jax.random.key(7)
+        for name, batches in (
+            ("turned", [draw(key, step) for step in range(3)]),
+            ("again", [draw(key, step) for step in range(3)]),
+            ("other", [draw(jax.random.key(8), 0)]),
+            ("plain", [plain(key, 0)]),
+        ):
+            for part, images in zip(("lr", "hr"), zip(*batches)):
+                found[f"{name}_{part}_{scale}"] = np.concatenate(images)
+    np.savez(folder / "patches.npz", **found)
+
+
+def gradient(folder: Path) -> None:
+    batch, run = np.load(folder / "batch.npz"), trainer(folder)
+    loss, gradients = run.gradient([each[0] for each in run.state["weights"]], batch["lr"], batch["hr"])
+    np.savez(folder / "gradient.npz", loss, *gradients)
+
+
+def drawn(folder: Path) -> None:
+    """Trains, and keeps the batches for the other engine."""
+    config, source = read_config(folder), data.by_name(str(folder / "records"), 2)
+    draw = jax.jit(patches_on_device(source, config.batch, config.lr_size))
+    key = jax.random.key(config.seed)
+    batches = [draw(key, step) for step in range(config.steps)]
+    np.savez(folder / "batches.npz", lr=[lr for lr, _ in batches], hr=[hr for _, hr in batches])
+    results = device.train(config, folder / "run", source, data.sample(2, split="heldout"))
+    (folder / "results.json").write_text(json.dumps(results))
+
+
+def seeds(folder: Path) -> None:
+    config, source = read_config(folder), data.by_name(str(folder / "records"), 2)
+    valid = data.sample(2, split="heldout")
+    together = device.train_seeds(config, folder / "together", [4, 5], source, valid)
+    alone = device.train_seeds(config, folder / "alone", [5], source, valid)
+    (folder / "results.json").write_text(json.dumps([*together, *alone]))
+
+
+if __name__ == "__main__":
+    assert "tensorflow" not in sys.modules
+    globals()[sys.argv[1]](Path(sys.argv[2]))

@@ -1,0 +1,303 @@
+"""The engine for accelerators: pictures, crops, optimizer and average on the device, many steps in one compiled loop.
+
+Keras on JAX (`KERAS_BACKEND=jax`), with or without TensorFlow installed. Only losses and checkpoints come back.
+"""
+
+import dataclasses
+import logging
+import math
+import platform
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+
+from zoo.complexity import receptive_field
+from zoo.data import check_disjoint
+from zoo.data.on_device import patches_on_device
+from zoo.errors import UsageError
+from zoo.machine import available_threads, processor, versions
+from zoo.training import start
+from zoo.training.comparison import Comparison
+from zoo.training.config import TrainConfig
+from zoo.training.input import open_picture, open_source
+from zoo.training.interruption import Interrupted, Interruption
+from zoo.training.losses import average_rate, mean_loss
+from zoo.training.optimizers import LearningRate, make_optimizer
+from zoo.training.progress import Recorder, Stopwatch
+from zoo.training.results import keep_best, write_results
+from zoo.training.snapshots import Snapshots
+from zoo.training.validation import Validation
+from zoo.training.workdir import claim_workdir, note_environment
+
+LOGGER = logging.getLogger("zoo.training")
+
+
+@dataclasses.dataclass(frozen=True)
+class Seed:
+    """One of the runs that share the device: its configuration, folder, checkpoints and log."""
+
+    config: TrainConfig
+    workdir: Path
+    snapshots: Snapshots
+
+
+def train(config: TrainConfig, workdir, source=None, valid=None) -> dict:
+    """Trains the network of `config` on the device, or goes on where a stopped run was; as `zoo.training.loop.train`.
+
+    Raises:
+        UsageError: as there, and where Keras does not run on JAX.
+        Interrupted: on Ctrl-C or SIGTERM, after a checkpoint.
+    """
+    return _train([Seed(config, Path(workdir), Snapshots(Path(workdir)))], source, valid)[0]
+
+
+def train_seeds(config: TrainConfig, workdir, seeds, source=None, valid=None) -> list[dict]:
+    """Trains one network from several seeds at once, as one computation mapped over them.
+
+    Args:
+        config: its own seed is not used.
+        workdir: each seed n has its run in `workdir/seed_n`.
+        seeds: different integers; memory grows with their number.
+
+    Returns:
+        The results of each, as `train` returns them.
+    """
+    if len(set(seeds)) < len(list(seeds)) or not len(list(seeds)):
+        raise UsageError(f"Expected seeds that differ. Received: {list(seeds)}")
+    folders = [Path(workdir) / f"seed_{seed}" for seed in seeds]
+    runs = [
+        Seed(dataclasses.replace(config, seed=seed), folder, Snapshots(folder)) for seed, folder in zip(seeds, folders)
+    ]
+    return _train(runs, source, valid)
+
+
+def _train(runs: list[Seed], source, valid) -> list[dict]:
+    config = runs[0].config
+    for run in runs:
+        claim_workdir(run.config, run.workdir)
+    if jax.default_backend() == "cpu":
+        LOGGER.warning("No accelerator here: engine=device runs on the processor, several times slower than tensorflow")
+    source, valid = source or open_source(config, "train"), valid or open_source(config, "valid")
+    if hasattr(source, "hashes") and hasattr(valid, "hashes"):
+        check_disjoint(source, valid)
+    return Trainer(runs, source, valid).finish()
+
+
+class Trainer:
+    """Everything that the steps work on: the state of all runs on the device, and the loop over it.
+
+    Attributes:
+        state: name → list of arrays, `weights`, `average` and `optimizer`, each with the runs as its first axis.
+        step: how many updates have been made.
+    """
+
+    def __init__(self, runs: list[Seed], source, valid):
+        config = self.config = runs[0].config
+        self.runs, self.valid = runs, valid
+        self.draw = patches_on_device(source, config.batch, config.lr_size, min_detail=config.min_detail)
+        states, steps = [], set()
+        for run in runs:
+            keras.utils.set_random_seed(run.config.seed)
+            self.model = start.build_model(run.config)
+            if config.freeze_body:
+                start.freeze_body(self.model)
+            self.shave = _shave(config, self.model)
+            self.optimizer = make_optimizer(config, self.model.trainable_variables)
+            done, state = run.snapshots.restore(self._fresh_state()) or (0, None)
+            if state:
+                LOGGER.info("Going on from the checkpoint of step %d in %s", done, run.workdir)
+            else:
+                said = start.initial_weights(self.model, run.config, _Drawn(self.draw, config), self.shave)
+                LOGGER.info("Starting from %s", said)
+                state = self._fresh_state()
+            states.append(state)
+            steps.add(done)
+        if len(steps) > 1:
+            raise UsageError(f"Expected all seeds at the same step. Received: {', '.join(map(str, sorted(steps)))}")
+        self.step = steps.pop()
+        # The optimizer's own count of steps is not part of the state: it is `step`.
+        self.counter = next(i for i, v in enumerate(self.optimizer.variables) if v is self.optimizer.iterations)
+        self.keys = jnp.stack([jax.random.key(run.config.seed) for run in runs])
+        self.state = {name: [jnp.stack(each) for each in zip(*(s[name] for s in states))] for name in states[0]}
+        self.constants = [v.value for v in self.model.non_trainable_variables]
+        self.programs = {}
+        self.infer = jax.jit(lambda weights, lr: self.model.stateless_call(weights, self.constants, lr)[0])
+
+    def _fresh_state(self) -> dict[str, list]:
+        weights = [np.asarray(v.value) for v in self.model.trainable_variables]
+        return {
+            "weights": weights,
+            "average": weights,
+            "optimizer": [np.asarray(v.value) for v in self.optimizer.variables if v is not self.optimizer.iterations],
+        }
+
+    def gradient(self, weights: list, lr, hr) -> tuple:
+        """Returns the loss of a batch and its gradient, an array for each of the weights."""
+
+        def loss_of(weights):
+            sr, _ = self.model.stateless_call(weights, self.constants, lr, training=True)
+            return mean_loss(self.config.loss, sr, hr, self.shave)
+
+        return jax.value_and_grad(loss_of)(weights)
+
+    def update(self, key, state: dict, number) -> tuple[dict, tuple]:
+        """One update of one run: (key, state before, steps done) → (state after, (loss, norm of the gradient))."""
+        config = self.config
+        loss, gradients = self.gradient(state["weights"], *self.draw(key, number))
+        norm = jnp.sqrt(sum(jnp.sum(jnp.square(gradient)) for gradient in gradients))
+        variables = list(state["optimizer"])
+        variables.insert(self.counter, jnp.asarray(number, self.optimizer.iterations.dtype))
+        weights, variables = self.optimizer.stateless_apply(variables, gradients, state["weights"])
+        del variables[self.counter]
+        rate = average_rate(config.ema, number + 1)
+        average = [mean + rate * (weight - mean) for mean, weight in zip(state["average"], weights)]
+        return {"weights": weights, "average": average, "optimizer": variables}, (loss, norm)
+
+    def advance(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
+        """Makes so many updates of all runs on the device; returns losses and gradient norms, (runs, steps) each."""
+        if steps not in self.programs:
+            self.programs[steps] = jax.jit(self._program(steps), donate_argnums=1)
+        self.state, measured = self.programs[steps](self.keys, self.state, self.step)
+        self.step += steps
+        return tuple(np.asarray(each) for each in measured)
+
+    def _program(self, steps: int):
+        """The function (keys, state, steps done) → (state, (losses, norms)) of so many updates of all runs."""
+
+        def alone(key, state, number):
+            state, measured = self.update(key[0], jax.tree.map(lambda each: each[0], state), number)
+            return jax.tree.map(lambda each: each[None], (state, measured))
+
+        # The number of a step is the same for all runs: mapped over too, both sides of every `cond` would be computed.
+        update = jax.vmap(self.update, (0, 0, None)) if len(self.runs) > 1 else alone
+
+        def program(keys, state, done):
+            numbers = done + jnp.arange(steps)
+            state, measured = jax.lax.scan(lambda state, number: update(keys, state, number), state, numbers)
+            return state, jax.tree.map(jnp.transpose, measured)
+
+        return program
+
+    def finish(self) -> list[dict]:
+        """Makes the updates that are left, with log, validations and checkpoints between, and writes the results."""
+        config = self.config
+        for run in self.runs:
+            note_environment(run.workdir, environment())
+        recorders = [Recorder(run.workdir, self.step, config.steps) for run in self.runs]
+        comparison = Comparison(open_picture(config, self.valid), config.scale, self.model.name)
+        validation = Validation(self.valid, None)
+        try:
+            for recorder in recorders:
+                recorder.__enter__()
+            with Interruption() as interruption:
+                self._take_steps(recorders, validation, interruption)
+            return [
+                write_results(run.config, run.workdir, self._with_average(index), self.valid, comparison, self.step)
+                for index, run in enumerate(self.runs)
+            ]
+        except OSError as error:
+            raise UsageError(
+                f"Expected to write into {self.runs[0].workdir}. Received: {error.strerror or error}. "
+                f"{self.runs[0].snapshots.kept()}; make room and run the same command again"
+            ) from error
+        finally:
+            for recorder in recorders:
+                recorder.__exit__()
+
+    def _take_steps(self, recorders: list[Recorder], validation: Validation, interruption: Interruption) -> None:
+        config, rate, watch = self.config, LearningRate(self.config), Stopwatch()
+        if self.step == 0:
+            self._validate(recorders, validation)
+        # Whole chunks from the start on, so that a resumed run is computed by the programs of one that was not stopped.
+        chunk = math.gcd(config.log_every, config.checkpoint_every, config.validate_every)
+        recent = []
+        while self.step < config.steps:
+            recent.append(self.advance(min(chunk, config.steps - self.step)))
+            watch.steps += recent[-1][0].shape[1]
+            last = self.step == config.steps
+            saves = self.step % config.checkpoint_every == 0 or last or interruption.asked
+            validates = self.step % config.validate_every == 0 or last
+            for recorder in recorders:
+                recorder.advance(self.step)
+            if self.step % config.log_every == 0 or saves or validates:
+                losses, norms = (np.concatenate(each, axis=1).mean(axis=1) for each in zip(*recent))
+                recent = []
+                speed = watch.read(0.0)
+                learning_rate = float(rate(self.step - 1))
+                for run, recorder, loss, norm in zip(self.runs, recorders, losses, norms):
+                    if not (np.isfinite(loss) and np.isfinite(norm)):
+                        raise UsageError(
+                            f"Expected a finite loss; at step {self.step} it is {loss} and the gradient's norm {norm}. "
+                            f"{run.snapshots.kept()}; try a smaller learning_rate, or clip_norm"
+                        )
+                    recorder.record(
+                        self.step, loss=float(loss), gradient_norm=float(norm), learning_rate=learning_rate, **speed
+                    )
+            if validates:
+                self._validate(recorders, validation)
+            if saves:
+                self._save()
+            if interruption.asked and not last:
+                raise Interrupted(
+                    f"Stopped after step {self.step}, saved in {self.runs[0].workdir}. "
+                    "The same command goes on from there."
+                )
+            if validates or saves:
+                watch.restart()
+
+    def _validate(self, recorders: list[Recorder], validation: Validation) -> None:
+        for index, (run, recorder) in enumerate(zip(self.runs, recorders)):
+            weights = [each[index] for each in self.state["average"]]
+            validation.network = lambda lr, weights=weights: self.infer(weights, lr)
+            psnr = validation.psnr()
+            recorder.record(self.step, psnr=psnr)
+            keep_best(run.workdir, self._with_average(index), self.step, psnr)
+
+    def _with_average(self, index: int) -> keras.Model:
+        """The network with the averaged weights of one run."""
+        for variable, mean in zip(self.model.trainable_variables, self.state["average"]):
+            variable.assign(mean[index])
+        return self.model
+
+    def _save(self) -> None:
+        for index, run in enumerate(self.runs):
+            state = {name: [each[index] for each in arrays] for name, arrays in self.state.items()}
+            run.snapshots.save(self.step, state)
+
+
+def environment() -> dict:
+    """Returns what, besides the configuration, decides the last bits of the weights."""
+    device = jax.devices()[0]
+    return {
+        "device": device.device_kind if device.platform != "cpu" else processor(),
+        "threads": available_threads() if device.platform == "cpu" else None,
+        **versions(("jax", "keras")),
+        "python": platform.python_version(),
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class _Drawn:
+    """The batches of the device, for what reads patches before the first step."""
+
+    draw: object
+    config: TrainConfig
+
+    def patches(self, batch: int, lr_size: int, seed: int):
+        key, step = jax.random.key(seed), 0
+        while True:
+            yield self.draw(key, step)
+            step += 1
+
+
+def _shave(config: TrainConfig, model: keras.Model) -> int:
+    shave = config.loss_shave if config.loss_shave >= 0 else config.scale * receptive_field(model)
+    if 2 * shave >= config.scale * config.lr_size:
+        raise UsageError(
+            f"Expected lr_size above {2 * shave // config.scale}, as {shave} HR pixels at each side "
+            f"are left out of the loss. Received: lr_size={config.lr_size}"
+        )
+    return shave
