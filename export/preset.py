@@ -19,9 +19,11 @@ from zoo.program import quiet_tensorflow
 quiet_tensorflow()
 
 from export import tflite_dynamic
+from export.picture_terms import TERMS, redistribution
 from export.preset_int8 import int8_loss, write_card
 from zoo import complexity, evaluate, registry
 from zoo.data import benchmark
+from zoo.data.records import INDEX, is_prepared
 from zoo.errors import UsageError, exit_on_usage_error
 from zoo.files import whole
 from zoo.published import published
@@ -29,17 +31,6 @@ from zoo.registry import PRESETS, create_model
 from zoo.training import TrainConfig
 from zoo.training.config import assignments
 from zoo.training.start import build_model
-
-# What the public training sets are and under which terms; weights trained on them carry this along.
-TERMS = {
-    "DIV2K_train_Y_subset": "181 luma crops of DIV2K training pictures; academic research",
-    "BSDS500_train": "BSDS500 train, 200 JPEGs; non-commercial research and education",
-    "BSDS500_test": "BSDS500 test, 200 JPEGs, disjoint from BSD100; non-commercial research and education",
-    "T91": "T91 (Yang et al. 2010), 90 pictures; terms not stated",
-    "photos_2k": "38 photographs (CC0, CC-BY-4.0, CC-BY-SA-4.0, Unsplash/NASA public domain)",
-    "sample": "photographs that scikit-image ships; public domain or CC0",
-    "div2k": "DIV2K train, 800 pictures; academic research",
-}
 
 
 def training_card(workdir: Path, config: TrainConfig) -> dict:
@@ -49,7 +40,7 @@ def training_card(workdir: Path, config: TrainConfig) -> dict:
     for record in log:
         if "steps_per_second" in record and record["step"] > steps:
             seconds, steps = seconds + (record["step"] - steps) / record["steps_per_second"], record["step"]
-    names = [Path(folder).name for folder in config.data.split(",")]
+    names = _pictures(config.data)
     defaults = TrainConfig()
     flags = {
         field.name: getattr(config, field.name)
@@ -59,7 +50,7 @@ def training_card(workdir: Path, config: TrainConfig) -> dict:
     # Folders by their names: where they lay on one machine is of no use on another.
     for option in ("data", "valid"):
         if option in flags:
-            flags[option] = ",".join(Path(folder).name for folder in flags[option].split(","))
+            flags[option] = ",".join(_pictures(flags[option]))
     if flags.get("weights"):
         flags["weights"] = "/".join(Path(flags["weights"]).parts[-2:])
     command = " ".join(["python train.py", *(f"--{name}={value}" for name, value in flags.items()), "--workdir=DIR"])
@@ -79,6 +70,13 @@ def training_card(workdir: Path, config: TrainConfig) -> dict:
         "valid_psnr": round(best["psnr"], 4),
         **({"started_from": earlier} if earlier else {}),
     }
+
+
+def _pictures(folders: str) -> list[str]:
+    """The names of the sets in `--data`; of prepared data, of what it was prepared from."""
+    if is_prepared(Path(folders)):
+        folders = json.loads((Path(folders) / INDEX).read_text(encoding="utf-8"))["name"]
+    return [Path(folder).name for folder in folders.split(",")]
 
 
 def _earlier(config: TrainConfig, command: str) -> dict | None:
@@ -137,6 +135,7 @@ def make_preset(workdir: Path, name: str, folders: list[Path], output: Path = PR
     # Published figures count the form the paper has, the zeros between the pixels included.
     paper = {key: value for key, value in options.items() if key != "upsampler"}
     as_published = complexity.count(create_model(config.model, config.scale, **paper))
+    training = training_card(workdir, config)
     card = {
         "name": name,
         "model": config.model,
@@ -147,7 +146,8 @@ def make_preset(workdir: Path, name: str, folders: list[Path], output: Path = PR
         "macs_720p": cost["macs"],
         "macs_720p_quoted": as_published["macs_quoted"],
         "radius": complexity.receptive_field(model),
-        "training": training_card(workdir, config),
+        **redistribution(training),
+        "training": training,
         "results": measure(model, config.scale, folders),
         "published": published(config.model, config.scale),
         "int8_loss_db": int8_loss(model, folders) if folders else None,

@@ -24,8 +24,8 @@ def _figures(result: dict | None) -> str:
 def table(cards: list[dict]) -> str:
     """One row a preset, the published row of its architecture below it, bicubic first in each scale."""
     lines = [
-        f"| network | × | parameters | GMAC at 720p | {' | '.join(SETS)} |",
-        f"|---|---|---|---|{'---|' * len(SETS)}",
+        f"| network | × | parameters | GMAC at 720p | {' | '.join(SETS)} | weights |",
+        f"|---|---|---|---|{'---|' * len(SETS)}---|",
     ]
 
     def row(*cells):
@@ -33,13 +33,14 @@ def table(cards: list[dict]) -> str:
 
     for scale in sorted({entry["scale"] for entry in cards}):
         bicubic = published("bicubic", scale)["results"]
-        row("*bicubic*", str(scale), "–", "–", *(_figures(bicubic.get(name)) for name in SETS))
+        row("*bicubic*", str(scale), "–", "–", *(_figures(bicubic.get(name)) for name in SETS), "")
         for entry in (entry for entry in cards if entry["scale"] == scale):
             cost = f"{entry['parameters']:,}", f"{entry['macs_720p'] / 1e9:.2f}"
-            row(f"**{entry['name']}**", str(scale), *cost, *(_figures(entry["results"].get(name)) for name in SETS))
+            figures = [_figures(entry["results"].get(name)) for name in SETS]
+            row(f"**{entry['name']}**", str(scale), *cost, *figures, entry["redistribution"])
             if entry["published"] and entry["channels"] == 1:
                 source = f"*published {entry['model']}* ({entry['published']['source']})"
-                row(source, "", "", "", *(_figures(entry["published"]["results"].get(name)) for name in SETS))
+                row(source, "", "", "", *(_figures(entry["published"]["results"].get(name)) for name in SETS), "")
     return "\n".join(lines)
 
 
@@ -63,11 +64,13 @@ def page(cards: list[dict]) -> str:
             f"- trained by: `{training['command']}`",
             f"- the same on DIV2K (not run here): `{training['command_on_div2k']}`",
             *(f"- data: {name}: {terms}" for name, terms in training["data"].items()),
-            f"- {_steps(training)}, {training['hours']} hours, seed {training['seed']}, on "
-            f"{environment['threads']} threads of {environment['processor']}, TensorFlow {environment['tensorflow']}, "
+            f"- may be shipped: {entry['redistribution']}",
+            *(f"- credit: {line}" for line in entry.get("credits", ())),
+            f"- {_steps(training)}, {training['hours']} hours, seed {training['seed']}, on {_machine(environment)}, "
             f"Keras {environment['keras']}; {entry['date']}",
             *(
-                f"- started from: `{earlier['command']}`, {_steps(earlier)}, {earlier['hours']} hours"
+                f"- started from: `{earlier['command']}`, {_steps(earlier)}, {earlier['hours']} hours, on "
+                f"{_machine(earlier['environment'])}"
                 for earlier in _earlier(training)
             ),
             f"- PSNR on the validation pictures: {training['valid_psnr']:.2f} dB",
@@ -84,6 +87,12 @@ def _earlier(training: dict) -> list[dict]:
     """The runs that a run goes back to, the latest first."""
     before = training.get("started_from")
     return [before, *_earlier(before)] if before else []
+
+
+def _machine(environment: dict) -> str:
+    if "device" in environment:
+        return f"one {environment['device']}, JAX {environment['jax']}"
+    return f"{environment['threads']} threads of {environment['processor']}, TensorFlow {environment['tensorflow']}"
 
 
 def _steps(training: dict) -> str:

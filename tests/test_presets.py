@@ -8,10 +8,12 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 import zoo
-from export import preset_pages, preset_tflite
+from export import picture_terms, preset_pages, preset_tflite
 from export.preset import training_card
 from zoo import registry
 from zoo.data import benchmark
+from zoo.data.names import by_name
+from zoo.data.records import write_records
 from zoo.errors import UsageError
 from zoo.evaluate import evaluate, mean
 from zoo.training import TrainConfig
@@ -107,6 +109,27 @@ def test_a_tflite_file_is_made_anew_from_the_weights(tmp_path, monkeypatch, caps
     capsys.readouterr()
     assert preset_tflite.main([name]) == 0 and capsys.readouterr().out == f"{name} is as it was\n"
     assert preset_tflite.main(["none_x3"]) == 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_card_says_whether_its_weights_may_be_shipped(name):
+    card = zoo.card(name)
+    assert picture_terms.redistribution(card["training"]).items() <= card.items()
+    # A single picture for research, however early, and the weights are for research.
+    seen = {"data": {"photos_free": "", "graphics": ""}, "started_from": {"data": {"sample": ""}}}
+    free = picture_terms.redistribution(seen)
+    assert free["redistribution"] == picture_terms.FREE
+    assert any("CC-BY-4.0" in line for line in free["credits"]) and any("scikit-image" in c for c in free["credits"])
+    seen["started_from"]["started_from"] = {"data": {"sample": "", "T91": ""}}
+    assert picture_terms.redistribution(seen) == {"redistribution": picture_terms.RESEARCH}
+
+
+def test_a_card_names_the_pictures_behind_prepared_data(tmp_path):
+    write_records(by_name("sample,graphics", 3), tmp_path / "prepared")
+    folder = run(tmp_path / "run", data=str(tmp_path / "prepared"))
+    card = training_card(folder, TrainConfig.load(folder / "config.json"))
+    assert list(card["data"]) == ["sample", "graphics"] and "--data=sample,graphics" in card["command"]
+    assert set(card["data"].values()) <= set(picture_terms.TERMS.values())
 
 
 def test_a_preset_is_small():
