@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from zoo.errors import UsageError, exit_on_usage_error
-from zoo.program import program, quiet_tensorflow
+from zoo.program import program, quiet_tensorflow, require_backend
 
 
 def read_sizes(text: str) -> list[tuple[int, int]]:
@@ -60,6 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The command `python -m export`."""
     flags = _parser().parse_args(arguments)
     quiet_tensorflow()
+    require_backend("tensorflow", "exporting files")
     sizes = read_sizes(flags.sizes)
     from absl import logging
 

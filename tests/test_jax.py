@@ -3,6 +3,7 @@
 import subprocess
 from pathlib import Path
 
+import keras
 import numpy as np
 import oracle
 import pytest
@@ -63,3 +64,50 @@ def test_every_model_and_form_on_jax_without_tensorflow(tmp_path):
         assert oracle.relative(received[case], sr_image) <= 1e-5, case
     # Control: another form of other weights is not close.
     assert oracle.relative(received["espcn_resize"], expected["espcn_subpixel"]) > 1e-2
+
+
+REWRITE = """
+import sys
+import keras
+import numpy as np
+import zoo.layers
+from zoo import rewrite
+folder = sys.argv[1]
+model = keras.models.load_model(f"{folder}/decoder.keras")
+moved = rewrite.to_lr_space(model)
+assert not any(isinstance(layer, keras.layers.Conv2DTranspose | keras.layers.UpSampling2D) for layer in moved.layers)
+moved.save(f"{folder}/moved.keras")
+images = np.load(f"{folder}/images.npy")
+np.save(f"{folder}/moved.npy", np.asarray(moved(images)))
+assert "tensorflow" not in sys.modules
+"""
+
+
+@pytest.mark.slow
+def test_a_network_is_rewritten_on_jax_without_tensorflow(tmp_path):
+    if not PYTHON.exists():
+        pytest.skip("no environment with JAX; make test-all makes it")
+    rng = np.random.default_rng(2)
+    lr_image = keras.Input((None, None, 6))
+    x = keras.layers.Conv2DTranspose(5, 4, strides=2, padding="same", activation="relu")(lr_image)
+    x = keras.layers.Conv2D(4, 3, padding="same")(keras.layers.UpSampling2D(2)(x))
+    decoder = keras.Model(lr_image, x)
+    decoder.set_weights([rng.normal(scale=0.2, size=w.shape) for w in decoder.get_weights()])
+    decoder.save(tmp_path / "decoder.keras")
+    images = rng.random((2, 7, 9, 6), dtype=np.float32)
+    np.save(tmp_path / "images.npy", images)
+    process = subprocess.run(
+        [str(PYTHON), "-c", REWRITE, str(tmp_path)],
+        env={"KERAS_BACKEND": "jax", "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert process.returncode == 0, process.stderr
+    expected = decoder(images)
+    assert oracle.relative(np.load(tmp_path / "moved.npy"), expected) <= 1e-5
+    # The file goes back to TensorFlow. Control: one that another kernel was made of would not agree.
+    back = keras.models.load_model(tmp_path / "moved.keras")
+    assert oracle.relative(back(images), expected) <= 1e-5
+    decoder.layers[1].kernel.assign(np.flip(decoder.layers[1].kernel.numpy(), axis=0))
+    assert oracle.relative(back(images), decoder(images)) > 1e-2

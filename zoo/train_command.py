@@ -13,8 +13,8 @@ from absl import app, flags
 from absl import logging as absl_logging
 
 from zoo.errors import UsageError, exit_on_usage_error
-from zoo.program import quiet_tensorflow
-from zoo.training import BACKENDS, TrainConfig, check_backend, train
+from zoo.program import quiet_tensorflow, require_backend
+from zoo.training import BACKENDS, TrainConfig, train
 from zoo.training.help import usage
 from zoo.training.interruption import Interrupted, WorkerLost, leave
 from zoo.training.recipes import RECIPES, recipe
@@ -80,7 +80,7 @@ def choose_backend(config: TrainConfig) -> None:
     if config.engine == "device" and FLAGS.strategy:
         raise UsageError(f"Expected --engine=tensorflow with --strategy. Received: --strategy={FLAGS.strategy}")
     os.environ.setdefault("KERAS_BACKEND", BACKENDS[config.engine])
-    check_backend(config.engine)
+    require_backend(BACKENDS[config.engine], f"engine={config.engine}")
     if config.engine == "device":
         return
     from zoo.training.cores import one_core_an_operation  # not at the top: --help needs no TensorFlow

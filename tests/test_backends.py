@@ -1,0 +1,35 @@
+"""Commands under a Keras backend that they cannot work with, or that is not installed: a sentence, no traceback."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (["export", "--model=fsrcnn_s_x2", "--sizes=8x9"], "Expected KERAS_BACKEND=tensorflow for exporting files"),
+        (["train", "--steps=1"], "Expected KERAS_BACKEND=tensorflow for engine=tensorflow"),
+        (["models"], "Expected jax to be installed"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_another_backend_ends_in_a_sentence(tmp_path, arguments, sentence):
+    if importlib.util.find_spec("jax") and "installed" in sentence:
+        arguments, sentence = ["train", "--steps=1"], "Expected KERAS_BACKEND=tensorflow"
+    target = [f"--workdir={tmp_path}/run"] if arguments[0] == "train" else []
+    target = [f"--output={tmp_path}/out"] if arguments[0] == "export" else target
+    process = subprocess.run(
+        [sys.executable, "-c", "import sys; from zoo.command import main; sys.exit(main())", *arguments, *target],
+        env={**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, timeout=200, cwd=tmp_path,
+    )  # fmt: skip
+    assert process.returncode == 2, process.stderr
+    assert sentence in process.stderr and "Traceback" not in process.stderr
+    assert list(tmp_path.iterdir()) == [], "a refused command leaves nothing behind"
