@@ -9,8 +9,9 @@ import re
 import sys
 from pathlib import Path
 
+from zoo.backend import require_backend
 from zoo.errors import UsageError, exit_on_usage_error
-from zoo.program import program, quiet_tensorflow, require_backend
+from zoo.program import program, quiet_tensorflow
 
 
 def read_sizes(text: str) -> list[tuple[int, int]]:

@@ -1,12 +1,9 @@
-"""What the running program is: its name in its own help, as it was typed, what it says, what Keras computes with."""
+"""What the running program is: its name in its own help, as it was typed, and what it says."""
 
 import contextlib
-import importlib.util
 import os
 import sys
 from collections.abc import Iterator
-
-from zoo.errors import UsageError
 
 
 def program(module: str) -> str:
@@ -23,29 +20,6 @@ def quiet_tensorflow(level: int = 2) -> None:
         level: from which on it is silent: 1 of notes, 2 of warnings too, 3 of errors too.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", str(level))
-
-
-def require_backend(backend: str, purpose: str) -> None:
-    """Makes sure that Keras computes with `backend`: it is chosen before Keras is imported.
-
-    Args:
-        backend: "tensorflow" or "jax".
-        purpose: what needs it, for the sentence.
-
-    Raises:
-        UsageError: if it is another one, or not installed.
-    """
-    if importlib.util.find_spec(backend) is None:
-        raise UsageError(f"Expected {backend} to be installed for {purpose}. Received: no such package")
-    received = os.environ.get("KERAS_BACKEND", backend)
-    if received == backend:
-        import keras  # not at the top, nor for another backend, which may not be installed
-
-        received = keras.config.backend()
-    if received != backend:
-        raise UsageError(
-            f"Expected KERAS_BACKEND={backend} for {purpose}, set before Keras is imported. Received: {received}"
-        )
 
 
 @contextlib.contextmanager

@@ -12,8 +12,9 @@ from pathlib import Path
 from absl import app, flags
 from absl import logging as absl_logging
 
+from zoo.backend import require_backend
 from zoo.errors import UsageError, exit_on_usage_error
-from zoo.program import quiet_tensorflow, require_backend
+from zoo.program import quiet_tensorflow
 from zoo.training import BACKENDS, TrainConfig, train
 from zoo.training.help import usage
 from zoo.training.interruption import Interrupted, WorkerLost, leave

@@ -6,7 +6,7 @@
 `train.py` is the same thing with flags.
 """
 
-from zoo.program import require_backend
+from zoo.backend import require_backend
 from zoo.training.config import TrainConfig
 
 __all__ = ["TrainConfig", "train"]
