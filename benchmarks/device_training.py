@@ -143,30 +143,20 @@ def pytorch_loader(network: str, batch: int, source, folder: Path) -> Callable[[
 LOOPS: dict[str, Callable] = {OURS: ours, GRAPH: pytorch_graph, LOADER: pytorch_loader}
 
 
-def contest(cases: list[tuple[str, int]], steps: int, rounds: int) -> list[dict]:
-    """All loops on all cases, each in a process of its own, all made ready at once and then timed in turn."""
+def contest(network: str, batch: int, steps: int, rounds: int) -> dict:
+    """All loops on one network and batch, each in a process of its own, made ready together and then timed in turn."""
     with contextlib.ExitStack() as stack:
         children = {
-            (case, name): stack.enter_context(
-                contextlib.closing(Child("benchmarks.device_training", f"{case[0]}:{case[1]}:{steps}:{name}"))
+            name: stack.enter_context(
+                contextlib.closing(Child("benchmarks.device_training", f"{network}:{batch}:{steps}:{name}"))
             )
-            for case in cases
             for name in LOOPS
         }
-        missing = {key: lacks for key, child in children.items() if (lacks := child.missing())}
-        results = []
-        for network, batch in cases:
-            ready = {
-                name: children[(network, batch), name] for name in LOOPS if ((network, batch), name) not in missing
-            }
-            jobs = {name: functools.partial(child.run, steps) for name, child in ready.items()}
-            times = paired(jobs, rounds=rounds, warmup=1, pause=0.1)
-            rows = {
-                name: {"steps_per_second": steps / row["median"], **row} for name, row in summarise(times, OURS).items()
-            }
-            results.append({"network": network, "batch": batch, "loops": rows})
-            results[-1]["missing"] = {name: text for (case, name), text in missing.items() if case == (network, batch)}
-    return results
+        missing = {name: lacks for name, child in children.items() if (lacks := child.missing())}
+        jobs = {name: functools.partial(child.run, steps) for name, child in children.items() if name not in missing}
+        times = paired(jobs, rounds=rounds, warmup=1, pause=0.1)
+    rows = {name: {"steps_per_second": steps / row["median"], **row} for name, row in summarise(times, OURS).items()}
+    return {"network": network, "batch": batch, "loops": rows, "missing": missing}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -185,9 +175,9 @@ def main(arguments: list[str] | None = None) -> None:
         [sys.executable, "-c", "import jax; print(jax.devices()[0].device_kind)"], capture_output=True, text=True
     ).stdout.strip()
     steps, rounds, batches = (1, 2, (2,)) if flags.quick else (500, 5, BATCHES)
-    written["results"] = contest(
-        [(network, batch) for network in ("espcn", "fsrcnn") for batch in batches], steps, rounds
-    )
+    written["results"] = [
+        contest(network, batch, steps, rounds) for network in ("espcn", "fsrcnn") for batch in batches
+    ]
     values = [
         (f"{each['network']}, batch {each['batch']}, {name}", row["steps_per_second"])
         for each in written["results"]
