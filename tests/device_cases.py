@@ -43,7 +43,8 @@ def patches(folder: Path) -> None:
 
 def gradient(folder: Path) -> None:
     batch, run = np.load(folder / "batch.npz"), trainer(folder)
-    loss, gradients = run.gradient([each[0] for each in run.state["weights"]], batch["lr"], batch["hr"])
+    weights, frozen = ([each[0] for each in run.state[name]] for name in ("weights", "frozen"))
+    loss, gradients = run.gradient(weights, frozen, batch["lr"], batch["hr"])
     np.savez(folder / "gradient.npz", loss, *gradients)
 
 
@@ -56,6 +57,18 @@ def drawn(folder: Path) -> None:
     np.savez(folder / "batches.npz", lr=[lr for lr, _ in batches], hr=[hr for _, hr in batches])
     results = device.train(config, folder / "run", source, data.sample(2, split="heldout"))
     (folder / "results.json").write_text(json.dumps(results))
+
+
+def frozen(folder: Path) -> None:
+    """Trains the upsampling layer only, stopped half-way as by a kill; and once without a stop."""
+    config, source = read_config(folder), data.by_name(str(folder / "records"), 2)
+    valid = data.sample(2, split="heldout")
+    device.train(config, folder / "whole", source, valid)
+    half = device.Trainer([device.Seed(config, folder / "run", Snapshots(folder / "run"))], source, valid)
+    device.claim_workdir(config, folder / "run")
+    half.advance(config.checkpoint_every)
+    half._save()
+    device.train(config, folder / "run", source, valid)
 
 
 def seeds(folder: Path) -> None:

@@ -200,6 +200,25 @@ def test_a_killed_run_and_a_stopped_one_end_with_the_same_bits(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_a_frozen_body_stays_what_it_was_through_a_stop(tmp_path, precision):
+    network = start.build_model(TINY)
+    network.set_weights([RANDOM.normal(scale=0.1, size=w.shape) for w in network.get_weights()])
+    network.save(tmp_path / "start.keras")
+    config = dataclasses.replace(
+        TINY, steps=20, weights=str(tmp_path / "start.keras"), freeze_body=True, precision=precision
+    )
+    run_case("frozen", tmp_path, config)
+    whole, again = (keras.models.load_model(tmp_path / folder / "model.keras") for folder in ("whole", "run"))
+    for layer, before in zip(whole.layers, network.layers):
+        kept = all(np.array_equal(*pair) for pair in zip(layer.get_weights(), before.get_weights()))
+        assert kept == (layer.name != "upsampler"), layer.name
+    for ours, theirs in zip(again.get_weights(), whole.get_weights()):
+        np.testing.assert_array_equal(ours, theirs)
+    assert {layer.compute_dtype for layer in whole.layers} == {"float32"}
+
+
+@pytest.mark.slow
 def test_seeds_that_share_the_device_come_to_what_each_comes_to_alone(tmp_path):
     run_case("seeds", tmp_path, dataclasses.replace(TINY, steps=40))
     first, second, alone = json.loads((tmp_path / "results.json").read_text())

@@ -223,3 +223,20 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path):
 def test_a_patch_that_the_border_fills_is_refused(tmp_path):
     with pytest.raises(UsageError, match="Expected lr_size above 10.*Received: lr_size=10"):
         run(dataclasses.replace(TINY, lr_size=10, loss_shave=-1), tmp_path)
+
+
+def test_mixed_precision_trains_float32_weights_and_leaves_a_float32_network(tmp_path):
+    config = dataclasses.replace(TINY, precision="mixed_bfloat16")
+    assert {layer.compute_dtype for layer in loop.start.build_model(config).layers} >= {"bfloat16"}
+    run(config, tmp_path / "mixed")
+    run(TINY, tmp_path / "exact")
+    model = keras.models.load_model(tmp_path / "mixed" / "model.keras")
+    assert {layer.compute_dtype for layer in model.layers} == {"float32"}
+    assert {v.dtype for v in model.variables} == {"float32"}
+    mixed, exact = (
+        np.array([line["loss"] for line in map(json.loads, (tmp_path / name / "log.jsonl").open()) if "loss" in line])
+        for name in ("mixed", "exact")
+    )
+    # bfloat16 keeps 8 bits: the losses differ, but not by much.
+    np.testing.assert_allclose(mixed, exact, rtol=0.05)
+    assert not np.array_equal(mixed, exact)

@@ -54,6 +54,11 @@ class TrainConfig:
         0, "HR pixels left out of the loss at each side; -1: all that the border of a patch can reach.", minimum=-1
     )
     optimizer: str = _option("adam", "How the weights are updated.", choices=("adam", "adamw", "soap", "sgd"))
+    precision: str = _option(
+        "float32",
+        "mixed_bfloat16: layers compute in bfloat16, weights and sums stay float32; for GPUs that have it.",
+        choices=("float32", "mixed_bfloat16"),
+    )
     soap_refresh: int = _option(
         10, "Steps between two refreshes of SOAP's eigenbasis; costly on an accelerator.", minimum=1
     )

@@ -4,6 +4,7 @@ Keras on JAX (`KERAS_BACKEND=jax`), with or without TensorFlow installed. Only l
 """
 
 import dataclasses
+import functools
 import logging
 import math
 import platform
@@ -90,7 +91,7 @@ class Trainer:
     """Everything that the steps work on: the state of all runs on the device, and the loop over it.
 
     Attributes:
-        state: name → list of arrays, `weights`, `average` and `optimizer`, each with the runs as its first axis.
+        state: name → list of arrays, `weights`, `frozen`, `average` and `optimizer`, each with the runs as first axis.
         step: how many updates have been made.
     """
 
@@ -122,23 +123,24 @@ class Trainer:
         self.counter = next(i for i, v in enumerate(self.optimizer.variables) if v is self.optimizer.iterations)
         self.keys = jnp.stack([jax.random.key(run.config.seed) for run in runs])
         self.state = {name: [jnp.stack(each) for each in zip(*(s[name] for s in states))] for name in states[0]}
-        self.constants = [v.value for v in self.model.non_trainable_variables]
         self.programs = {}
-        self.infer = jax.jit(lambda weights, lr: self.model.stateless_call(weights, self.constants, lr)[0])
+        self.judged = start.build_average(config)
+        self.infer = jax.jit(lambda weights, frozen, lr: self.judged.stateless_call(weights, frozen, lr)[0])
 
     def _fresh_state(self) -> dict[str, list]:
         weights = [np.asarray(v.value) for v in self.model.trainable_variables]
         return {
             "weights": weights,
+            "frozen": [np.asarray(v.value) for v in self.model.non_trainable_variables],
             "average": weights,
             "optimizer": [np.asarray(v.value) for v in self.optimizer.variables if v is not self.optimizer.iterations],
         }
 
-    def gradient(self, weights: list, lr, hr) -> tuple:
-        """Returns the loss of a batch and its gradient, an array for each of the weights."""
+    def gradient(self, weights: list, frozen: list, lr, hr) -> tuple:
+        """Returns the loss of a batch and its gradient, an array for each of the weights that are not frozen."""
 
         def loss_of(weights):
-            sr, _ = self.model.stateless_call(weights, self.constants, lr, training=True)
+            sr, _ = self.model.stateless_call(weights, frozen, lr, training=True)
             return mean_loss(self.config.loss, sr, hr, self.shave)
 
         return jax.value_and_grad(loss_of)(weights)
@@ -146,7 +148,7 @@ class Trainer:
     def update(self, key, state: dict, number) -> tuple[dict, tuple]:
         """One update of one run: (key, state before, steps done) → (state after, (loss, norm of the gradient))."""
         config = self.config
-        loss, gradients = self.gradient(state["weights"], *self.draw(key, number))
+        loss, gradients = self.gradient(state["weights"], state["frozen"], *self.draw(key, number))
         norm = jnp.sqrt(sum(jnp.sum(jnp.square(gradient)) for gradient in gradients))
         variables = list(state["optimizer"])
         variables.insert(self.counter, jnp.asarray(number, self.optimizer.iterations.dtype))
@@ -154,7 +156,7 @@ class Trainer:
         del variables[self.counter]
         rate = average_rate(config.ema, number + 1)
         average = [mean + rate * (weight - mean) for mean, weight in zip(state["average"], weights)]
-        return {"weights": weights, "average": average, "optimizer": variables}, (loss, norm)
+        return {**state, "weights": weights, "average": average, "optimizer": variables}, (loss, norm)
 
     def advance(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
         """Makes so many updates of all runs on the device; returns losses and gradient norms, (runs, steps) each."""
@@ -250,17 +252,21 @@ class Trainer:
 
     def _validate(self, recorders: list[Recorder], validation: Validation) -> None:
         for index, (run, recorder) in enumerate(zip(self.runs, recorders)):
-            weights = [each[index] for each in self.state["average"]]
-            validation.network = lambda lr, weights=weights: self.infer(weights, lr)
+            weights, frozen = ([each[index] for each in self.state[name]] for name in ("average", "frozen"))
+            validation.network = functools.partial(self.infer, weights, frozen)
             psnr = validation.psnr()
             recorder.record(self.step, psnr=psnr)
             keep_best(run.workdir, self._with_average(index), self.step, psnr)
 
     def _with_average(self, index: int) -> keras.Model:
         """The network with the averaged weights of one run."""
-        for variable, mean in zip(self.model.trainable_variables, self.state["average"]):
-            variable.assign(mean[index])
-        return self.model
+        for variables, name in (
+            (self.judged.trainable_variables, "average"),
+            (self.judged.non_trainable_variables, "frozen"),
+        ):
+            for variable, values in zip(variables, self.state[name]):
+                variable.assign(values[index])
+        return self.judged
 
     def _save(self) -> None:
         for index, run in enumerate(self.runs):

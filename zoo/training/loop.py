@@ -136,9 +136,7 @@ def set_up(config: TrainConfig, workdir: Path, source, valid, workers: Workers |
         model = start.build_model(config)
         if config.freeze_body:
             start.freeze_body(model)
-        average = keras.models.clone_model(model)
-        for ours, theirs in zip(average.layers, model.layers):
-            ours.trainable = theirs.trainable
+        average = start.build_average(config)
         optimizer = make_optimizer(config, model.trainable_variables)
 
     shave = config.loss_shave if config.loss_shave >= 0 else config.scale * receptive_field(model)

@@ -27,17 +27,30 @@ FORMS_OF_ONE_KERNEL = ("subpixel", "transposed", "zero_interleaved")
 
 
 def build_model(config: TrainConfig) -> keras.Model:
-    """Builds the network of `config`, its weights as the initialisers leave them.
+    """Builds the network of `config`, its weights as the initialisers leave them, its layers in `config.precision`.
 
     Unless `config.upsampler` names another form, a deconvolution at the end is computed in LR space from the start.
     """
-    options = {"channels": config.channels, **assignments(config.model_options, "model_options")}
-    if config.upsampler != "auto":
-        return create_model(config.model, config.scale, upsampler=config.upsampler, **options)
-    model = create_model(config.model, config.scale, **options)
-    if any(isinstance(layer, TransposedUpsampler | ZeroInterleavedUpsampler) for layer in model.layers):
-        model = create_model(config.model, config.scale, upsampler="subpixel", **options)
-    return model
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(config.precision if config.precision != "float32" else before)
+    try:
+        options = {"channels": config.channels, **assignments(config.model_options, "model_options")}
+        if config.upsampler != "auto":
+            return create_model(config.model, config.scale, upsampler=config.upsampler, **options)
+        model = create_model(config.model, config.scale, **options)
+        if any(isinstance(layer, TransposedUpsampler | ZeroInterleavedUpsampler) for layer in model.layers):
+            model = create_model(config.model, config.scale, upsampler="subpixel", **options)
+        return model
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def build_average(config: TrainConfig) -> keras.Model:
+    """Builds the network that holds the averaged weights: in float32, whatever the precision of the training."""
+    average = build_model(dataclasses.replace(config, precision="float32"))
+    if config.freeze_body:
+        freeze_body(average)
+    return average
 
 
 def start_as_interpolation(model: keras.Model, scale: int, channels: int) -> None:
