@@ -61,6 +61,7 @@ NOT_RUN = {
     r"python .*--strategy=multi_worker|TF_CONFIG=": "needs several machines; tests start workers",
     r"python train.py --data=DIR": "needs a prepared folder; its tests make one",
     r"python -m zoo.upscale .*--runner=DirectRunner|\. .venv-beam": "needs .venv-beam; its own tests run there",
+    r"zoo train --engine=device": "needs JAX; tests/test_training_device.py runs it in .venv-jax",
     r"make |bash .ci/run|pip install |npm ": "sets an environment up, or starts these tests",
     r"python -m benchmarks.": "measures for minutes; tests run their parts",
     r"python -m zoo.plots checkerboard": "trains eight networks; tests/test_plots.py draws them after three steps each",
@@ -118,7 +119,7 @@ def test_the_tables_of_upscaling_are_what_was_measured():
 
 
 def prepare(folder: Path) -> None:
-    """What the pages take for given: folders of pictures, and a film."""
+    """What the pages take for given: folders of pictures, a film, and somebody's TFLite file with a deconvolution."""
     import numpy as np
     from PIL import Image
 
@@ -132,6 +133,9 @@ def prepare(folder: Path) -> None:
     from benchmarks.video import write_clip
 
     write_clip(folder / "film.mp4", frames=2)
+    from tflite_cases import convert, transposed
+
+    (folder / "model.tflite").write_bytes(convert(transposed))
 
 
 RUN = [page for page in PAGES if python_of(page) or any(reason_not_to_run(each) is None for each in commands_of(page))]
