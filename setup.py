@@ -27,7 +27,10 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["zoo", "zoo.*", "export", "export.*"]),
-    package_data={"zoo": ["presets/*.json", "presets/*.weights.h5", "presets/*.tflite"]},
+    package_data={
+        "zoo": ["py.typed", "presets/*.json", "presets/*.weights.h5", "presets/*.tflite"],
+        "export": ["py.typed"],
+    },
     install_requires=[
         "tensorflow>=2.20",
         "keras>=3.14",

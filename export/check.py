@@ -13,6 +13,7 @@ from export.report import environment, summarized
 from zoo.errors import UsageError, exit_on_usage_error
 from zoo.files import write_json
 from zoo.graphs import tflite
+from zoo.program import program
 
 
 def inspect(path: str | Path, run: bool = True, seconds: float = 1.0) -> dict:
@@ -62,7 +63,7 @@ def _print(entry: dict) -> None:
 @exit_on_usage_error
 def main(arguments: list[str] | None = None) -> int:
     """The command."""
-    parser = argparse.ArgumentParser(prog="python -m export.check", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog=program("export.check"), description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="+", metavar="FILE.tflite")
     parser.add_argument("--json", type=Path, help="where to write all of it")
     parser.add_argument("--rules_only", action="store_true", help="run nothing; the rules need no driver")

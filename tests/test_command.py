@@ -1,14 +1,19 @@
 """The `zoo` command: every word leads to the same code as its `python -m` form."""
 
 import dataclasses
+import json
 import os
 import re
 import subprocess
 import sys
+from importlib import metadata
 
+import numpy as np
 import pytest
 
+import zoo
 from zoo import command, registry
+from zoo.errors import UsageError
 from zoo.program import program, quiet_tensorflow
 from zoo.training import TrainConfig, help
 
@@ -23,16 +28,81 @@ def test_an_unknown_word_is_one_sentence(capsys):
     assert command.main(["enhance"]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: Expected one of train, evaluate") and error.count("\n") == 1
+    assert command.main(["upsacle"]) == 2
+    assert capsys.readouterr().err.endswith("Received: 'upsacle'; did you mean 'upscale'?\n")
 
 
 def test_presets_lists_all(capsys):
     assert command.main(["presets"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    heading, *lines = capsys.readouterr().out.split("\n\n")[0].splitlines()
+    assert heading.split()[:5] == ["preset", "scale", "input", "parameters", "GMAC"]
     assert [line.split()[0] for line in lines] == registry.list_presets()
+    for line, name in zip(lines, registry.list_presets()):
+        card = registry.card(name)
+        assert line.endswith(card["redistribution"]) and f"{card['macs_720p'] / 1e9:.2f}" in line
+        assert line.split()[1:3] == [f"×{card['scale']}", "RGB" if card["channels"] == 3 else "Y"]
+
+
+def test_presets_by_a_pattern_as_json(capsys):
+    assert command.main(["presets", "fsrcnn_s*", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [row["preset"] for row in found] == ["fsrcnn_s_x2", "fsrcnn_s_x3", "fsrcnn_s_x4"]
+    assert found[0]["psnr"] == {n: r["psnr"] for n, r in registry.card("fsrcnn_s_x2")["results"].items()}
+    assert command.main(["presets", "fsrcn_x3"]) == 2
+    assert capsys.readouterr().err == (
+        "error: Expected a pattern that matches presets. Received: 'fsrcn_x3', which matches none; "
+        "did you mean 'fsrcnn_x3'?\n"
+    )
+
+
+def test_the_version_is_the_packages(capsys):
+    assert command.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"zoo {zoo.__version__}\n"
+
+
+def test_engines_says_what_is_installed_and_chosen(capsys):
+    from zoo.engines import open_engine
+
+    assert command.main(["engines", "espcn_x2"]) == 0
+    shown = capsys.readouterr().out
+    assert f"{metadata.version('ai-edge-litert')} " in shown and "espcn_x3" not in shown
+    chosen = type(open_engine("espcn_x2")).__name__.removesuffix("Engine")
+    assert re.search(rf"^  espcn_x2 +{chosen}$", shown, re.M)
+
+
+def test_a_reader_that_has_enough_is_no_error():
+    line = f"{sys.executable} -m zoo.command presets --json | head -n 1"
+    process = subprocess.run(["bash", "-c", f"set -o pipefail; {line}"], capture_output=True, text=True, timeout=60)
+    assert (process.stdout, process.stderr) == ("[\n", "") and process.returncode in (0, 141)
+
+
+@pytest.mark.parametrize(
+    ("call", "near"),
+    [
+        (lambda: zoo.load("fsrcn_x3"), "fsrcnn_x3"),
+        (lambda: zoo.create_model("ESPCN", scale=3), "espcn"),
+        (lambda: zoo.create_model("espcn", scale=3, chanels=3), "channels"),
+        (lambda: zoo.create_model("espcn", scale=3, upsampler="sub_pixel"), "subpixel"),
+        (lambda: zoo.engines.open_engine("espcnx3"), "espcn_x3"),
+        (lambda: TrainConfig(optimizer="adamW2"), "adamw"),
+        (lambda: zoo.data.from_folder(".", 3, split="trian"), "train"),
+        (lambda: zoo.data.imresize(np.zeros((4, 4)), 2, border="mirrored"), "mirror"),
+    ],
+    ids=["preset", "model", "option", "form", "engine", "config", "split", "border"],
+)
+def test_a_name_nearly_right_is_answered_with_the_right_one(call, near):
+    with pytest.raises(UsageError) as error:
+        call()
+    assert str(error.value).endswith(f"; did you mean {near!r}?")
+
+
+def test_a_name_far_from_all_is_answered_with_none():
+    with pytest.raises(UsageError, match=r"Received: 'unet'$"):
+        zoo.create_model("unet", scale=3)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("word", [word for word in command.WORDS if word != "presets"])
+@pytest.mark.parametrize("word", command.WORDS)
 def test_every_word_explains_its_flags_by_the_name_that_was_typed(word):
     process = subprocess.run(
         [sys.executable, "-m", "zoo.command", word, "--help"], capture_output=True, text=True, timeout=120
@@ -63,8 +133,6 @@ def test_a_module_run_by_itself_is_called_by_its_own_name(monkeypatch):
 
 
 def test_the_installed_command_is_this_one():
-    from importlib import metadata
-
     (entry,) = metadata.entry_points(group="console_scripts", name="zoo")
     assert entry.load() is command.main
 

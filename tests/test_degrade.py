@@ -112,7 +112,7 @@ def test_the_public_files_to_the_last_bit(reference_data, test_set, borders):
     [
         (np.zeros((4, 4)), {"scale": 0}, "scale=0"),
         (np.zeros((4, 4)), {"scale": float("nan")}, "scale=nan"),
-        (np.zeros((4, 4)), {"scale": 2, "border": "wrap"}, "border='wrap'"),
+        (np.zeros((4, 4)), {"scale": 2, "border": "wrap"}, "'wrap'"),
         (np.zeros((4, 4), np.int32), {"scale": 2}, "int32"),
         (np.zeros((1, 4, 4, 3)), {"scale": 2}, r"shape=\(1, 4, 4, 3\)"),
         (np.zeros((0, 4)), {"scale": 2}, r"shape=\(0, 4\)"),

@@ -1,8 +1,12 @@
 """PSNR and SSIM against their definitions, and the published figures of bicubic."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
+from zoo import metrics
 from zoo.color import luma
 from zoo.data import benchmark, crop_to_multiple, imresize
 from zoo.metrics import psnr, ssim
@@ -100,3 +104,86 @@ def test_published_bicubic_of_set5(reference_data, scale, decibels, similarity):
         rows.append((psnr(hr, sr, scale), ssim(hr, sr, scale)))
     means = np.mean(rows, axis=0)
     assert abs(means[0] - decibels) < 0.005 and abs(means[1] - similarity) < 0.0001
+
+
+def batch(channels, seed=1):
+    rng = np.random.default_rng(seed)
+    hr = rng.integers(0, 256, (2, 27, 34, channels)) / 255
+    return hr, np.clip(hr + rng.normal(0, 0.08, hr.shape), -0.1, 1.1)
+
+
+def figure(metric, hr, sr):
+    metric.update_state(hr, sr)
+    return float(metric.result())
+
+
+@pytest.mark.parametrize("shave", [0, 3])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("metric", "function"), [("PSNR", psnr), ("SSIM", ssim)])
+def test_the_keras_metrics_are_the_functions_on_rounded_luma(metric, function, channels, shave):
+    hr, sr = batch(channels)
+    pairs = [[luma(np.floor(each.clip(0, 1) * 255 + 0.5).astype(np.uint8)) for each in pair] for pair in zip(hr, sr)]
+    expected = np.mean([function(*pair, shave=shave) for pair in pairs])
+    made = getattr(metrics, metric)
+    assert figure(made(shave=shave, dtype="float64"), hr, sr) == pytest.approx(expected, abs=1e-9)
+    assert figure(made(shave=shave), hr.astype(np.float32), sr.astype(np.float32)) == pytest.approx(expected, abs=2e-3)
+    # Control: another border, and the channels in another order, are other figures.
+    assert abs(figure(made(shave=shave + 4, dtype="float64"), hr, sr) - expected) > 1e-5
+    if channels == 3:
+        assert abs(figure(made(shave=shave, dtype="float64"), hr[..., ::-1], sr[..., ::-1]) - expected) > 1e-5
+
+
+def test_a_model_compiled_with_the_metrics_fits_saves_and_loads(tmp_path):
+    import keras
+
+    import zoo
+
+    hr, _ = batch(1)
+    lr_image, hr = np.float32(hr[:, :13, :15]), np.float32(hr[:, :26, :30])
+    model = zoo.create_model("espcn", scale=2)
+    model.compile("adam", "mse", metrics=[metrics.PSNR(shave=2), metrics.SSIM(shave=2)])
+    history = model.fit(lr_image, hr, verbose=0).history
+    assert history["psnr"][0] > 0 and -1 <= history["ssim"][0] <= 1
+    before = model.evaluate(lr_image, hr, verbose=0, return_dict=True)
+    model.save(tmp_path / "model.keras")
+    after = keras.models.load_model(tmp_path / "model.keras")
+    assert after.evaluate(lr_image, hr, verbose=0, return_dict=True) == pytest.approx(before)
+    expected = np.mean(
+        [
+            psnr(*(np.floor(np.clip(each[..., 0], 0, 1) * 255 + 0.5).astype(np.uint8) for each in pair), shave=2)
+            for pair in zip(hr, model.predict(lr_image, verbose=0))
+        ]
+    )
+    assert before["psnr"] == pytest.approx(expected, abs=2e-3)
+
+
+def test_equal_pictures_do_not_drown_the_mean_and_another_range_shows():
+    hr, sr = batch(1)
+    both = np.concatenate([hr[:1], sr[1:].clip(0, 1)])
+    alone = figure(metrics.PSNR(dtype="float64"), hr[1:], sr[1:])
+    assert figure(metrics.PSNR(dtype="float64"), hr, both) == pytest.approx((100 + alone) / 2)
+    assert np.isnan(figure(metrics.PSNR(), hr * 255, sr * 255))
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: psnr(HR * 1.0, SR * 1.0), "Expected hr as uint8 in 0 to 255 or floating point in [0, 1]"),
+        (lambda: psnr(HR / 255, SR), "Expected hr and sr both uint8 or both floating point. Received: float64 and"),
+        (lambda: metrics.PSNR().update_state(HR[None, ..., None], SR[None, ..., None]), "Expected y_true as floating"),
+        (lambda: metrics.PSNR().update_state(HR / 255, SR / 255), "Expected y_true (N, h, w, 1) or (N, h, w, 3)"),
+        (lambda: metrics.SSIM(shave=-1), "Expected shave to be an integer of at least 0. Received: shave=-1"),
+    ],
+    ids=["0-255", "mixed", "uint8", "no batch", "shave"],
+)
+def test_a_wrong_picture_is_one_sentence(call, sentence):
+    with pytest.raises(ValueError) as error:
+        call()
+    assert str(error.value).startswith(sentence)
+
+
+def test_the_functions_need_no_keras():
+    code = "import sys, zoo; zoo.metrics.psnr; dir(zoo.metrics); sys.exit('keras' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+    control = "import sys, zoo; zoo.metrics.PSNR; sys.exit('keras' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", control], timeout=120, capture_output=True).returncode == 1

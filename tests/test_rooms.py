@@ -24,7 +24,7 @@ COLUMNS = [
     {"evaluate"},
     {"training", "upscale", "plots"},
     {"export"},
-    {"train", "train_command", "command", "benchmarks", "web", "docs"},
+    {"train", "train_command", "presets_command", "command", "benchmarks", "web", "docs"},
 ]
 BESIDE = {("metrics", "color")}
 PLACE = {room: column for column, rooms in enumerate(COLUMNS) for room in rooms}
@@ -61,7 +61,7 @@ def imported_rooms(source: str) -> set[str]:
 
 
 def points_right(room: str, target: str) -> bool:
-    if {room, target} <= {"train", "train_command", "command"}:
+    if {room, target} <= {"train", "train_command", "presets_command", "command"}:
         return False
     return target != room and PLACE[target] >= PLACE[room] and (room, target) not in BESIDE
 

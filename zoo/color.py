@@ -2,6 +2,13 @@
 
 import numpy as np
 
+__all__ = ["check_range", "luma", "rgb_to_y", "rgb_to_ycbcr", "ycbcr_to_rgb"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 # ITU-R BT.601 in 8-bit studio range: Y in [16, 235], Cb and Cr in [16, 240], for R, G, B in [0, 1]. These are the
 # constants of MATLAB's rgb2ycbcr; white gives exactly 235 and black exactly 16.
 _YCBCR = np.array([[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112.0, -93.786, -18.214]])

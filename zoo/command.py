@@ -1,12 +1,13 @@
 """The `zoo` command: one word in front of what the `python -m` forms do.
 
-zoo train | evaluate | upscale | rewrite | export | prepare | plots | presets | models
+zoo train | evaluate | upscale | rewrite | export | check | prepare | plots | presets | models | engines
 """
 
 import importlib
 import sys
 
-from zoo.errors import UsageError, exit_on_usage_error
+import zoo
+from zoo.errors import UsageError, did_you_mean, exit_on_usage_error
 from zoo.program import quiet, quiet_tensorflow
 
 # Word → module whose `main(arguments)` does it, and a line of help. Resolved when used: `zoo upscale` starts at once.
@@ -16,27 +17,18 @@ WORDS = {
     "upscale": ("zoo.upscale.__main__", "make pictures larger"),
     "rewrite": ("zoo.rewrite.__main__", "move a Keras network's upsampling into LR space"),
     "export": ("export.__main__", "SavedModel, TFLite and ONNX files, checked"),
+    "check": ("export.check", "what a GPU delegate makes of anybody's TFLite file"),
     "prepare": ("zoo.data.prepare", "prepare pictures once, for many workers to train on"),
     "plots": ("zoo.plots.__main__", "pictures of kernels, checkerboards, cost and error"),
-    "presets": (None, "list the trained networks"),
+    "presets": ("zoo.presets_command", "list the trained networks"),
     "models": ("zoo.complexity.__main__", "list the architectures and what they cost"),
+    "engines": ("zoo.engines.__main__", "list what computes a network here, and which of them a preset gets"),
 }
 
 
 def usage() -> str:
     lines = [f"  zoo {word:<10}{text}" for word, (_, text) in WORDS.items()]
-    return "\n".join(["usage: zoo WORD [flags]; zoo WORD --help explains the flags", "", *lines])
-
-
-def print_presets() -> None:
-    """One line a preset: its name, scale, parameters and PSNR on Set5."""
-    from zoo.registry import card, list_presets
-
-    for name in list_presets():
-        entry = card(name)
-        result = entry["results"].get("Set5")
-        figure = f"Set5 {result['psnr']:.2f} dB" if result else ""
-        print(f"{name:<20} ×{entry['scale']}  {entry['parameters']:>7,} parameters  {figure}")
+    return "\n".join(["usage: zoo WORD [flags]; zoo WORD --help explains the flags; zoo --version", "", *lines])
 
 
 @exit_on_usage_error
@@ -45,12 +37,12 @@ def main(arguments: list[str] | None = None) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage())
         return 0
+    if arguments[0] == "--version":
+        print(f"zoo {zoo.__version__}")
+        return 0
     word, *rest = arguments
     if word not in WORDS:
-        raise UsageError(f"Expected one of {', '.join(WORDS)}. Received: {word!r}")
-    if word == "presets":
-        print_presets()
-        return 0
+        raise UsageError(f"Expected one of {', '.join(WORDS)}. Received: {word!r}{did_you_mean(word, WORDS)}")
     if sys.argv[1:] == arguments:
         sys.argv[0] = f"zoo {word}"  # what its --help calls it
     quiet_tensorflow()

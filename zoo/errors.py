@@ -1,14 +1,67 @@
 """The one-sentence error: what was expected and what was received, exit code 2, no traceback."""
 
+import difflib
 import functools
+import numbers
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 KERAS_BACKENDS = ("tensorflow", "jax", "torch", "openvino")
 
 
 class UsageError(ValueError):
     """A wrong flag, file, shape or name, explained in one sentence for the person who typed it."""
+
+
+def one_of(kind: str, value, valid: Iterable):
+    """`value`, if it is one of `valid`.
+
+    Args:
+        kind: what the value is, for the sentence: "Expected {kind} to be one of …".
+
+    Raises:
+        UsageError: it is not; the valid ones are listed, and the nearest is named where there is a near one.
+
+    Example:
+        >>> one_of("the upsampler", "subpixl", ["transposed", "subpixel"])
+        Traceback (most recent call last):
+        zoo.errors.UsageError: Expected the upsampler to be one of transposed, subpixel. Received: 'subpixl'; did you \
+mean 'subpixel'?
+    """
+    valid = list(valid)
+    if value in valid:
+        return value
+    names = ", ".join(map(str, valid)) or "(none)"
+    raise UsageError(f"Expected {kind} to be one of {names}. Received: {value!r}{did_you_mean(value, valid)}")
+
+
+def did_you_mean(value, valid: Iterable) -> str:
+    """The end of a sentence that received a wrong name: "; did you mean 'fsrcnn_x3'?", or nothing.
+
+    Example:
+        >>> did_you_mean("FSRCN_x3", ["espcn_x3", "fsrcnn_x3"]), did_you_mean("unet", ["espcn_x3", "fsrcnn_x3"])
+        ("; did you mean 'fsrcnn_x3'?", '')
+    """
+    names = {str(each).lower(): each for each in valid}
+    near = difflib.get_close_matches(str(value).lower(), names, n=1, cutoff=0.7)
+    return f"; did you mean {names[near[0]]!r}?" if near else ""
+
+
+def whole_number(name: str, value, least: int) -> int:
+    """`value` as an int, NumPy's integers too.
+
+    Raises:
+        UsageError: it is no integer, or below `least`.
+
+    Example:
+        >>> whole_number("m", -1, 0)
+        Traceback (most recent call last):
+        zoo.errors.UsageError: Expected m to be an integer of at least 0. Received: m=-1
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
+        raise UsageError(f"Expected {name} to be an integer of at least {least}. Received: {name}={value!r}")
+    return int(value)
 
 
 def exit_on_usage_error(command: Callable[..., int | None]) -> Callable[..., int]:
@@ -20,7 +73,9 @@ def exit_on_usage_error(command: Callable[..., int | None]) -> Callable[..., int
     @functools.wraps(command)
     def run(*args, **kwargs) -> int:
         try:
-            return command(*args, **kwargs) or 0
+            code = command(*args, **kwargs) or 0
+            sys.stdout.flush()
+            return code
         except UsageError as error:
             sentence = str(error)
         except ModuleNotFoundError as error:
@@ -30,6 +85,10 @@ def exit_on_usage_error(command: Callable[..., int | None]) -> Callable[..., int
                 f"Expected {error.name} to be installed, which Keras is told to compute with (KERAS_BACKEND or "
                 "~/.keras/keras.json). Received: no such package"
             )
+        except BrokenPipeError:
+            # Whoever read what is printed has had enough, as `head` has; Python would complain once more at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 141  # what a shell reports for it
         except OSError as error:
             # The disk is full, the target is read-only, the file is not there: the system's own words and the path.
             sentence = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)

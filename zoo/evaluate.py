@@ -16,10 +16,16 @@ from zoo import color, metrics
 from zoo.data import benchmark, crop_to_multiple, imresize
 from zoo.engines.engine import Engine
 from zoo.engines.keras import KerasEngine
-from zoo.errors import UsageError, exit_on_usage_error
+from zoo.errors import UsageError, exit_on_usage_error, one_of
 from zoo.files import write_json
 from zoo.program import program
 from zoo.registry import open_model
+
+__all__ = ["PROTOCOLS", "Protocol", "Row", "compared", "evaluate", "mean", "open_network", "tables"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
 
 
 @dataclass(frozen=True)
@@ -112,9 +118,7 @@ def compared(model, picture: np.ndarray, scale: int, protocol: str = "y") -> tup
 
 
 def _settings(protocol: str) -> Protocol:
-    if protocol not in PROTOCOLS:
-        raise UsageError(f"Expected protocol to be one of {', '.join(PROTOCOLS)}. Received: {protocol!r}")
-    return PROTOCOLS[protocol]
+    return PROTOCOLS[one_of("protocol", protocol, PROTOCOLS)]
 
 
 def mean(rows: list[Row]) -> Row:

@@ -1,13 +1,15 @@
 """Models and presets by name. Importing this module imports neither Keras nor TensorFlow."""
 
+import fnmatch
 import hashlib
 import importlib
 import inspect
 import json
+import numbers
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import UsageError
+from zoo.errors import UsageError, one_of
 
 if TYPE_CHECKING:
     import keras
@@ -30,12 +32,6 @@ def list_models() -> list[str]:
     return sorted(MODELS)
 
 
-def _choice(kind: str, name: str, valid) -> str:
-    if name not in valid:
-        raise UsageError(f"Expected {kind} to be one of {', '.join(valid) or '(none)'}. Received: {name!r}")
-    return name
-
-
 def create_model(name: str, /, scale: int, **options) -> "keras.Model":
     """A new, untrained model.
 
@@ -48,17 +44,31 @@ def create_model(name: str, /, scale: int, **options) -> "keras.Model":
     Raises:
         UsageError: an unknown name or option, with the valid ones listed, or a value that the model refuses.
     """
-    module, _ = MODELS[_choice("the model", name, list_models())]
+    module, _ = MODELS[one_of("the model", name, list_models())]
     build = getattr(importlib.import_module(module), name)
     valid = list(inspect.signature(build).parameters)
     for option in options:
-        _choice(f"the option of {name}", option, valid)
-    return build(scale, **options)
+        one_of(f"the option of {name}", option, valid)
+    # NumPy's integers become Python's, which can be saved.
+    plain = {key: int(value) if _is_integer(value) else value for key, value in options.items()}
+    return build(scale, **plain)
 
 
-def list_presets() -> list[str]:
-    """The names of the trained networks that `load` takes, sorted."""
-    return sorted(path.stem for path in PRESETS.glob("*.json"))
+def _is_integer(value: object) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def list_presets(pattern: str = "*") -> list[str]:
+    """The names of the trained networks that `load` takes, sorted.
+
+    Args:
+        pattern: as a shell's, of the names that are wanted.
+
+    Example:
+        >>> list_presets("srcnn*")
+        ['srcnn_x2', 'srcnn_x3', 'srcnn_x4']
+    """
+    return sorted(path.stem for path in PRESETS.glob("*.json") if fnmatch.fnmatchcase(path.stem, pattern))
 
 
 def card(name: str) -> dict[str, Any]:
@@ -67,7 +77,7 @@ def card(name: str) -> dict[str, Any]:
     Raises:
         UsageError: an unknown name, with the valid ones listed.
     """
-    _choice("the preset", name, list_presets())
+    one_of("the preset", name, list_presets())
     return json.loads((PRESETS / f"{name}.json").read_text(encoding="utf-8"))
 
 
@@ -103,7 +113,7 @@ def load(name: str, upsampler: str | None = None) -> "keras.Model":
     trained = options.get("upsampler")
     exact = ("transposed", "zero_interleaved", "subpixel")
     if upsampler is not None:
-        _choice("upsampler", upsampler, exact if trained in exact else ["None: this preset's upsampling is fixed"])
+        one_of("upsampler", upsampler, exact if trained in exact else ["None: this preset's upsampling is fixed"])
     model = create_model(description["model"], description["scale"], name=name, **options)
     model.load_weights(path)
     if trained in exact and (upsampler or "subpixel") != trained:
@@ -124,7 +134,7 @@ def open_model(name_or_file: str) -> "keras.Model":
     """
     path = Path(name_or_file)
     if path.suffix != ".keras":
-        _choice("the model", name_or_file, [*list_presets(), "a .keras file"])
+        one_of("the model", name_or_file, [*list_presets(), "a .keras file"])
         return load(name_or_file)
     if not path.is_file():
         raise UsageError(f"Expected a .keras file. Received: {name_or_file!r}, which is not there")

@@ -13,6 +13,13 @@ from zoo.errors import UsageError
 from zoo.reach import keras_model
 from zoo.reach.spans import Span
 
+__all__ = ["count", "receptive_field", "summary"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 # Divisible by 2⁴·3², so that the sizes of strided maps keep their exact ratio to the input's.
 _LENGTH = 144
 

@@ -4,6 +4,17 @@ The names resolve on first use, so that `zoo.data.imresize` works without Tensor
 """
 
 import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # for editors and type checkers, which do not run `__getattr__`
+    from zoo.data.benchmarks import benchmark
+    from zoo.data.degrade import crop_to_multiple, imresize
+    from zoo.data.drawing import graphics
+    from zoo.data.folders import from_folder
+    from zoo.data.names import by_name
+    from zoo.data.samples import sample
+    from zoo.data.sources import Source, check_disjoint
+    from zoo.data.tfds_div2k import div2k
 
 _HOME = {
     "imresize": "degrade",
@@ -17,7 +28,18 @@ _HOME = {
     "by_name": "names",
     "div2k": "tfds_div2k",
 }
-__all__ = sorted(_HOME)
+__all__ = [
+    "Source",
+    "benchmark",
+    "by_name",
+    "check_disjoint",
+    "crop_to_multiple",
+    "div2k",
+    "from_folder",
+    "graphics",
+    "imresize",
+    "sample",
+]
 
 
 def __getattr__(name: str):
@@ -27,4 +49,4 @@ def __getattr__(name: str):
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted(__all__)

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from zoo.errors import one_of
+
 _BORDERS = ("mirror", "replicate")
 
 
@@ -37,8 +39,7 @@ def imresize(image: np.ndarray, scale: float, border: str = "mirror") -> np.ndar
         raise ValueError(f"Expected a picture (h, w) or (h, w, c) that is not empty. Received: shape={image.shape}")
     if image.dtype not in (np.uint8, np.uint16) and not np.issubdtype(image.dtype, np.floating):
         raise ValueError(f"Expected uint8, uint16 or floating point. Received: dtype {image.dtype}")
-    if border not in _BORDERS:
-        raise ValueError(f"Expected border to be one of {', '.join(_BORDERS)}. Received: border={border!r}")
+    one_of("border", border, _BORDERS)
     if not (scale > 0 and math.isfinite(scale)):
         raise ValueError(f"Expected scale above 0. Received: scale={scale!r}")
     resized = image

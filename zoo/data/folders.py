@@ -4,7 +4,7 @@ from pathlib import Path
 
 from zoo.data.decode import PictureError, existing_folder, picture_files, pixel_count, read_picture
 from zoo.data.sources import Picture, Source
-from zoo.errors import UsageError
+from zoo.errors import UsageError, one_of
 
 SPLITS = {"train": "train", "valid": "valid", "validation": "valid"}
 
@@ -29,8 +29,7 @@ def from_folder(path, scale: int, channels: int = 1, split: str = "train") -> So
     Raises:
         UsageError: on a folder that is not there or has no pictures.
     """
-    if split not in SPLITS:
-        raise UsageError(f"Expected split to be one of {', '.join(SPLITS)}. Received: split={split!r}")
+    one_of("split", split, SPLITS)
     pictures, pixels, skipped = [], 0, []
     folders = [folder for folder in str(path).split(",") if folder.strip()] or [str(path)]
     for folder in folders:

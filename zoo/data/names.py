@@ -7,7 +7,7 @@ from zoo.data.folders import SPLITS, from_folder
 from zoo.data.records import RecordsOnDisk, is_prepared
 from zoo.data.samples import sample
 from zoo.data.sources import Source, join
-from zoo.errors import UsageError
+from zoo.errors import one_of
 
 
 def by_name(name: str, scale: int, channels: int = 1, split: str = "train", manual_dir=None) -> Source:
@@ -24,8 +24,7 @@ def by_name(name: str, scale: int, channels: int = 1, split: str = "train", manu
     Raises:
         UsageError: where there are no such pictures.
     """
-    if split not in SPLITS:
-        raise UsageError(f"Expected split to be one of {', '.join(SPLITS)}. Received: split={split!r}")
+    one_of("split", split, SPLITS)
     if is_prepared(Path(name).expanduser()):
         return RecordsOnDisk(Path(name).expanduser(), scale, channels)
     made = [part for part in name.split(",") if part in ("sample", "graphics")]

@@ -1,7 +1,7 @@
 """Real photographs without a download: those that come with scikit-image, public domain or CC0."""
 
 from zoo.data.sources import Picture, Source
-from zoo.errors import UsageError
+from zoo.errors import one_of
 
 # Terms as scikit-image states them: NASA, public domain (astronaut); SpaceX, public domain (rocket); Brooklyn Museum,
 # no known restrictions (coins); CC0 (the others). Astronaut is held out: it has skin, hair, cloth and fine print.
@@ -23,8 +23,7 @@ def sample(scale: int, channels: int = 1, split: str = "train") -> Source:
     Raises:
         UsageError: on another split, scale or number of channels.
     """
-    if split not in _SPLITS:
-        raise UsageError(f"Expected split to be one of {', '.join(_SPLITS)}. Received: split={split!r}")
+    one_of("split", split, _SPLITS)
     pictures = [Picture(name, f"skimage.data.{name}", _reader(name)) for name in _SPLITS[split]]
     return Source(f"sample/{split}", scale, channels, pictures, pixels=len(pictures) * _MOST_PIXELS)
 

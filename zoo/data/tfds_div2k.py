@@ -9,7 +9,7 @@ import numpy as np
 
 from zoo.data.folders import SPLITS
 from zoo.data.sources import Picture, Source, check_form
-from zoo.errors import UsageError
+from zoo.errors import UsageError, one_of
 
 _SCALES = (2, 3, 4, 8)
 _HOST = "https://data.vision.ee.ethz.ch/cvl/DIV2K/"
@@ -39,10 +39,8 @@ def div2k(scale: int, split: str = "train", channels: int = 1, data_dir=None, ma
         Agustsson, Timofte: NTIRE 2017 Challenge on Single Image Super-Resolution (CVPR Workshops 2017);
         https://www.tensorflow.org/datasets/catalog/div2k. Terms: academic research only.
     """
-    if scale not in _SCALES:
-        raise UsageError(f"Expected scale to be one of {', '.join(map(str, _SCALES))}. Received: scale={scale!r}")
-    if split not in SPLITS:
-        raise UsageError(f"Expected split to be one of {', '.join(SPLITS)}. Received: split={split!r}")
+    one_of("scale", scale, _SCALES)
+    one_of("split", split, SPLITS)
     check_form(scale, channels)
     import tensorflow_datasets as tfds
 

@@ -15,6 +15,10 @@ _HOME = {"Chain": "chain", "Engine": "engine", "Model": "opening", "open_engine"
 __all__ = ["Chain", "Engine", "Model", "open_engine"]
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 def __getattr__(name: str):
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

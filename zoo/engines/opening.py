@@ -15,7 +15,7 @@ from zoo.engines.keras import KerasEngine, to_tflite
 from zoo.engines.ncnn import NcnnEngine
 from zoo.engines.openvino import OpenVINOEngine
 from zoo.engines.tflite import TFLiteEngine
-from zoo.errors import UsageError
+from zoo.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     import keras
@@ -55,8 +55,11 @@ def open_engine(model: Model, threads: int | None = None, *, radius: int | None 
             raise UsageError(f"Expected a .tflite file. Received: {name!r}, which is not there")
         return fastest(Path(model).read_bytes(), Path(model).name, threads, radius)
     if name not in registry.list_presets():
-        valid = ", ".join(registry.list_presets()) or "(none)"
-        raise UsageError(f"Expected a preset ({valid}), a .tflite or a .keras file. Received: {name!r}")
+        presets = registry.list_presets()
+        near = did_you_mean(name, presets)
+        raise UsageError(
+            f"Expected a preset ({', '.join(presets)}), a .tflite or .keras file. Received: {name!r}{near}"
+        )
     card = registry.card(name)
     content = registry.preset_file(name, ".tflite").read_bytes()
     engine = fastest(content, name, threads, card.get("radius", radius))

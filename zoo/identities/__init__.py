@@ -55,3 +55,7 @@ __all__ = [
     "zero_interleaved_to_subpixel",
     "zero_interleaved_to_transposed",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

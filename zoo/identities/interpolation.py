@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from zoo.errors import one_of
 from zoo.identities.phases import join_phases, same_offset
 from zoo.identities.transposed import Window
 
@@ -21,8 +22,7 @@ def _triangle(distance: np.ndarray) -> np.ndarray:
 def interpolation_window(method: str, scale: int) -> Window:
     """The LR window of a fixed interpolation with half-pixel centres, along one axis; nothing is cropped."""
     radius = {"nearest": 0, "bilinear": 1, "bicubic": 2}
-    if method not in radius:
-        raise ValueError(f"Expected method to be one of {METHODS}. Received: {method!r}")
+    one_of("method", method, METHODS)
     if scale < 1:
         raise ValueError(f"Expected scale of at least 1. Received: {scale=}")
     return Window(2 * radius[method] + 1, radius[method], radius[method], 0)
@@ -69,12 +69,10 @@ def interpolation_to_transposed(method: str, kernel_size: int, scale: int, chann
             f"Expected kernel_size of at least scale={scale}: some phases have no tap. Received: {kernel_size}"
         )
     positions = (np.arange(kernel_size) - same_offset(kernel_size, scale) + 0.5) / scale - 0.5
-    if method == "nearest":
+    if one_of("method", method, METHODS) == "nearest":
         taps = ((positions >= -0.5) & (positions < 0.5)).astype(np.float64)
-    elif method in METHODS:
-        taps = (_triangle if method == "bilinear" else _cubic)(positions)
     else:
-        raise ValueError(f"Expected method to be one of {METHODS}. Received: {method!r}")
+        taps = (_triangle if method == "bilinear" else _cubic)(positions)
     for phase in range(scale):
         taps[phase::scale] /= taps[phase::scale].sum()
     return np.einsum("y,x,oi->yxoi", taps, taps, np.eye(channels))

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from zoo.errors import one_of
+
 ORDERS = ("tensorflow", "pytorch")
 Pair = tuple[int, int]
 
@@ -107,8 +109,7 @@ def between_phases(
 
 def join_phases(phases: np.ndarray, order: str) -> np.ndarray:
     """(ky, kx, I, a, b, O) → (ky, kx, I, scale²·O) in the order asked for."""
-    if order not in ORDERS:
-        raise ValueError(f"Expected order to be one of {ORDERS}. Received: {order!r}")
+    one_of("order", order, ORDERS)
     if order == "pytorch":
         phases = phases.transpose(0, 1, 2, 5, 3, 4)
     return np.ascontiguousarray(phases.reshape(*phases.shape[:3], -1))
@@ -116,8 +117,7 @@ def join_phases(phases: np.ndarray, order: str) -> np.ndarray:
 
 def split_phases(kernel: np.ndarray, scale: int, order: str) -> np.ndarray:
     """(ky, kx, I, scale²·O) in the given order → (ky, kx, I, a, b, O)."""
-    if order not in ORDERS:
-        raise ValueError(f"Expected order to be one of {ORDERS}. Received: {order!r}")
+    one_of("order", order, ORDERS)
     if kernel.ndim != 4 or kernel.shape[3] % scale**2:
         raise ValueError(f"Expected a kernel (k, k, I, {scale**2}·O). Received: shape {kernel.shape}")
     if order == "pytorch":

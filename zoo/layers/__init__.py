@@ -1,5 +1,9 @@
-"""Layers: the shuffle, the upsamplers and their starts. Importing this module registers them for `.keras` files."""
+"""Layers: the shuffle, the upsamplers and their starts.
 
+Importing this module registers them for `.keras` files, and the metrics that a compiled model names.
+"""
+
+import zoo.metrics.compiled  # noqa: F401 — registers PSNR and SSIM
 from zoo.layers.initializers import ICNR, Interpolation
 from zoo.layers.interpolation import BORDERS, FixedUpsampler, check_scale
 from zoo.layers.shuffle import DepthToSpace, SpaceToDepth, depth_to_space, space_to_depth
@@ -33,3 +37,7 @@ __all__ = [
     "make_upsampler",
     "space_to_depth",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

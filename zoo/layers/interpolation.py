@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from zoo import identities
-from zoo.errors import UsageError
+from zoo.errors import one_of, whole_number
 from zoo.layers.shuffle import depth_to_space
 
 BORDERS = ("mirror", "replicate", "renormalise")
@@ -50,10 +50,9 @@ class FixedUpsampler(keras.layers.Layer):
 
     def __init__(self, method: str, scale: int, border: str | None = None, **kwargs):
         super().__init__(**kwargs)
-        if method not in identities.METHODS:
-            raise UsageError(f"Expected method to be one of {identities.METHODS}. Received: {method!r}")
-        if border is not None and border not in BORDERS:
-            raise UsageError(f"Expected border to be one of {BORDERS}. Received: {border!r}")
+        one_of("method", method, identities.METHODS)
+        if border is not None:
+            one_of("border", border, BORDERS)
         self.method = method
         self.scale = check_scale(scale)
         self.border = border or ("mirror" if method == "bicubic" else "replicate")
@@ -90,6 +89,4 @@ def check_scale(scale: int) -> int:
     Raises:
         UsageError: anything else; 1 would not be an upsampling.
     """
-    if isinstance(scale, bool) or not isinstance(scale, (int, np.integer)) or scale < 2:
-        raise UsageError(f"Expected scale to be an integer of at least 2. Received: scale={scale!r}")
-    return int(scale)
+    return whole_number("scale", scale, 2)

@@ -2,13 +2,7 @@
 
 import keras
 
-from zoo.errors import UsageError
-
-
-def _check_block(scale: int, name: str) -> int:
-    if not isinstance(scale, int) or isinstance(scale, bool) or scale < 1:
-        raise UsageError(f"Expected scale of {name} to be an integer of at least 1. Received: scale={scale!r}")
-    return scale
+from zoo.errors import UsageError, whole_number
 
 
 def depth_to_space(images, scale: int):
@@ -59,7 +53,7 @@ class DepthToSpace(keras.layers.Layer):
 
     def __init__(self, scale: int, **kwargs):
         super().__init__(**kwargs)
-        self.scale = _check_block(scale, "DepthToSpace")
+        self.scale = whole_number("scale", scale, 1)
 
     def call(self, images):
         return depth_to_space(images, self.scale)
@@ -89,7 +83,7 @@ class SpaceToDepth(keras.layers.Layer):
 
     def __init__(self, scale: int, **kwargs):
         super().__init__(**kwargs)
-        self.scale = _check_block(scale, "SpaceToDepth")
+        self.scale = whole_number("scale", scale, 1)
 
     def call(self, images):
         return space_to_depth(images, self.scale)

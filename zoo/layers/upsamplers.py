@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from zoo import identities
-from zoo.errors import UsageError
+from zoo.errors import one_of, whole_number
 from zoo.layers.interpolation import FixedUpsampler, check_scale
 from zoo.layers.shuffle import depth_to_space
 
@@ -42,11 +42,8 @@ class Upsampler(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        for name, value in (("filters", filters), ("kernel_size", kernel_size)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise UsageError(f"Expected {name} to be an integer of at least 1. Received: {name}={value!r}")
-        self.filters = filters
-        self.kernel_size = kernel_size
+        self.filters = whole_number("filters", filters, 1)
+        self.kernel_size = whole_number("kernel_size", kernel_size, 1)
         self.scale = check_scale(scale)
         self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
@@ -193,8 +190,6 @@ def make_upsampler(form: str, filters: int, kernel_size: int, scale: int, **opti
     Raises:
         UsageError: an unknown form, with the valid ones listed.
     """
-    if form in LEARNED:
+    if one_of("upsampler", form, FORMS) in LEARNED:
         return LEARNED[form](filters, kernel_size, scale, **options)
-    if form in identities.METHODS:
-        return FixedUpsampler(form, scale, **{key: options[key] for key in ("name", "dtype") if key in options})
-    raise UsageError(f"Expected upsampler to be one of {', '.join(FORMS)}. Received: {form!r}")
+    return FixedUpsampler(form, scale, **{key: options[key] for key in ("name", "dtype") if key in options})

@@ -11,6 +11,10 @@ from zoo.models.srcnn import srcnn
 __all__ = ["espcn", "espcn_residual", "fsrcnn", "fsrcnn_s", "gecko", "gecko_s", "scale_of", "srcnn"]
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 def scale_of(model: keras.Model) -> int:
     """The enlargement of a model (N, H, W, C) → (N, scale·H, scale·W, C), from its shapes.
 

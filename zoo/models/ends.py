@@ -1,11 +1,11 @@
-"""The two ends that all models share: the LR image comes in, an upsampling layer makes it larger."""
+"""What all models share: the LR image comes in, convolutions keep its size, an upsampling layer makes it larger."""
 
 import math
 
 import keras
 from keras import layers
 
-from zoo.errors import UsageError
+from zoo.errors import UsageError, whole_number
 from zoo.layers import LEARNED, check_scale, make_upsampler
 
 
@@ -21,6 +21,16 @@ def lr_input(scale: int, channels: int) -> keras.KerasTensor:
     return keras.Input((None, None, channels), name="lr_image")
 
 
+def convolution(maps: int, side: int, **options) -> layers.Conv2D:
+    """A side×side convolution that keeps the size; channels last, whatever Keras is configured for.
+
+    Raises:
+        UsageError: no maps, or no side.
+    """
+    maps, side = whole_number("maps", maps, 1), whole_number("side", side, 1)
+    return layers.Conv2D(maps, side, padding="same", data_format="channels_last", **options)
+
+
 def upsample(x, form: str, channels: int, kernel_size: int | None, scale: int, name: str = "upsampler", **options):
     """Applies the upsampling layer of the given form, so that `channels` maps of the HR size come out.
 
@@ -29,7 +39,9 @@ def upsample(x, form: str, channels: int, kernel_size: int | None, scale: int, n
     precision policy gives float32.
     """
     dtype = keras.config.dtype_policy().variable_dtype
+    if kernel_size is not None:
+        kernel_size = whole_number("kernel_size", kernel_size, 1)
     if form not in LEARNED and x.shape[-1] != channels:
         side = 2 * (math.ceil(kernel_size / scale) // 2) + 1
-        x = layers.Conv2D(channels, side, padding="same", name="reconstruction")(x)
+        x = convolution(channels, side, name="reconstruction")(x)
     return make_upsampler(form, channels, kernel_size, scale, name=name, dtype=dtype, **options)(x)

@@ -4,7 +4,7 @@ Neural Network*, arXiv 1609.05158, section 3."""
 import keras
 from keras import layers
 
-from zoo.models.ends import lr_input, upsample
+from zoo.models.ends import convolution, lr_input, upsample
 
 
 def espcn(
@@ -28,8 +28,8 @@ def espcn(
         A model (N, H, W, channels) float32 in [0, 1] → (N, scale·H, scale·W, channels), unclipped.
     """
     lr_image = lr_input(scale, channels)
-    x = layers.Conv2D(64, 5, padding="same", activation=activation, name="feature")(lr_image)
-    x = layers.Conv2D(32, 3, padding="same", activation=activation, name="mapping")(x)
+    x = convolution(64, 5, activation=activation, name="feature")(lr_image)
+    x = convolution(32, 3, activation=activation, name="mapping")(x)
     sr_image = upsample(x, upsampler, channels, kernel_size or 3 * scale, scale)
     return keras.Model(lr_image, sr_image, name=name or f"espcn_x{scale}")
 
@@ -48,8 +48,8 @@ def espcn_residual(
     """
     lr_image = lr_input(scale, channels)
     x = layers.Rescaling(1.0, offset=-0.5, name="centre")(lr_image)
-    x = layers.Conv2D(64, 5, padding="same", activation=activation, name="feature")(x)
-    x = layers.Conv2D(32, 3, padding="same", activation=activation, name="mapping")(x)
+    x = convolution(64, 5, activation=activation, name="feature")(x)
+    x = convolution(32, 3, activation=activation, name="mapping")(x)
     residual = upsample(x, upsampler, channels, kernel_size or 3 * scale, scale)
     bicubic = upsample(lr_image, "bicubic", channels, None, scale, name="bicubic")
     sr_image = layers.Add(name="sum", dtype=residual.dtype)([residual, bicubic])

@@ -4,7 +4,8 @@ section 3."""
 import keras
 from keras import layers
 
-from zoo.models.ends import lr_input, upsample
+from zoo.errors import whole_number
+from zoo.models.ends import convolution, lr_input, upsample
 
 
 def fsrcnn(
@@ -31,12 +32,13 @@ def fsrcnn(
     Returns:
         A model (N, H, W, channels) float32 in [0, 1] → (N, scale·H, scale·W, channels), unclipped.
     """
+    d, s, m = whole_number("d", d, 1), whole_number("s", s, 1), whole_number("m", m, 0)
     lr_image = lr_input(scale, channels)
     maps = [(d, 5, "feature"), (s, 1, "shrink"), *((s, 3, f"map_{i + 1}") for i in range(m)), (d, 1, "expand")]
     x = lr_image
     for filters, side, layer in maps:
         # The paper's start for PReLU is He's; a slope shared over height and width is what a GPU delegate takes.
-        x = layers.Conv2D(filters, side, padding="same", kernel_initializer="he_normal", name=layer)(x)
+        x = convolution(filters, side, kernel_initializer="he_normal", name=layer)(x)
         x = layers.PReLU(shared_axes=[1, 2], name=f"{layer}_prelu")(x)
     sr_image = upsample(
         x, upsampler, channels, kernel_size, scale, kernel_initializer=keras.initializers.RandomNormal(stddev=0.001)

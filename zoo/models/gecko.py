@@ -3,7 +3,8 @@
 import keras
 from keras import layers
 
-from zoo.models.ends import lr_input, upsample
+from zoo.errors import whole_number
+from zoo.models.ends import convolution, lr_input, upsample
 
 
 def gecko(
@@ -32,6 +33,7 @@ def gecko(
     Returns:
         A model (N, H, W, channels) float32 in [0, 1] → (N, scale·H, scale·W, channels), unclipped.
     """
+    maps, depth = whole_number("maps", maps, 1), whole_number("depth", depth, 0)
     lr_image = lr_input(scale, channels)
     x = first = _maps(lr_image, maps, 5, "feature")
     for index in range(depth):
@@ -55,5 +57,5 @@ def gecko_s(
 
 
 def _maps(x, maps: int, side: int, name: str):
-    x = layers.Conv2D(maps, side, padding="same", kernel_initializer="he_normal", name=name)(x)
+    x = convolution(maps, side, kernel_initializer="he_normal", name=name)(x)
     return layers.PReLU(shared_axes=[1, 2], name=f"{name}_prelu")(x)

@@ -1,11 +1,12 @@
 """SRCNN: Dong, Loy, He, Tang, *Image Super-Resolution Using Deep Convolutional Networks*, arXiv 1501.00092."""
 
+import numbers
+
 import keras
-from keras import layers
 
 from zoo.errors import UsageError
 from zoo.layers import LEARNED, Interpolation
-from zoo.models.ends import lr_input, upsample
+from zoo.models.ends import convolution, lr_input, upsample
 
 
 def srcnn(
@@ -33,7 +34,8 @@ def srcnn(
         UsageError: kernels are not three odd sides.
     """
     kernels = tuple(kernels)
-    if len(kernels) != 3 or any(not isinstance(side, int) or side < 1 or side % 2 == 0 for side in kernels):
+    odd = [isinstance(side, numbers.Integral) and side > 0 and side % 2 == 1 for side in kernels]
+    if len(kernels) != 3 or not all(odd):
         raise UsageError(f"Expected kernels to be three odd sides, as (9, 1, 5). Received: {kernels!r}")
     lr_image = lr_input(scale, channels)
     options = {}
@@ -43,8 +45,8 @@ def srcnn(
         kernel_size = kernel_size or 4 * scale - scale % 2
         options = {"kernel_initializer": Interpolation("bicubic", scale)}
     x = upsample(lr_image, upsampler, channels, kernel_size, scale, **options)
-    x = layers.Conv2D(64, kernels[0], padding="same", activation="relu", name="patches")(x)
-    x = layers.Conv2D(32, kernels[1], padding="same", activation="relu", name="mapping")(x)
+    x = convolution(64, kernels[0], activation="relu", name="patches")(x)
+    x = convolution(32, kernels[1], activation="relu", name="mapping")(x)
     dtype = keras.config.dtype_policy().variable_dtype
-    sr_image = layers.Conv2D(channels, kernels[2], padding="same", name="reconstruction", dtype=dtype)(x)
+    sr_image = convolution(channels, kernels[2], name="reconstruction", dtype=dtype)(x)
     return keras.Model(lr_image, sr_image, name=name or f"srcnn_x{scale}")

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 from zoo import registry
-from zoo.errors import UsageError
+from zoo.errors import UsageError, did_you_mean
 from zoo.plots.chart import BLUE, GREY, figure
 from zoo.published import OPTIONS, PUBLISHED, SETS
 
@@ -41,7 +41,7 @@ def points(dataset: str = "Set5") -> list[Point]:
     from zoo import complexity
 
     if dataset not in SETS:
-        raise UsageError(f"Expected one of {', '.join(SETS)}. Received: {dataset!r}")
+        raise UsageError(f"Expected one of {', '.join(SETS)}. Received: {dataset!r}{did_you_mean(dataset, SETS)}")
     found = []
     for name in registry.list_presets():
         card = registry.card(name)

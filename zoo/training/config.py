@@ -5,7 +5,7 @@ import dataclasses
 import json
 from pathlib import Path
 
-from zoo.errors import UsageError
+from zoo.errors import UsageError, one_of
 
 
 def _option(default, text, choices=None, minimum=None, maximum=None, harmless=False):
@@ -40,7 +40,7 @@ class TrainConfig:
         "tensorflow: TensorFlow and tf.data; device: the whole run on an accelerator, Keras on JAX.",
         choices=("tensorflow", "device"),
     )
-    steps: int = _option(3000, "Number of weight updates.", minimum=0)
+    steps: int = _option(3000, "Number of weight updates.", minimum=1)
     batch: int = _option(16, "Patches per step, over all devices and machines together.", minimum=1)
     lr_size: int = _option(32, "Side of a training patch in LR pixels.", minimum=4)
     min_detail: float = _option(0.0, "Leave out patches with less detail than this; see zoo.data.", minimum=0.0)
@@ -93,9 +93,8 @@ class TrainConfig:
                 object.__setattr__(self, field.name, float(value))
             elif type(value) is not field.type:
                 raise UsageError(f"Expected {field.name} to be {_words(field.type)}. Received: {value!r}")
-            if rules["choices"] and value not in rules["choices"]:
-                names = ", ".join(map(str, rules["choices"]))
-                raise UsageError(f"Expected {field.name} to be one of {names}. Received: {value!r}")
+            if rules["choices"]:
+                one_of(field.name, value, rules["choices"])
             if rules["minimum"] is not None and not value >= rules["minimum"]:
                 raise UsageError(f"Expected {field.name} to be at least {rules['minimum']}. Received: {value!r}")
             if rules["maximum"] is not None and not value <= rules["maximum"]:

@@ -1,6 +1,6 @@
 """Complete settings by name: `python train.py --recipe=NAME --workdir=DIR`; flags given beside it win."""
 
-from zoo.errors import UsageError
+from zoo.errors import one_of
 
 RECIPES = {
     # What `make train` runs: two minutes on two cores; the astronaut must come out well above bicubic.
@@ -33,6 +33,4 @@ def recipe(name: str) -> dict:
     Raises:
         UsageError: an unknown name, with the valid ones listed.
     """
-    if name not in RECIPES:
-        raise UsageError(f"Expected recipe to be one of {', '.join(RECIPES)}. Received: {name!r}")
-    return RECIPES[name]
+    return RECIPES[one_of("recipe", name, RECIPES)]

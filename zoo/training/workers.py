@@ -12,7 +12,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from zoo.errors import UsageError
+from zoo.errors import UsageError, one_of
 from zoo.training.interruption import WorkerLost, leave
 from zoo.training.rendezvous import gather, names, split_address
 
@@ -44,8 +44,7 @@ def open_strategy(name: str, cluster: str = "", task: int | None = None, wait: i
         UsageError: if the cluster cannot be understood.
         WorkerLost: if a worker has not come in time.
     """
-    if name not in STRATEGIES:
-        raise UsageError(f"Expected strategy to be one of {', '.join(STRATEGIES)}. Received: {name!r}")
+    one_of("strategy", name, STRATEGIES)
     if name == "mirrored":
         if cluster or task is not None:
             raise UsageError("Expected cluster and task with strategy=multi_worker only. Received: strategy=mirrored")

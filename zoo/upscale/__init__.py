@@ -9,6 +9,10 @@ from zoo.upscale.enlarge import Samples, enlarge
 __all__ = ["Chain", "Engine", "enlarge", "open_engine", "upscale"]
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 def upscale(
     image: np.ndarray,
     model: Model,
