@@ -4,7 +4,7 @@ import ast
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -52,9 +52,11 @@ def test_a_library_reports_nothing(tmp_path, library):
 
 
 @pytest.mark.usefixtures("namespace")
-@pytest.mark.skipif(not find_spec("openvino_telemetry"), reason="openvino_telemetry is not installed")
 def test_openvino_by_itself_would(tmp_path):
     """Control, and what a person may still ask for."""
+    # Not by importing it: where `zoo` is imported already, that is what cannot be done.
+    if not any(metadata.distributions(name="openvino-telemetry")):
+        pytest.skip("openvino_telemetry is not installed")
     for number, code in enumerate(("import openvino", "import openvino_telemetry, zoo, openvino")):
         files, packets = run(tmp_path / str(number), "-c", code)
         assert "intel/openvino_ga_cid" in files and packets > 0
