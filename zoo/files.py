@@ -1,6 +1,7 @@
 """Files and folders that appear whole or not at all."""
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -26,7 +27,7 @@ def whole(path: str | Path) -> Iterator[Path]:
         '# Report'
     """
     path = Path(path)
-    hidden = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    hidden = path.with_name(f".{_short(path.name)}.{os.getpid()}.tmp")
     # Of a killed process that had this one's number.
     _remove(hidden)
     hidden.mkdir(parents=True)
@@ -35,7 +36,7 @@ def whole(path: str | Path) -> Iterator[Path]:
         yield unfinished
         if path.is_dir() and not path.is_symlink():
             # A folder cannot be renamed over a full one: the old one steps aside for the moment between two renames.
-            old = hidden / f"{path.name}.old"
+            old = hidden / f"{_short(path.name)}.old"
             path.rename(old)
             try:
                 unfinished.rename(path)
@@ -58,11 +59,17 @@ def sweep(paths: Iterable[Path]) -> None:
     """Removes what `whole` left beside these files where its process was killed."""
     names: dict[Path, set[str]] = {}
     for path in paths:
-        names.setdefault(path.parent, set()).add(path.name)
+        names.setdefault(path.parent, set()).add(_short(path.name))
     for folder, own in names.items():
         for left in folder.glob(".*.tmp"):
             if left.name[1:-4].rpartition(".")[0] in own:
                 _remove(left)
+
+
+def _short(name: str) -> str:
+    """The name, or, where file systems (255 bytes) leave no room around it, what stands for it."""
+    content = os.fsencode(name)
+    return name if len(content) <= 200 else hashlib.sha256(content).hexdigest()
 
 
 def _remove(path: Path) -> None:

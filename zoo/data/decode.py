@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from zoo.errors import UsageError
+from zoo.grey import grey_levels
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 _ORIENTATION_TAG = 0x0112
@@ -76,7 +77,7 @@ def _pixels(image: Image.Image) -> np.ndarray:
         image = ImageOps.exif_transpose(image)
     mode = image.mode
     if mode.startswith("I"):
-        return _eight_bits(np.asarray(image))
+        return ((grey_levels(image).astype(np.uint32) + 128) // 257).astype(np.uint8)
     if mode == "F":
         raise PictureError("it holds floating-point values, whose range is not known")
     if mode in ("L", "RGB"):
@@ -87,13 +88,6 @@ def _pixels(image: Image.Image) -> np.ndarray:
         # By way of RGBA, or the transparent entry of the palette would be blended.
         image = image.convert("RGBA")
     return np.asarray(image.convert("RGB"))
-
-
-def _eight_bits(pixels: np.ndarray) -> np.ndarray:
-    """16-bit levels to 8: v / 257, rounded."""
-    if not np.issubdtype(pixels.dtype, np.integer) or pixels.min() < 0 or pixels.max() > 65535:
-        raise PictureError(f"it holds {pixels.dtype} values outside 0 to 65535")
-    return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def _reason(error: Exception) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from zoo.errors import UsageError
+from zoo.upscale.damage import check_tiff
 
 
 def read_png(path: Path) -> np.ndarray:
@@ -47,6 +48,7 @@ def read_tiff(path: Path) -> np.ndarray:
 
     with TiffFile(path) as file:
         page = file.pages[0]
+        check_tiff(page)
         samples = page.asarray()
         if page.planarconfig == 2:
             samples = np.moveaxis(samples, 0, -1)

@@ -10,7 +10,8 @@ from PIL import Image
 
 from zoo.errors import UsageError
 from zoo.files import whole
-from zoo.upscale import deep
+from zoo.grey import grey_levels
+from zoo.upscale import damage, deep
 
 FORMATS = {
     ".png": "PNG",
@@ -21,8 +22,8 @@ FORMATS = {
     ".tiff": "TIFF",
     ".bmp": "BMP",
 }
-# MPO is a JPEG of a camera with more pictures behind the first.
-_READ = (*dict.fromkeys(FORMATS.values()), "MPO")
+# JPEG's reader takes MPO too, a JPEG of a camera with more pictures behind the first.
+_READ = tuple(dict.fromkeys(FORMATS.values()))
 _LONGEST = {"JPEG": 65535, "WEBP": 16383}
 
 _ORIENTATION = 274
@@ -110,10 +111,13 @@ def opened(path: Path) -> Iterator[tuple[Header, Image.Image]]:
     """Opens a picture's file and reads its header, no pixels.
 
     Raises:
-        UsageError: a directory, or no picture that can be read.
+        UsageError: a directory, a pipe or a device, or no picture that can be read.
     """
-    if path.is_dir():
-        raise UsageError(f"Expected a picture. Received: {path}, a directory")
+    # A pipe would be waited for without end.
+    if path.exists() and not path.is_file():
+        raise UsageError(
+            f"Expected a picture. Received: {path}, {'a directory' if path.is_dir() else 'no regular file'}"
+        )
     with contextlib.ExitStack() as stack:
         with refusing(path):
             image = stack.enter_context(Image.open(path, formats=_READ))
@@ -146,6 +150,10 @@ def decode(path: Path, image: Image.Image) -> Picture:
             notes.append(f"the first of {frames} frames")
         icc = image.info.get("icc_profile") or None
         deep_codec = _deep(image)
+        if image.format == "PNG":
+            # Pillow reads the pixels for the EXIF behind them, and would forget that they were damaged.
+            damage.check_png(path)
+            image.load()
         exif = _exif(image, notes)
         orientation = exif.get(_ORIENTATION, 1) if exif else 1
         dpi = _dpi(image, exif)
@@ -174,12 +182,7 @@ def _deep(image: Image.Image):
 def _plain(image: Image.Image, icc: bytes | None, notes: list[str]) -> tuple[Image.Image | np.ndarray, bytes | None]:
     mode = image.mode
     if mode.startswith("I"):
-        samples = np.asarray(image)
-        if samples.min() < 0 or samples.max() > 65535:
-            raise UsageError(
-                f"Expected samples of 8 or 16 bits. Received: values from {samples.min()} to {samples.max()}"
-            )
-        return samples.astype(np.uint16)[..., None], icc
+        return grey_levels(image)[..., None], icc
     if mode == "CMYK":
         notes.append("CMYK became RGB")
         return _from_cmyk(image, icc)
