@@ -8,7 +8,7 @@ Names resolve when they are used: checking a file needs no TensorFlow.
 
 import importlib
 
-_PLACES = {"export_model": "export.write", "tflite_dynamic": "export.write", "FORMATS": "export.write"}
+_PLACES = {"export_model": "export.write", "tflite_dynamic": "export.write", "FORMATS": "export.formats"}
 
 __all__ = [*_PLACES]
 

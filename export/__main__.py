@@ -65,7 +65,8 @@ def main(arguments: list[str] | None = None) -> int:
     sizes = read_sizes(flags.sizes)
     from absl import logging
 
-    from export.write import check_formats, export_model
+    from export.formats import check_formats
+    from export.write import export_model
     from zoo.data import from_folder
     from zoo.models import scale_of
     from zoo.registry import open_model

@@ -35,26 +35,6 @@ def photographs(channels: int, size: tuple[int, int]) -> list[np.ndarray]:
     return [picture.astype(np.float32) / 255 for picture in pictures]
 
 
-def opened(path: Path, form: str) -> Function:
-    """A written file as a function (h, w, C) float32 → (scale·h, scale·w, C)."""
-    if form == "saved_model":
-        import tensorflow as tf
-
-        loaded = tf.saved_model.load(str(path))
-        serve = loaded.signatures["serving_default"]
-        # The signature does not keep what it was loaded from.
-        serve.owner = loaded
-        return lambda image: serve(lr_image=tf.constant(image[None]))["sr_image"].numpy()[0]
-    if form == "onnx":
-        import onnxruntime
-
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        return lambda image: session.run(None, {"lr_image": image.transpose(2, 0, 1)[None]})[0][0].transpose(1, 2, 0)
-    from zoo.evaluate import open_network
-
-    return open_network(str(path)).run
-
-
 def difference(function: Function, reference: Function, images: list[np.ndarray]) -> dict[str, float | int]:
     """Largest and mean difference of two functions on images, in units of [0, 1]."""
     differences = [np.abs(np.asarray(function(image), np.float64) - reference(image)) for image in images]

@@ -55,6 +55,14 @@ def write_onnx(model: keras.Model, path: Path) -> None:
         onnx.save(proto, str(unfinished))
 
 
+def open_onnx(path: Path):
+    """A written file in onnxruntime as a function (h, w, C) float32 → (scale·h, scale·w, C)."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return lambda image: session.run(None, {"lr_image": image.transpose(2, 0, 1)[None]})[0][0].transpose(1, 2, 0)
+
+
 def _rename(graph, old: str, new: str) -> None:
     for node in graph.node:
         for names in (node.input, node.output):

@@ -7,12 +7,6 @@ from export.measure import verdict
 from zoo import machine
 from zoo.files import whole, write_json
 
-# What a file without a TFLite graph to describe takes and gives.
-_CONTENT = {
-    "saved_model": "Signatures `serving_default` (float32 in [0, 1]) and `upscale_uint8` (uint8), both "
-    "`lr_image` (N, H, W, C) → `sr_image`; any batch and size",
-    "onnx": "`lr_image` float32 (N, C, H, W) in [0, 1] → `sr_image`; any batch and size",
-}
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")
 
 
@@ -97,7 +91,7 @@ def _cells(entry: dict[str, Any], sets: list[str]) -> list[str]:
 
 
 def _details(entry: dict[str, Any]) -> list[str]:
-    lines = [f"- {_CONTENT[entry['format']]}."] if entry["format"] in _CONTENT else []
+    lines = [f"- {entry['describe']}."] if "describe" in entry else []
     if "operations" in entry:
         operations = ", ".join(f"{count} × {name}" for name, count in entry["operations"].items())
         lines.append(f"- {', '.join(entry['inputs'])} → {', '.join(entry['outputs'])}: {operations}.")

@@ -34,3 +34,12 @@ def write_saved_model(model: keras.Model, path: Path) -> None:
         archive.add_endpoint(name, function, input_signature=[spec])
     with whole(path) as unfinished:
         archive.write_out(str(unfinished), verbose=False)
+
+
+def open_saved_model(path: Path):
+    """A written model as a function (h, w, C) float32 → (scale·h, scale·w, C)."""
+    loaded = tf.saved_model.load(str(path))
+    serve = loaded.signatures["serving_default"]
+    # The signature does not keep what it was loaded from.
+    serve.owner = loaded
+    return lambda image: serve(lr_image=tf.constant(image[None]))["sr_image"].numpy()[0]

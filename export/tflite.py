@@ -83,3 +83,10 @@ def _explain(model: keras.Model, message: str) -> str:
         lines = [line for line in message.splitlines() if line.strip()]
         return f"Expected a model that TFLite's builtin operations can compute. Received: {lines[-1] if lines else '?'}"
     return f"Expected builtin TFLite operations only. Received: {', '.join(dict.fromkeys(found))}"
+
+
+def open_tflite(path: Path):
+    """A written file in LiteRT as a function (h, w, C) float32 → (scale·h, scale·w, C)."""
+    from zoo.evaluate import open_network
+
+    return open_network(str(path)).run

@@ -12,10 +12,12 @@ from tflite_cases import tflite_case  # noqa: F401 — a fixture
 import zoo
 from export import check, delegate, export_model, tflite_dynamic
 from export.__main__ import main
+from export.formats import FORMATS, Format
 from zoo import complexity, rewrite
 from zoo.engines.tflite import METADATA
 from zoo.errors import UsageError
 from zoo.graphs import tflite
+from zoo.models import espcn
 from zoo.reach import tflite_file
 
 
@@ -273,3 +275,19 @@ def test_the_gate_tells_the_deconvolution_from_its_rewrite(tmp_path):
     assert "Right and fully accelerated" in pages[0] and "Right too at 24×25, 25×26, 26×24" in pages[0]
     # What is wrong is said for its size.
     assert "At 24×25: WRONG" in pages[1]
+
+
+def test_a_new_format_is_one_entry(tmp_path, monkeypatch):
+    def write(content, path, size):
+        path.write_text(f"{content.model.name} {content.options.io}")
+
+    described = Format(".words", write, lambda path: lambda image: np.zeros((24, 24, 1)), "Words; no pixels")
+    monkeypatch.setitem(FORMATS, "words", described)
+    monkeypatch.setattr("export.write._ANY_SIZE", (12, 12))
+    network = espcn(2)
+    report = export_model(network, tmp_path, formats=["words"], io="uint8")
+    (entry,) = report["files"]
+    assert (tmp_path / entry["name"]).read_text() == "espcn_x2 uint8" and entry["name"] == "espcn_x2.words"
+    # Control: what the file gives is compared with the network, which does not give zeros.
+    assert entry["keras"]["max_difference"] > 1e-3
+    assert "- Words; no pixels." in (tmp_path / "report.md").read_text(encoding="utf-8")

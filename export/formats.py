@@ -1,0 +1,126 @@
+"""The formats that a model is written in, a record each: a new one is a record in `FORMATS`."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from export import int8
+from export.onnx import open_onnx, write_onnx
+from export.options import Options
+from export.saved_model import open_saved_model, write_saved_model
+from export.tflite import open_tflite, write_dynamic, write_tflite
+from zoo.data import sample
+from zoo.errors import UsageError
+from zoo.models import scale_of
+
+Size = tuple[int, int] | None
+Function = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Content:
+    """What goes into a file: a model as `export.prepare.prepare` returns it, and the options."""
+
+    model: keras.Model
+    options: Options
+
+    @cached_property
+    def calibration(self) -> tuple[np.ndarray, int8.Tuning | None]:
+        """The crops that int8 is fitted to and what was found on them: once for the files of every size."""
+        source = self.options.calibration or sample(scale_of(self.model), self.model.input_shape[-1])
+        crops = int8.crops(source.pictures())
+        return crops, int8.tune(self.model, crops)
+
+
+def _as_it_is(function: Function, content: Content) -> Function:
+    return function
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format.
+
+    Attributes:
+        suffix: what a file's name has after the model's; `{size}` stands for the LR height x width.
+        write: writes the content to a path, at a size where the format is static.
+        open: a written file as a function (h, w, C) float32 → (scale·h, scale·w, C).
+        describe: what the file takes and gives, where no TFLite graph tells it.
+        note: a sentence on how the content was made fit for the format.
+        reference: what the file ought to compute, given the network as a function.
+    """
+
+    suffix: str
+    write: Callable[[Content, Path, Size], None]
+    open: Callable[[Path], Function]
+    describe: str = ""
+    note: Callable[[Content], str] | None = None
+    reference: Callable[[Function, Content], Function] = _as_it_is
+
+    @property
+    def static(self) -> bool:
+        """Whether a file is for one size of picture."""
+        return "{size}" in self.suffix
+
+    @property
+    def tflite(self) -> bool:
+        """Whether a file is a TFLite graph, which the delegate's rules and runs are for."""
+        return self.suffix.endswith(".tflite")
+
+    def file_name(self, name: str, size: Size) -> str:
+        """`espcn_x3_360x640_fp32.tflite` for a static file, `espcn_x3.tflite` for the dynamic one."""
+        return name + self.suffix.format(size="x".join(map(str, size or ())))
+
+
+def _write_int8(content: Content, path: Path, size: Size) -> None:
+    crops, tuning = content.calibration
+    int8.write_int8(content.model, path, size, tuning, crops, content.options.io)
+
+
+def _note_int8(content: Content) -> str:
+    tuning = content.calibration[1]
+    return tuning.note if tuning else "calibrated by the converter alone"
+
+
+def _clipped(function: Function, content: Content) -> Function:
+    """An int8 file clips; that is no difference from the network."""
+    return lambda image: np.clip(function(image), 0, 1)
+
+
+FORMATS = {
+    "saved_model": Format(
+        "_saved_model",
+        lambda content, path, size: write_saved_model(content.model, path),
+        open_saved_model,
+        "Signatures `serving_default` (float32 in [0, 1]) and `upscale_uint8` (uint8), both `lr_image` (N, H, W, C) → "
+        "`sr_image`; any batch and size",
+    ),
+    "tflite_fp32": Format(
+        "_{size}_fp32.tflite", lambda content, path, size: write_tflite(content.model, path, size), open_tflite
+    ),
+    "tflite_fp16": Format(
+        "_{size}_fp16.tflite",
+        lambda content, path, size: write_tflite(content.model, path, size, half=True),
+        open_tflite,
+    ),
+    "tflite_int8": Format("_{size}_int8.tflite", _write_int8, open_tflite, note=_note_int8, reference=_clipped),
+    "tflite_dynamic": Format(".tflite", lambda content, path, size: write_dynamic(content.model, path), open_tflite),
+    "onnx": Format(
+        ".onnx",
+        lambda content, path, size: write_onnx(content.model, path),
+        open_onnx,
+        "`lr_image` float32 (N, C, H, W) in [0, 1] → `sr_image`; any batch and size",
+    ),
+}
+
+
+def check_formats(formats: Sequence[str]) -> list[str]:
+    """The formats, each once; UsageError for an unknown one or none."""
+    formats = list(dict.fromkeys(formats))
+    unknown = [form for form in formats if form not in FORMATS]
+    if unknown or not formats:
+        raise UsageError(f"Expected formats out of {', '.join(FORMATS)}. Received: {', '.join(unknown) or 'none'}")
+    return formats

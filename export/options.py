@@ -1,0 +1,49 @@
+"""What the files of one export have in common."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from export.int8 import IO
+from zoo.data import Source
+from zoo.errors import UsageError
+
+GATES = ("full", "small", "off")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How files are written and checked.
+
+    Attributes:
+        color: `"rgb"` wraps a luma model so that it takes and gives RGB; `"y"` insists on luma in and out.
+        io: what an int8 file takes and gives: `"float"` in [0, 1] or `"uint8"` levels. It clips its output either way.
+        clip: the output is clipped to [0, 1]; always with `color="rgb"`.
+        keep_form: leaves the upsampling as it is instead of moving it into LR space.
+        calibration: whose LR pictures int8 is fitted to; by default the sample photographs.
+        data: folders of test sets to measure PSNR on.
+        check: whether the files are run at all; False writes them, and no report.
+        gate: `"full"` runs each static TFLite file on the GPU delegate at its own size and re-exported at small ones,
+            `"small"` leaves out its own size (minutes, without a GPU), `"off"` runs nothing.
+
+    Raises:
+        UsageError: an unknown `io` or `gate`.
+
+    Example:
+        >>> Options(io="uint8").gate
+        'full'
+    """
+
+    color: str | None = None
+    io: str = "float"
+    clip: bool = False
+    keep_form: bool = False
+    calibration: Source | None = None
+    data: Sequence[str] = ()
+    check: bool = True
+    gate: str = "full"
+
+    def __post_init__(self):
+        for name, valid in (("io", IO), ("gate", GATES)):
+            value = getattr(self, name)
+            if value not in valid:
+                raise UsageError(f"Expected {name} to be one of {', '.join(valid)}. Received: {value!r}")
