@@ -211,3 +211,48 @@ def test_a_wrong_flag_ends_with_exit_code_2(folder, capsys):
     with pytest.raises(SystemExit) as end:
         main(["--model=x", f"--data={folder}", "--protocol=psnr"])
     assert end.value.code == 2 and "invalid choice: 'psnr'" in capsys.readouterr().err
+
+
+def test_pictures_that_tell_nothing_are_named_and_the_rest_is_measured(pictures):
+    black, tiny = np.zeros((61, 89, 3), np.uint8), pictures[0][1][:14, :15]
+    one, again = pictures[0][1], pictures[1][1]
+    rows = evaluate("bicubic", [("black", black), ("one", one), ("tiny", tiny), ("again", again)], 2)
+    assert [bool(row.left_out) for row in rows] == [True, False, True, False]
+    assert "flat" in rows[0].left_out and "10×10 px" in rows[2].left_out
+    assert mean(rows) == mean(evaluate("bicubic", [("one", one), ("again", again)], 2))
+    assert mean(rows[::2])[1:] == (None, None)
+    # One level at one place is no flat picture any more.
+    black[20, 30] = 255
+    assert not evaluate("bicubic", [("black", black)], 2)[0].left_out
+
+
+def test_what_comes_back_exactly_is_left_out_for_every_network(pictures):
+    one, again = pictures[2][1][:60, :88], pictures[1][1]
+    luma = np.repeat(np.repeat(one[::2, ::2], 2, 0), 2, 1)
+    exact = lambda lr: luma[..., None] / 255  # noqa: E731
+    networks = [evaluate(network, [("exact", luma)], 2) for network in (exact, "bicubic")]
+    assert [bool(rows[0].left_out) for rows in networks] == [True, False]
+    networks[1] += evaluate("bicubic", [("again", again)], 2)
+    without = room.left_out(networks)
+    assert "infinite" in without["exact"]
+    assert mean(networks[1], without)[1:] == pytest.approx(networks[1][1][1:3])
+
+
+@pytest.mark.parametrize("only", [False, True])
+def test_the_command_says_what_it_left_out(pictures, tmp_path, capsys, only):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    Image.new("L", (40, 33), 128).save(folder / "flat.png")
+    if not only:
+        Image.fromarray(pictures[0][1]).save(folder / "waves.png")
+    create_model("espcn", scale=2).save(tmp_path / "mine.keras")
+    arguments = [f"--model={tmp_path / 'mine.keras'}", f"--data={folder}", f"--json={tmp_path / 'out.json'}"]
+    assert main(arguments) == 0
+    assert "flat.png" in (printed := capsys.readouterr().out) or "flat: flat: one colour" in printed
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    record = json.loads((tmp_path / "out.json").read_text(), parse_constant=refuse)
+    for row in record["results"]:
+        assert row["counted"] == 1 - only and len(row["left_out"]) == 1 and (row["psnr"] is None) == only

@@ -72,3 +72,11 @@ def test_what_cannot_be_json_leaves_the_file_before(tmp_path):
         write_json(tmp_path / "deep" / "a.json", {"b": object()})
     assert json.loads((tmp_path / "deep" / "a.json").read_text(encoding="utf-8")) == {"Ä": [1, 2.5]}
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["a.json"]
+
+
+def test_json_has_no_infinity(tmp_path):
+    write_json(tmp_path / "a.json", {"a": float("inf"), "b": [float("nan"), 1.5, (2,)]})
+    assert json.loads((tmp_path / "a.json").read_text(), parse_constant=pytest.fail) == {
+        "a": None,
+        "b": [None, 1.5, [2]],
+    }

@@ -240,3 +240,16 @@ def test_mixed_precision_trains_float32_weights_and_leaves_a_float32_network(tmp
     # bfloat16 keeps 8 bits: the losses differ, but not by much.
     np.testing.assert_allclose(mixed, exact, rtol=0.05)
     assert not np.array_equal(mixed, exact)
+
+
+def test_a_run_with_flat_and_small_pictures_among_the_validation_ends_whole(tmp_path):
+    class Mixed(Noise):
+        def pictures(self):
+            black, tiny = np.zeros((30, 22, 1), np.uint8), np.arange(14 * 14, dtype=np.uint8).reshape(14, 14, 1)
+            return [("black", black[::2, ::2], black), *super().pictures(), ("tiny", tiny[::2, ::2], tiny)]
+
+    results = loop.train(dataclasses.replace(TINY, steps=2), tmp_path, source=Noise(), valid=Mixed())
+    assert list(results["left_out"]) == ["black", "tiny"] and len(results["pictures"]) == 2
+    assert {"model.keras", "curve.png", "comparison.png"} <= {path.name for path in tmp_path.iterdir()}
+    for path in tmp_path.glob("*.json"):
+        json.loads(path.read_text(), parse_constant=pytest.fail)

@@ -10,6 +10,7 @@ from PIL import Image
 import zoo
 from zoo.color import luma
 from zoo.data import imresize
+from zoo.errors import UsageError
 from zoo.evaluate import evaluate, mean
 from zoo.training.comparison import DETAIL, Comparison, most_detailed
 from zoo.training.curve import draw_curve, ticks
@@ -124,3 +125,29 @@ def test_ticks_are_round_and_few(low, high):
     values = ticks(low, high)
     assert 1 <= len(values) <= 8 and all(low - 1e-9 <= value <= high + 1e-9 for value in values)
     assert all(len(f"{value:.6g}") <= 6 for value in values)
+
+
+def test_the_validation_leaves_out_what_tells_nothing_and_names_it(caplog):
+    source = Pictures(1)
+    useful = list(source.pictures())
+    odd = [("black", None, np.zeros((40, 54, 1), np.uint8)), ("tiny", None, useful[0][2][:14, :14])]
+    both, only, none = Pictures(1), Pictures(1), Pictures(1)
+    both.pictures, only.pictures, none.pictures = lambda: useful + odd, lambda: useful, lambda: odd
+    bicubic = lambda lr: np.repeat(np.repeat(lr, 2, 1), 2, 2)  # noqa: E731
+    validation = Validation(both, bicubic)
+    assert validation.names == ["a", "b"] and list(validation.left_out) == ["black", "tiny"]
+    assert "black: flat" in caplog.text and "tiny: too small" in caplog.text
+    assert validation.psnr() == Validation(only, bicubic).psnr()
+    with pytest.raises(UsageError, match="Expected a picture to validate on. Received: black: flat.*tiny"):
+        Validation(none, bicubic)
+    exact = Validation(only, bicubic)
+    exact.sr_image = lambda index: exact.hr_images[index]
+    one_off = Validation(only, bicubic)
+
+    def off(index):
+        image = one_off.hr_images[index].copy()
+        image[20, 20] ^= 1
+        return image
+
+    one_off.sr_image = off
+    assert exact.psnr() == pytest.approx(one_off.psnr(), abs=1e-9) and np.isfinite(exact.psnr())

@@ -5,7 +5,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -57,11 +57,24 @@ PROTOCOLS = {
 
 
 class Row(NamedTuple):
-    """One picture's result: PSNR in dB, SSIM at most 1."""
+    """One picture's result: PSNR in dB, SSIM at most 1; None where nothing was measured.
+
+    Attributes:
+        left_out: why no mean counts the picture; "" where it does.
+    """
 
     name: str
-    psnr: float
-    ssim: float
+    psnr: float | None
+    ssim: float | None
+    left_out: str = ""
+
+
+class Mean(NamedTuple):
+    """The mean of the pictures that are not left out; None where none is left."""
+
+    name: str
+    psnr: float | None
+    ssim: float | None
 
 
 class Upscaler(NamedTuple):
@@ -89,7 +102,8 @@ def evaluate(model, pictures: Iterable[tuple[str, np.ndarray]], scale: int, prot
             counts as Y as it is.
 
     Returns:
-        One row a picture.
+        One row a picture. Left out, and named with the reason, are those that `unfit` names and those that come back
+        exactly, whose PSNR is infinite.
 
     Raises:
         UsageError: an unknown protocol, a model of another scale or number of channels, an output that is not finite.
@@ -99,11 +113,30 @@ def evaluate(model, pictures: Iterable[tuple[str, np.ndarray]], scale: int, prot
     shave = scale if _settings(protocol).shaved else 0
     upscaler, rows = _upscaler(model, scale), []
     for name, picture in pictures:
+        reason = unfit(picture, scale, shave)
+        if reason:
+            rows.append(Row(name, None, None, reason))
+            continue
         hr_image, sr_image = compared(upscaler, picture, scale, protocol)
-        rows.append(
-            Row(name, metrics.psnr(hr_image, sr_image, shave=shave), metrics.ssim(hr_image, sr_image, shave=shave))
-        )
+        psnr = metrics.psnr(hr_image, sr_image, shave=shave)
+        reason = "" if np.isfinite(psnr) else "it comes back exactly: its PSNR is infinite"
+        rows.append(Row(name, psnr, metrics.ssim(hr_image, sr_image, shave=shave), reason))
     return rows
+
+
+def unfit(picture: np.ndarray, scale: int, shave: int) -> str:
+    """Why a picture (h, w) or (h, w, c) tells nothing of a network: smaller than SSIM's window, or flat; "" if it does.
+
+    Args:
+        scale: the picture is cropped to a multiple of it.
+        shave: pixels left out on every side after that.
+    """
+    height, width = (side // scale * scale - 2 * shave for side in picture.shape[:2])
+    if min(height, width) < metrics.SSIM_WINDOW:
+        least = metrics.SSIM_WINDOW
+        return f"too small: {max(height, 0)}×{max(width, 0)} px count, and SSIM's window takes {least}×{least}"
+    inside = picture[shave : shave + height, shave : shave + width]
+    return "flat: one colour everywhere" if (inside == inside[:1, :1]).all() else ""
 
 
 def compared(model, picture: np.ndarray, scale: int, protocol: str = "y") -> tuple[np.ndarray, np.ndarray]:
@@ -121,9 +154,23 @@ def _settings(protocol: str) -> Protocol:
     return PROTOCOLS[one_of("protocol", protocol, PROTOCOLS)]
 
 
-def mean(rows: list[Row]) -> Row:
-    """The mean of the pictures' PSNR and SSIM, as papers report a set (not the PSNR of the mean error)."""
-    return Row("mean", float(np.mean([row.psnr for row in rows])), float(np.mean([row.ssim for row in rows])))
+def mean(rows: list[Row], without: Collection[str] = ()) -> Mean:
+    """The mean of the pictures' PSNR and SSIM, as papers report a set (not the PSNR of the mean error).
+
+    Args:
+        without: names of pictures to leave out beside those left out already, so that networks are compared on the same
+            ones; see `left_out`.
+    """
+    counted = [(row.psnr, row.ssim) for row in rows if not row.left_out and row.name not in without]
+    if not counted:
+        return Mean("mean", None, None)
+    psnr, ssim = np.mean(counted, axis=0, dtype=np.float64)
+    return Mean("mean", float(psnr), float(ssim))
+
+
+def left_out(networks: Iterable[list[Row]]) -> dict[str, str]:
+    """Name → reason for the pictures that one network or another leaves out."""
+    return {row.name: row.left_out for rows in networks for row in rows if row.left_out}
 
 
 def _measure_from_y(upscaler: Upscaler, hr_image: np.ndarray, settings: Protocol) -> tuple[np.ndarray, np.ndarray]:
@@ -210,16 +257,21 @@ def open_network(name_or_file: str) -> Engine:
 
 
 def tables(models: dict[str, Engine], folders: list[str], protocol: str) -> list[dict]:
-    """Every network on every set, bicubic first: dicts with set, scale, model, psnr, ssim and pictures."""
+    """Every network on every set, bicubic first: dicts with set, scale, model, psnr, ssim, pictures, of
+    how many of them the means are (counted) and which are left_out, with the reason: the same for every network."""
     results = []
     for folder in folders:
         path = Path(folder)
         pictures = benchmark(path)
         for scale in sorted({engine.scale for engine in models.values()}):
             of_scale = {name: engine for name, engine in models.items() if engine.scale == scale}
-            for name, model in {"bicubic": "bicubic", **of_scale}.items():
-                rows = evaluate(model, pictures, scale, protocol)
-                average = mean(rows)
+            rows_of = {
+                name: evaluate(model, pictures, scale, protocol)
+                for name, model in {"bicubic": "bicubic", **of_scale}.items()
+            }
+            without = left_out(rows_of.values())
+            for name, rows in rows_of.items():
+                average = mean(rows, without)
                 results.append(
                     {
                         "set": path.resolve().parent.name if path.name == "HR" else path.resolve().name,
@@ -227,6 +279,8 @@ def tables(models: dict[str, Engine], folders: list[str], protocol: str) -> list
                         "model": Path(name).name,
                         "psnr": average.psnr,
                         "ssim": average.ssim,
+                        "counted": len(rows) - len(without),
+                        "left_out": without,
                         "pictures": [row._asdict() for row in rows],
                     }
                 )
@@ -241,9 +295,17 @@ def _print(results: list[dict], protocol: str) -> None:
     for heading in ("set", "pictures", "scale", "model", "PSNR, dB", "SSIM"):
         table.add_column(heading, justify="left" if heading in ("set", "model") else "right", overflow="fold")
     for row in results:
-        values = (row["set"], str(len(row["pictures"])), f"×{row['scale']}", row["model"])
-        table.add_row(*values, f"{row['psnr']:.2f}", f"{row['ssim']:.4f}")
-    Console().print(table)
+        values = (row["set"], str(row["counted"]), f"×{row['scale']}", row["model"])
+        table.add_row(*values, _shown(row["psnr"], 2), _shown(row["ssim"], 4))
+    console = Console()
+    console.print(table)
+    reasons = {(row["set"], row["scale"], name): why for row in results for name, why in row["left_out"].items()}
+    for (of, scale, name), why in reasons.items():
+        console.print(f"left out of {of} at ×{scale}: {name}: {why}", markup=False)
+
+
+def _shown(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
 
 
 @exit_on_usage_error

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -50,9 +51,17 @@ def whole(path: str | Path) -> Iterator[Path]:
 
 
 def write_json(path: str | Path, values: Any) -> None:
-    """Writes a JSON file, whole or not at all."""
+    """Writes a JSON file, whole or not at all; a float that is not finite, which JSON does not have, becomes null."""
     with whole(path) as unfinished:
-        unfinished.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        unfinished.write_text(json.dumps(_finite(values), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _finite(values: Any) -> Any:
+    if isinstance(values, dict):
+        return {name: _finite(value) for name, value in values.items()}
+    if isinstance(values, (list, tuple)):
+        return [_finite(value) for value in values]
+    return None if isinstance(values, float) and not math.isfinite(values) else values
 
 
 def sweep(paths: Iterable[Path]) -> None:

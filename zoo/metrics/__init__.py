@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["PSNR", "SSIM", "psnr", "ssim"]
 
 # Side of the SSIM window: Gaussian of standard deviation 1.5 px, cut at 11x11 (Wang et al., 2004).
-_SSIM_WINDOW = 11
+SSIM_WINDOW = 11
 
 
 def __getattr__(name: str):
@@ -74,7 +74,7 @@ def ssim(hr: np.ndarray, sr: np.ndarray, shave: int = 0) -> float:
     """
     from skimage.metrics import structural_similarity
 
-    hr, sr, peak = _comparable(hr, sr, shave, smallest=_SSIM_WINDOW)
+    hr, sr, peak = _comparable(hr, sr, shave, smallest=SSIM_WINDOW)
     return float(
         structural_similarity(
             hr,

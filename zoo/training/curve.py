@@ -11,12 +11,12 @@ INK, GRID, PSNR, LOSS, BICUBIC = (40, 40, 40), (225, 225, 225), (20, 90, 200), (
 TWICE = 2  # drawn twice as large and shrunk: smooth lines
 
 
-def draw_curve(records: list[dict], bicubic: float, title: str, path: Path) -> None:
+def draw_curve(records: list[dict], bicubic: float | None, title: str, path: Path) -> None:
     """Draws the PSNR of the validations (left axis, dB) and the loss (right axis, logarithmic) into a PNG.
 
     Args:
         records: lines of a run's log.
-        bicubic: its PSNR on the same pictures, a dashed line.
+        bicubic: its PSNR on the same pictures, a dashed line; None: no line.
         title: above the curve.
     """
     psnrs = [(r["step"], r["psnr"]) for r in records if "psnr" in r]
@@ -52,15 +52,15 @@ def draw_curve(records: list[dict], bicubic: float, title: str, path: Path) -> N
             pen.text(((WIDTH - RIGHT + 8) * TWICE, y(value)), label, LOSS, font=font, anchor="lm")
         pen.text(((WIDTH - 10) * TWICE, 10 * TWICE), "loss", LOSS, font=font, anchor="ra")
     if psnrs:
-        y, low, high = axis([value for _, value in psnrs] + [bicubic])
+        y, low, high = axis([value for _, value in psnrs] + ([] if bicubic is None else [bicubic]))
         for value in ticks(low, high):
             pen.line([LEFT * TWICE, y(value), (WIDTH - RIGHT) * TWICE, y(value)], GRID, TWICE)
             pen.text(((LEFT - 8) * TWICE, y(value)), f"{value:.4g}", PSNR, font=font, anchor="rm")
-        for start in range(LEFT, WIDTH - RIGHT, 12):
-            pen.line([start * TWICE, y(bicubic), (start + 6) * TWICE, y(bicubic)], BICUBIC, 2 * TWICE)
-        pen.text(
-            ((LEFT + 8) * TWICE, y(bicubic) - 4 * TWICE), f"bicubic {bicubic:.2f} dB", BICUBIC, font=font, anchor="lb"
-        )
+        if bicubic is not None:
+            for start in range(LEFT, WIDTH - RIGHT, 12):
+                pen.line([start * TWICE, y(bicubic), (start + 6) * TWICE, y(bicubic)], BICUBIC, 2 * TWICE)
+            place = (LEFT + 8) * TWICE, y(bicubic) - 4 * TWICE
+            pen.text(place, f"bicubic {bicubic:.2f} dB", BICUBIC, font=font, anchor="lb")
         points = [(x(step), y(value)) for step, value in psnrs]
         pen.line(points, PSNR, 3 * TWICE, joint="curve")
         for px, py in points:

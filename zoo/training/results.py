@@ -10,7 +10,7 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from zoo.evaluate import PROTOCOLS, evaluate, mean
+from zoo.evaluate import PROTOCOLS, evaluate, left_out, mean
 from zoo.files import whole, write_json
 from zoo.training.comparison import Comparison
 from zoo.training.config import TrainConfig
@@ -53,6 +53,7 @@ def write_results(
     rows = {
         name: evaluate(model, pictures, config.scale) for name, model in (("bicubic", "bicubic"), ("model", average))
     }
+    without = left_out(rows.values())
     records = read_log(workdir)
     results = {
         "network": average.name,
@@ -62,10 +63,12 @@ def write_results(
         "seconds": round(training_seconds(records), 1),
         "protocol": PROTOCOLS["y"].description,
         "valid": valid.name,
-        **{name: dict(zip(("psnr", "ssim"), mean(each)[1:])) for name, each in rows.items()},
+        **{name: dict(zip(("psnr", "ssim"), mean(each, without)[1:])) for name, each in rows.items()},
+        "left_out": without,
         "pictures": [
             {"name": low.name, "bicubic": [low.psnr, low.ssim], "model": [high.psnr, high.ssim]}
             for low, high in zip(*rows.values())
+            if low.name not in without
         ],
         "config": dataclasses.asdict(config),
         "environment": json.loads((workdir / "environment.json").read_text()),
@@ -83,6 +86,7 @@ def write_results(
 def print_results(results: dict, console: Console | None = None) -> None:
     """Prints the table: bicubic against the model, on every picture where there are few, and the mean."""
     caption = f"{results['protocol']}; best of {results['steps']} steps: {results['best_step']}"
+    caption += "".join(f"; left out: {name}: {why}" for name, why in results["left_out"].items())
     table = Table(title=f"{results['network']} on {results['valid']}", caption=caption)
     table.add_column("picture")
     for heading in ("bicubic, dB", "model, dB", "gain, dB", "bicubic, SSIM", "model, SSIM"):
