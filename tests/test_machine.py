@@ -43,3 +43,14 @@ def test_versions_are_of_what_is_installed(monkeypatch):
     assert machine.versions(["numpy"]) == {"numpy": metadata.version("numpy")}
     monkeypatch.setitem(sys.modules, "renamed", types.SimpleNamespace(__version__="3.1"))
     assert machine.versions(["renamed"]) == {"renamed": "3.1"}
+
+
+def test_the_memory_that_is_free_is_the_systems_or_the_containers(monkeypatch):
+    assert 0 < machine.available_memory() < 1 << 50 or not Path("/proc/meminfo").exists()
+    files = {"/proc/meminfo": "MemTotal: 9 kB\nMemAvailable:   4096 kB\n"}
+    monkeypatch.setattr(Path, "read_text", lambda self, **_: files.get(str(self), "max\n"))
+    assert machine.available_memory() == 4 << 20
+    files |= {"/sys/fs/cgroup/memory.max": "3000000\n", "/sys/fs/cgroup/memory.current": "1000000\n"}
+    assert machine.available_memory() == 2_000_000
+    files.clear()
+    assert machine.available_memory() is None

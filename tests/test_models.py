@@ -175,3 +175,58 @@ def test_no_scale_is_seen_in_other_functions():
     inputs = keras.Input((None, None, 1))
     with pytest.raises(UsageError, match="scale·H"):
         zoo.models.scale_of(keras.Model(inputs, keras.layers.Conv2D(3, 3)(inputs)))
+
+
+def test_the_models_do_not_depend_on_where_keras_has_the_channels(tmp_path):
+    images = np.random.default_rng(0).random((2, 9, 7, 1), dtype=np.float32)
+    results = {}
+    for place in ("channels_last", "channels_first"):
+        keras.config.set_image_data_format(place)
+        try:
+            for name in zoo.list_models():
+                model = sequential_weights(zoo.create_model(name, 3))
+                results[place, name] = model.to_json(), np.asarray(model(images))
+            results[place, "preset"] = zoo.load("fsrcnn_x3").to_json(), np.asarray(zoo.load("fsrcnn_x3")(images))
+            # Control: a layer that does not say it takes Keras' word.
+            assert keras.layers.Conv2D(1, 3).data_format == place
+        finally:
+            keras.config.set_image_data_format("channels_last")
+    for name in (*zoo.list_models(), "preset"):
+        (last, expected), (first, received) = (results[place, name] for place in ("channels_last", "channels_first"))
+        assert first == last and np.array_equal(received, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("espcn", {"scale": 3, "channels": 3, "kernel_size": 9}),
+        ("fsrcnn", {"scale": 2, "d": 8, "s": 4, "m": 2}),
+        ("gecko", {"scale": 2, "maps": 4, "depth": 2}),
+        ("srcnn", {"scale": 2, "channels": 3}),
+    ],
+)
+def test_numpys_integers_are_integers(name, options, tmp_path):
+    numpys = {key: np.int64(value) for key, value in options.items()}
+    if name == "srcnn":
+        numpys["kernels"] = np.array([9, 1, 5])
+    model = zoo.create_model(name, **numpys)
+    assert model.to_json() == zoo.create_model(name, **options).to_json()
+    model.save(tmp_path / "model.keras")
+    assert zoo.open_model(str(tmp_path / "model.keras")).count_params() == model.count_params()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "sentence"),
+    [
+        ("fsrcnn", {"m": -1}, "Expected m to be an integer of at least 0. Received: m=-1"),
+        ("fsrcnn", {"d": 0}, "Expected d to be an integer of at least 1. Received: d=0"),
+        ("fsrcnn", {"s": 1.5}, "Expected s to be an integer of at least 1. Received: s=1.5"),
+        ("gecko", {"depth": -1}, "Expected depth to be an integer of at least 0. Received: depth=-1"),
+        ("espcn", {"channels": np.int64(2)}, "Expected channels to be 1 (luma) or 3 (RGB). Received: 2"),
+        ("srcnn", {"kernels": (9, 2, 5)}, "Expected kernels to be three odd sides, as (9, 1, 5). Received: (9, 2, 5)"),
+    ],
+)
+def test_a_size_that_is_none_is_one_sentence(name, options, sentence):
+    with pytest.raises(UsageError) as error:
+        zoo.create_model(name, 3, **options)
+    assert str(error.value) == sentence

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from zoo.errors import UsageError
@@ -14,6 +15,7 @@ from zoo.training.recipes import RECIPES, recipe
     "values, sentence",
     [
         ({"scale": 1}, "Expected scale to be at least 2. Received: 1"),
+        ({"steps": 0}, "Expected steps to be at least 1. Received: 0"),
         ({"channels": 2}, "Expected channels to be one of 1, 3. Received: 2"),
         ({"steps": 1.5}, "Expected steps to be a whole number. Received: 1.5"),
         ({"steps": True}, "Expected steps to be a whole number. Received: True"),
@@ -34,6 +36,13 @@ def test_a_wrong_value_is_refused_in_one_sentence(values, sentence):
     with pytest.raises(UsageError) as error:
         TrainConfig(**values)
     assert str(error.value).startswith(sentence)
+
+
+def test_numpys_numbers_are_numbers(tmp_path):
+    config = TrainConfig(scale=np.int64(4), learning_rate=np.int32(1))
+    assert (type(config.scale), type(config.learning_rate)) == (int, float)
+    config.save(tmp_path / "config.json")
+    assert TrainConfig.load(tmp_path / "config.json") == config
 
 
 def test_a_config_comes_back_from_json(tmp_path):

@@ -3,6 +3,7 @@
 import itertools
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -235,7 +236,7 @@ def test_a_network_that_reads_the_whole_picture_gets_it_whole_or_not_at_all(tfli
         (np.zeros((0, 5), np.uint8), r"shape=\(0, 5\)"),
         (np.zeros((2, 4, 5, 3), np.uint8), r"shape=\(2, 4, 5, 3\)"),
         (np.zeros(7, np.uint8), r"shape=\(7,\)"),
-        (np.zeros((4, 5)), "float64"),
+        (np.full((4, 5), 2.0), "float64"),
         (np.zeros((4, 5), np.int16), "int16"),
     ],
     ids=["five channels", "empty", "batch", "vector", "float", "signed"],
@@ -243,6 +244,45 @@ def test_a_network_that_reads_the_whole_picture_gets_it_whole_or_not_at_all(tfli
 def test_arrays_of_another_kind_are_refused(tflite, image, words):
     with pytest.raises(UsageError, match=f"Expected .*Received: .*{words}"):
         upscale(image, tflite("luma"))
+
+
+@pytest.mark.parametrize(
+    ("image", "sentence"),
+    [
+        ("a.png", "Expected a picture as an array, .* Received: the path 'a.png'$"),
+        (Path("in") / "a.png", "Received: the path 'in/a.png'$"),
+        (
+            np.zeros((3, 20, 30)),
+            r"shape=\(3, 20, 30\); where the channels come first, give image.transpose\(1, 2, 0\)$",
+        ),
+        (np.zeros((2, 20, 30, 3)), r"shape=\(2, 20, 30, 3\); give one picture of a batch at a time$"),
+        (
+            np.full((20, 30), 255.0),
+            r"Expected image as uint8 in 0 to 255 or floating point in \[0, 1\] .*\[255, 255\]$",
+        ),
+        (np.zeros((20, 30), np.int64), r"Expected uint8, uint16 or floating point in \[0, 1\]. Received: dtype int64$"),
+    ],
+    ids=["path", "Path", "channels first", "batch", "0-255", "int64"],
+)
+def test_what_people_give_by_mistake_is_named(tflite, image, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        upscale(image, tflite("luma"))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("name", ["luma", "rgb"])
+def test_floats_give_what_bytes_give_but_for_the_rounding(tflite, name, shape, dtype):
+    image, engine = photo(*shape[:2], *(shape[2:] or (1,))).reshape(shape), open_engine(tflite(name))
+    if shape[-1] in (2, 4):
+        image[5:20, 3:15, -1] = 0
+    result = upscale(image.astype(dtype) / 255, engine, tile=(12, 17))
+    assert result.dtype == dtype and result.min() >= 0 and result.max() <= 1
+    expected = upscale(image, engine)
+    assert result.shape == expected.shape
+    # Half a level, and what float32 loses on the way.
+    assert np.abs(result * 255 - expected).max() <= 0.5 + 1e-3
+    assert np.abs(result * 255 - np.round(result * 255)).max() > 0.4  # control: nothing was rounded
 
 
 @pytest.mark.parametrize("tile", [0, -3, (4, 0), (1, 2, 3)])

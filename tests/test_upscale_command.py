@@ -88,6 +88,10 @@ REFUSED = {
     "file for many": (["in", "--output=x.png"], "Expected a folder as output of 2 pictures. Received: x.png"),
     "file for a folder of one": (["one", "--output=x.png"], "as output of 1 pictures. Received: x.png"),
     "output is a text": (["a.png", "--output=notes.txt"], "Expected a folder or a picture's name (.png, "),
+    "unknown suffix": (
+        ["a.png", "--output=b.pgn"],
+        "or a folder, which is there or ends with /, as output. Received: b.pgn; did you mean '.png'?",
+    ),
     "onto itself": (["a.png", "--output=a.png", "--overwrite"], "Expected an output other than the picture itself."),
     "onto itself in a folder": (["in", "--output=in", "--overwrite"], "the picture itself. Received: in/a.png"),
     "onto itself by a link": (["a.png", "--output=link", "--overwrite"], "Received: link/a.png"),

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from zoo.errors import UsageError
+
 __all__ = ["check_range", "luma", "rgb_to_y", "rgb_to_ycbcr", "ycbcr_to_rgb"]
 
 
@@ -22,19 +24,19 @@ def check_range(image: np.ndarray, name: str = "image") -> np.ndarray:
     """Returns `image` as an array if it is uint8 (0 to 255) or floating point in [0, 1].
 
     Raises:
-        ValueError: of any other dtype, or for floats outside [0, 1] or not finite.
+        UsageError: of any other dtype, or for floats outside [0, 1] or not finite.
     """
     image = np.asarray(image)
     if image.dtype == np.uint8:
         return image
     if not np.issubdtype(image.dtype, np.floating):
-        raise ValueError(
+        raise UsageError(
             f"Expected {name} as uint8 in 0 to 255 or floating point in [0, 1]. Received: dtype {image.dtype}"
         )
     if image.size:
         low, high = float(image.min()), float(image.max())
         if not (low >= -_TOLERANCE and high <= 1 + _TOLERANCE):
-            raise ValueError(
+            raise UsageError(
                 f"Expected {name} as uint8 in 0 to 255 or floating point in [0, 1] (clip a network's output first). "
                 f"Received: {image.dtype} values in [{low:g}, {high:g}]"
             )
@@ -56,7 +58,7 @@ def rgb_to_y(image: np.ndarray, full_range: bool = False) -> np.ndarray:
         is 16/255 and white 235/255 in studio range.
 
     Raises:
-        ValueError: on another dtype, range, or last axis.
+        UsageError: on another dtype, range, or last axis.
 
     References:
         ITU-R BT.601-7, section 2.5; MATLAB's rgb2ycbcr.
@@ -86,7 +88,7 @@ def luma(image: np.ndarray, full_range: bool = False) -> np.ndarray:
         return image[..., 0]
     if image.ndim == 3 and image.shape[-1] == 3:
         return rgb_to_y(image, full_range)
-    raise ValueError(f"Expected a picture (h, w), (h, w, 1) or (h, w, 3). Received: shape={image.shape}")
+    raise UsageError(f"Expected a picture (h, w), (h, w, 1) or (h, w, 3). Received: shape={image.shape}")
 
 
 def rgb_to_ycbcr(image: np.ndarray) -> np.ndarray:
@@ -120,7 +122,7 @@ def ycbcr_to_rgb(image: np.ndarray) -> np.ndarray:
 def _check_rgb(image: np.ndarray, kind: str = "RGB") -> np.ndarray:
     image = check_range(image)
     if image.ndim == 0 or image.shape[-1] != 3:
-        raise ValueError(f"Expected a {kind} picture with 3 channels last. Received: shape={image.shape}")
+        raise UsageError(f"Expected a {kind} picture with 3 channels last. Received: shape={image.shape}")
     return image
 
 

@@ -1,5 +1,6 @@
 """What a figure was measured on: this machine's processor, the threads that this process may use, versions."""
 
+import contextlib
 import os
 import platform
 import sys
@@ -11,6 +12,18 @@ from pathlib import Path
 def available_threads() -> int:
     """The processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def available_memory() -> int | None:
+    """The bytes that this process may still take, swap left out; in a container its own; None where nobody tells."""
+    found = []
+    with contextlib.suppress(OSError, StopIteration, ValueError):
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+        found.append(next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:")))
+    with contextlib.suppress(OSError, ValueError):
+        limit, taken = (int(Path("/sys/fs/cgroup", name).read_text()) for name in ("memory.max", "memory.current"))
+        found.append(limit - taken)
+    return min(found, default=None)
 
 
 def processor() -> str:

@@ -14,7 +14,7 @@ from absl import logging as absl_logging
 
 from zoo.backend import require_backend
 from zoo.errors import UsageError, exit_on_usage_error
-from zoo.program import quiet_tensorflow
+from zoo.program import quiet, quiet_tensorflow
 from zoo.training import BACKENDS, TrainConfig, train
 from zoo.training.help import usage
 from zoo.training.interruption import Interrupted, WorkerLost, leave
@@ -46,7 +46,12 @@ def run(argv: list[str]) -> int:
     settings = recipe(FLAGS.recipe) if FLAGS.recipe else {}
     given = {field.name: FLAGS[field.name].value for field in FIELDS if FLAGS[field.name].present}
     config = TrainConfig(**{**settings, **given})
-    choose_backend(config)
+    with quiet():  # TensorFlow greets whoever imports it
+        choose_backend(config)
+        if config.engine == "tensorflow" and not FLAGS.strategy:
+            from zoo.training.memory import check_memory  # not at the top: --help needs no TensorFlow
+
+            check_memory(config)
     show_log()
     try:
         results = train(config, FLAGS.workdir, strategy=open_strategy(config))

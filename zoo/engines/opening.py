@@ -58,7 +58,7 @@ def open_engine(model: Model, threads: int | None = None, *, radius: int | None 
         presets = registry.list_presets()
         near = did_you_mean(name, presets)
         raise UsageError(
-            f"Expected a preset ({', '.join(presets)}), a .tflite or .keras file. Received: {name!r}{near}"
+            f"Expected a preset ({', '.join(presets)}), a .tflite or a .keras file. Received: {name!r}{near}"
         )
     card = registry.card(name)
     content = registry.preset_file(name, ".tflite").read_bytes()

@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import json
+import numbers
 from pathlib import Path
 
 from zoo.errors import UsageError, one_of
@@ -89,6 +90,9 @@ class TrainConfig:
     def __post_init__(self):
         for field in dataclasses.fields(self):
             value, rules = getattr(self, field.name), field.metadata
+            if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+                value = int(value)  # NumPy's too
+                object.__setattr__(self, field.name, value)
             if field.type is float and isinstance(value, int):
                 object.__setattr__(self, field.name, float(value))
             elif type(value) is not field.type:

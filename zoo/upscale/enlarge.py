@@ -15,7 +15,10 @@ from zoo.upscale.planes import REACH, Planes
 
 
 class Source(Protocol):
-    """A picture to read from: (height, width, channels) of uint8 or uint16, channels 1, 2, 3 or 4 (alpha last)."""
+    """A picture to read from: (height, width, channels) of uint8, uint16 or floats in [0, 1].
+
+    `channels` is 1, 2, 3 or 4, alpha last.
+    """
 
     height: int
     width: int

@@ -1,4 +1,4 @@
-"""From a picture's samples to the network's planes and back: grey, RGB, alpha, 8 and 16 bits.
+"""From a picture's samples to the network's planes and back: grey, RGB, alpha, 8 and 16 bits or floating point.
 
 What a luma network makes of an RGB picture, in `zoo.color`'s terms, with RGB in [0, 1]:
 
@@ -6,7 +6,7 @@ What a luma network makes of an RGB picture, in `zoo.color`'s terms, with RGB in
 2. Y goes through the network, not clipped before or after.
 3. Cb and Cr are enlarged by bicubic interpolation: Keys' cubic with a = -0.5, half-pixel centres, mirrored border (the
    edge pixel repeated first, as MATLAB's imresize), not rounded, not clipped.
-4. RGB = the inverse of step 1, times 255 or 65535, rounded half up and clipped.
+4. RGB = the inverse of step 1, times 255 or 65535, rounded half up and clipped; floating point is clipped to [0, 1].
 
 Y enters R, G and B alike, with 255/219: steps 3 and 4 are computed as RGB = bicubic(RGB - 255/219·Y) + 255/219·SR(Y).
 A grey picture is Y as it is. An RGB network takes and gives RGB; of a grey picture's three results it takes the mean.
@@ -33,7 +33,7 @@ class Planes:
 
     Args:
         channels: of the picture: 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha.
-        dtype: uint8 or uint16.
+        dtype: uint8, uint16, or floating point in [0, 1].
         network_channels: 1 (luma) or 3 (RGB).
         scale: of the network.
         radius: of the network, LR px.
@@ -43,22 +43,23 @@ class Planes:
         self.colours = 1 if channels < 3 else 3
         self.alpha = channels in (2, 4)
         self.dtype, self.scale, self.network_channels = np.dtype(dtype), scale, network_channels
-        self.maximum = np.float32(np.iinfo(dtype).max)
+        self.whole = np.issubdtype(self.dtype, np.integer)
+        self.maximum = np.float32(np.iinfo(self.dtype).max if self.whole else 1)
         # Whatever shows lies within REACH of a visible pixel, and the network looks `radius` further.
         self.spread = (radius or 0) + REACH if self.alpha else 0
 
     def network_input(self, samples: np.ndarray, margin: tuple[slice, slice]) -> np.ndarray:
-        """(h, w, channels) integers, with `spread` px around the window where the picture has them → float32 planes."""
+        """(h, w, channels) samples, with `spread` px around the window where the picture has them → float32 planes."""
         planes = self._colour(samples)[(slice(None), *margin)]
         if self.network_channels == 3:
             return np.stack(planes if self.colours == 3 else [planes[0]] * 3, axis=-1)
         return (planes[0] if self.colours == 1 else _luma(planes) + np.float32(_BLACK))[..., None]
 
     def finish(self, samples: np.ndarray, around: tuple, sr_image: np.ndarray) -> np.ndarray:
-        """The network's result and the picture's samples → integers (scale·h, scale·w, channels).
+        """The network's result and the picture's samples → samples (scale·h, scale·w, channels).
 
         Args:
-            samples: (h', w', channels) integers, the tile with `spread` + 2 px around where the picture has them.
+            samples: (h', w', channels), the tile with `spread` + 2 px around where the picture has them.
             around: for rows and columns, how many px of `samples` lie before the tile, and how many are the tile's.
             sr_image: the network's result for the tile.
         """
@@ -94,8 +95,8 @@ class Planes:
             if self.colours < len(colour):
                 colour = colour.mean(axis=0, keepdims=True)
             planes = np.concatenate([colour, planes]) if self.alpha else colour
-        # Rounded half up.
-        planes += np.float32(0.5)
+        if self.whole:
+            planes += np.float32(0.5)  # rounded half up
         np.clip(planes, 0, self.maximum, out=planes)
         finished[...] = planes.astype(self.dtype).transpose(1, 2, 0)
 

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.errors import UsageError
+from zoo.errors import UsageError, did_you_mean
 from zoo.upscale.pictures import FORMATS
 
 # The containers that a video is written to, by suffix, and what is taken for a video.
@@ -38,6 +38,12 @@ def jobs(inputs: list[str], output: str, form: str | None = None) -> list[Job]:
     if not single and target.exists() and not target.is_dir():
         raise UsageError(f"Expected a folder or a picture's name ({', '.join(FORMATS)}) as output. Received: {output}")
     found = [pair for each in inputs for pair in _find(each, target)]
+    alone = len(inputs) == 1 and len(found) == 1 and not Path(inputs[0]).is_dir()
+    if alone and not single and target.suffix and not target.exists() and not output.endswith(("/", os.sep)):
+        raise UsageError(
+            f"Expected a picture's name ({', '.join(FORMATS)}), or a folder, which is there or ends with /, as output. "
+            f"Received: {output}{did_you_mean(target.suffix, FORMATS)}"
+        )
     if single:
         if len(found) != 1 or Path(inputs[0]).is_dir():
             raise UsageError(f"Expected a folder as output of {len(found)} pictures. Received: {output}")
