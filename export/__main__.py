@@ -35,10 +35,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--formats",
         default="saved_model,tflite_fp32",
-        help="saved_model, tflite_fp32, tflite_fp16, tflite_int8, tflite_dynamic, onnx, several with commas",
+        help="saved_model, tflite_fp32, tflite_fp16, tflite_int8, tflite_dynamic, onnx, glsl, several with commas",
     )
     parser.add_argument("--color", choices=("y", "rgb"), help="rgb: a luma model takes and gives RGB")
     parser.add_argument("--io", choices=("float", "uint8"), default="float", help="what int8 files take and give")
+    parser.add_argument(
+        "--border", choices=("mirror", "zeros"), default="mirror", help="what a shader takes to lie outside the picture"
+    )
     parser.add_argument("--clip", action="store_true", help="clip the output to [0, 1]")
     parser.add_argument("--keep_form", action="store_true", help="leave the upsampling as it is")
     parser.add_argument(
@@ -89,6 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
         formats,
         color=flags.color,
         io=flags.io,
+        border=flags.border,
         clip=flags.clip,
         keep_form=flags.keep_form or bool(flags.upsampler),
         calibration=calibration,

@@ -12,6 +12,9 @@ from export import int8
 from export.onnx import open_onnx, write_onnx
 from export.options import Options
 from export.saved_model import open_saved_model, write_saved_model
+from export.shaders.libplacebo import open_shader
+from export.shaders.mpv import write_shader
+from export.shaders.row import read_row
 from export.tflite import open_tflite, write_dynamic, write_tflite
 from zoo.data import sample
 from zoo.errors import UsageError
@@ -86,8 +89,22 @@ def _note_int8(content: Content) -> str:
 
 
 def _clipped(function: Function, content: Content) -> Function:
-    """An int8 file clips; that is no difference from the network."""
+    """What clips its output does not differ from the network in that."""
     return lambda image: np.clip(function(image), 0, 1)
+
+
+def _shown(function: Function, content: Content) -> Function:
+    """A player shows [0, 1]; what a shader takes to lie outside the picture is its border."""
+    if content.options.border == "zeros":
+        return _clipped(function, content)
+    row = read_row(content.model)
+    cut = slice(row.radius * row.scale, -row.radius * row.scale or None)
+
+    def mirrored(image: np.ndarray) -> np.ndarray:
+        around = [(row.radius, row.radius)] * 2 + [(0, 0)]
+        return np.clip(function(np.pad(image, around, mode="symmetric"))[cut, cut], 0, 1)
+
+    return mirrored
 
 
 FORMATS = {
@@ -113,6 +130,13 @@ FORMATS = {
         lambda content, path, size: write_onnx(content.model, path),
         open_onnx,
         "`lr_image` float32 (N, C, H, W) in [0, 1] → `sr_image`; any batch and size",
+    ),
+    "glsl": Format(
+        ".glsl",
+        lambda content, path, size: write_shader(content.model, path, content.options.border),
+        open_shader,
+        "`mpv --glsl-shaders`; any size; acts where the picture is enlarged by more than 1.2",
+        reference=_shown,
     ),
 }
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from export.int8 import IO
+from export.shaders.mpv import BORDERS
 from zoo.data import Source
 from zoo.errors import UsageError
 
@@ -24,9 +25,10 @@ class Options:
         check: whether the files are run at all; False writes them, and no report.
         gate: `"full"` runs each static TFLite file on the GPU delegate at its own size and re-exported at small ones,
             `"small"` leaves out its own size (minutes, without a GPU), `"off"` runs nothing.
+        border: what a shader takes to lie outside the picture: `"mirror"` or `"zeros"`.
 
     Raises:
-        UsageError: an unknown `io` or `gate`.
+        UsageError: an unknown `io`, `gate` or `border`.
 
     Example:
         >>> Options(io="uint8").gate
@@ -41,9 +43,10 @@ class Options:
     data: Sequence[str] = ()
     check: bool = True
     gate: str = "full"
+    border: str = "mirror"
 
     def __post_init__(self):
-        for name, valid in (("io", IO), ("gate", GATES)):
+        for name, valid in (("io", IO), ("gate", GATES), ("border", BORDERS)):
             value = getattr(self, name)
             if value not in valid:
                 raise UsageError(f"Expected {name} to be one of {', '.join(valid)}. Received: {value!r}")

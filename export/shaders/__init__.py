@@ -1,0 +1,1 @@
+"""A network as a shader: one file of passes for mpv and whatever else uses libplacebo."""

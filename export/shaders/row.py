@@ -1,0 +1,132 @@
+"""A Keras model read as a row of convolutions in LR space and a shuffle: what a shader computes."""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from zoo import identities
+from zoo.errors import UsageError
+from zoo.graphs.operations import Convolution
+from zoo.layers import DepthToSpace, SubpixelUpsampler
+from zoo.models import scale_of
+from zoo.rewrite.graph import graphs_of
+
+_ACTIVATIONS = ("linear", "relu", "tanh")
+
+
+@dataclass(frozen=True)
+class Row:
+    """Convolutions one after another; the last gives the phases of the picture in TensorFlow's order.
+
+    Attributes:
+        name: the model's.
+        scale: of the shuffle at the end.
+        channels: 1 (luma) or 3 (RGB).
+        layers: the convolutions.
+        added: by a layer's number, the number of an earlier one whose maps are added to its own, activations included.
+    """
+
+    name: str
+    scale: int
+    channels: int
+    layers: list[Convolution]
+    added: dict[int, int]
+
+    @property
+    def radius(self) -> int:
+        """LR px that an output pixel reads on each side."""
+        return sum(layer.kernel.shape[0] // 2 for layer in self.layers)
+
+
+def read_row(model: keras.Model) -> Row:
+    """The row that a model (N, H, W, C) → (N, scale·H, scale·W, C) is, C being 1 or 3.
+
+    Raises:
+        UsageError: it is something else; the sentence names the layer in the way.
+
+    Example:
+        >>> from zoo.models import espcn
+        >>> [layer.kernel.shape for layer in read_row(espcn(3)).layers]
+        [(5, 5, 1, 64), (3, 3, 64, 32), (3, 3, 32, 9)]
+    """
+    scale, channels = scale_of(model), model.input_shape[-1]
+    if channels not in (1, 3):
+        raise UsageError(f"Expected a network for luma or RGB as a shader. Received: {model.name}, {channels} channels")
+    layers: list[Convolution] = []
+    added: dict[int, int] = {}
+    # The layer whose maps a tensor holds, by the tensor; -1 is the picture.
+    made: dict[int, int] = {id(model.inputs[0]): -1}
+    last, ended = model.inputs[0], False
+    for node in graphs_of(model)[0].nodes:
+        layer, inputs = node.operation, node.input_tensors
+        place = f"{model.name}'s layer {layer.name} ({type(layer).__name__})"
+        other = [made.get(id(tensor), -1) for tensor in inputs if tensor is not last]
+        if ended or not any(tensor is last for tensor in inputs):
+            raise UsageError(f"Expected layers one after another and a shuffle last for a shader. Received: {place}")
+        number = len(layers) - 1
+        if isinstance(layer, keras.layers.Add) and len(inputs) == 2 and len(other) == 1 and 0 <= other[0] < number:
+            if number in added:
+                raise UsageError(f"Expected one sum after a layer for a shader. Received: a second at {place}")
+            added[number] = other[0]
+        elif len(inputs) == 1 and isinstance(layer, SubpixelUpsampler):
+            layers.append(_upsampler(layer))
+            ended = True
+        elif len(inputs) == 1 and isinstance(layer, DepthToSpace) and number not in added and number >= 0:
+            ended = True
+        elif len(inputs) == 1 and type(layer) is keras.layers.Conv2D:
+            layers.append(_convolution(layer, place))
+        elif len(inputs) == 1 and number >= 0 and number not in added and layers[-1].activation == "linear":
+            layers[-1] = _activated(layers[-1], layer, place)
+        else:
+            raise UsageError(f"Expected convolutions, activations and one shuffle for a shader. Received: {place}")
+        last = node.outputs[0]
+        made[id(last)] = len(layers) - 1
+    if not ended or layers[-1].kernel.shape[-1] != scale**2 * channels or layers[-1].activation != "linear":
+        raise UsageError(f"Expected a convolution and a shuffle at the end for a shader. Received: {model.name}")
+    return Row(model.name, scale, channels, layers, added)
+
+
+def _upsampler(layer: SubpixelUpsampler) -> Convolution:
+    """Its taps in a window of the same reach on all sides, so that nothing has to be cropped."""
+    kernel = np.asarray(layer.kernel, np.float64)
+    found = list(zip(*identities.taps(layer.kernel_size, layer.scale), strict=True))
+    radius = max(abs(position) for position, _, _ in found)
+    side, scale, inputs = 2 * radius + 1, layer.scale, kernel.shape[3]
+    phases = np.zeros((side, side, inputs, scale, scale, layer.filters))
+    for row, a, i in found:
+        for column, b, j in found:
+            phases[radius + row, radius + column, :, a, b] = kernel[i, j].T
+    bias = np.zeros(layer.filters) if layer.bias is None else np.asarray(layer.bias)
+    return Convolution(phases.reshape(side, side, inputs, -1), np.tile(bias, scale**2))
+
+
+def _convolution(layer: keras.layers.Conv2D, place: str) -> Convolution:
+    kernel = np.asarray(layer.kernel, np.float64)
+    plain = layer.padding == "same" and set(layer.strides) == set(layer.dilation_rate) == {1} and layer.groups == 1
+    if not plain or kernel.shape[0] != kernel.shape[1] or kernel.shape[0] % 2 == 0:
+        raise UsageError(f"Expected odd square kernels, stride 1 and padding 'same' for a shader. Received: {place}")
+    bias = np.zeros(layer.filters) if layer.bias is None else np.asarray(layer.bias, np.float64)
+    name = getattr(layer.activation, "__name__", "")
+    if name not in _ACTIVATIONS:
+        raise UsageError(f"Expected linear, relu or tanh in a shader's convolution. Received: {name} at {place}")
+    return Convolution(kernel, bias, name)
+
+
+def _activated(convolution: Convolution, layer, place: str) -> Convolution:
+    maps = convolution.bias.shape
+    if isinstance(layer, keras.layers.PReLU) and np.size(layer.alpha) in (1, maps[0]):
+        slopes = np.broadcast_to(np.ravel(np.asarray(layer.alpha, np.float64)), maps)
+        return convolution._replace(activation="prelu", slopes=slopes)
+    if isinstance(layer, keras.layers.LeakyReLU):
+        return convolution._replace(activation="prelu", slopes=np.full(maps, float(layer.negative_slope)))
+    if (
+        type(layer) is keras.layers.ReLU
+        and layer.max_value is None
+        and not layer.negative_slope
+        and not layer.threshold
+    ):
+        return convolution._replace(activation="relu")
+    if type(layer) is keras.layers.Activation and layer.activation.__name__ in _ACTIVATIONS:
+        return convolution._replace(activation=layer.activation.__name__)
+    raise UsageError(f"Expected linear, ReLU, leaky ReLU, PReLU or tanh for a shader. Received: {place}")
