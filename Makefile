@@ -19,6 +19,7 @@ test-all: .venv/installed-test .venv-jax/installed .venv-beam/installed
 lint: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 bench: .venv/installed-bench .venv-beam/installed
 	for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name --json=runs/bench/$$name.json || exit 1; done

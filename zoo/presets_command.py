@@ -44,13 +44,13 @@ def table(found: list[dict]) -> str:
         psnr = f"{row['psnr']['Set5']:.2f}" if "Set5" in row["psnr"] else ""
         cost = f"{row['parameters']:,}", f"{row['macs_720p'] / 1e9:.2f}"
         cells.append((row["preset"], f"×{row['scale']}", row["input"], *cost, psnr, row["redistribution"]))
-    widths = [max(len(row[column]) for row in cells) for column in range(len(HEADINGS))]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(HEADINGS))]
     numbers = ("parameters", "GMAC", "Set5, dB")
     lines = []
-    for row in cells:
+    for line in cells:
         aligned = [
             text.rjust(width) if heading in numbers else text.ljust(width)
-            for heading, text, width in zip(HEADINGS, row, widths)
+            for heading, text, width in zip(HEADINGS, line, widths)
         ]
         lines.append("  ".join(aligned).rstrip())
     return "\n".join(lines)

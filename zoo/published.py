@@ -8,7 +8,7 @@ SETS = ("Set5", "Set14", "BSD100")
 TABLE = "tables of sunny2109/SAFMN and Zheng-MJ/SMFANet"
 
 # (architecture, scale) → PSNR and SSIM per set, None where the source has none; and where it was read.
-PUBLISHED = {
+PUBLISHED: dict[tuple[str, int], tuple[dict[str, tuple[float, float | None]], str]] = {
     ("bicubic", 2): ({"Set5": (33.66, 0.9299), "Set14": (30.24, 0.8688), "BSD100": (29.56, 0.8431)}, TABLE),
     ("bicubic", 3): ({"Set5": (30.39, 0.8682), "Set14": (27.55, 0.7742), "BSD100": (27.21, 0.7385)}, TABLE),
     ("bicubic", 4): ({"Set5": (28.42, 0.8104), "Set14": (26.00, 0.7027), "BSD100": (25.96, 0.6675)}, TABLE),

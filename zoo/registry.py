@@ -147,7 +147,7 @@ def open_model(name_or_file: str) -> "keras.Model":
     except (ValueError, TypeError, OSError, KeyError) as error:
         # Keras wraps what it stumbled over: the innermost error names the layer, in its first sentence.
         cause: BaseException = error
-        while cause.__cause__ or cause.__context__:
-            cause = cause.__cause__ or cause.__context__
+        while following := cause.__cause__ or cause.__context__:
+            cause = following
         reason = next(iter(str(cause).strip().splitlines()), type(cause).__name__).split(". ")[0]
         raise UsageError(f"Expected a .keras file of known layers. Received: {path.name}: {reason}") from error

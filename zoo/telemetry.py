@@ -13,6 +13,7 @@ LiteRT, ncnn, and the page's `@litertjs/core` and `playwright-core`.
 
 import os
 import sys
+from typing import Any
 
 
 def switch_off() -> None:
@@ -21,5 +22,6 @@ def switch_off() -> None:
     Who wants to report sets `ORT_DISABLE_TELEMETRY=0`, or imports `openvino_telemetry` before `zoo`.
     """
     # With None, importing it is an ImportError, and OpenVINO then uses a stub of its own.
-    sys.modules.setdefault("openvino_telemetry", None)
+    modules: dict[str, Any] = sys.modules
+    modules.setdefault("openvino_telemetry", None)
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
