@@ -119,7 +119,7 @@ def test_the_tables_of_upscaling_are_what_was_measured():
 
 
 def prepare(folder: Path) -> None:
-    """What the pages take for given: folders of pictures, a film, and somebody's TFLite file with a deconvolution."""
+    """What the pages take for given: folders of pictures, a film, a TFLite and an ONNX file with deconvolutions."""
     import numpy as np
     from PIL import Image
 
@@ -136,6 +136,10 @@ def prepare(folder: Path) -> None:
     from tflite_cases import convert, transposed
 
     (folder / "model.tflite").write_bytes(convert(transposed))
+    import onnx
+    from rewrite_onnx_cases import deconvolution
+
+    onnx.save(deconvolution(strides=[2, 2], pads=[1, 1, 1, 1]), str(folder / "model.onnx"))
 
 
 RUN = [page for page in PAGES if python_of(page) or any(reason_not_to_run(each) is None for each in commands_of(page))]

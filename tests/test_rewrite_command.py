@@ -74,7 +74,7 @@ def test_inputs_of_other_kinds():
 @pytest.mark.parametrize(
     "names, words",
     [
-        (("in.keras", "out.h5"), "Expected two .keras or two .tflite files"),
+        (("in.keras", "out.h5"), "Expected two .keras, two .tflite or two .onnx files"),
         (("in.keras", "in.keras"), "Expected another file"),
         (("in.keras", "none/out.keras"), "Expected a folder"),
         (("gone.keras", "out.keras"), "which is not there"),

@@ -1,4 +1,4 @@
-"""Moves the upsampling of a Keras network or TFLite file into LR space, explains what moved, and compares both."""
+"""Moves the upsampling of a Keras network, TFLite or ONNX file into LR space, says what moved, and compares both."""
 
 import argparse
 import sys
@@ -8,14 +8,16 @@ from zoo.errors import UsageError, exit_on_usage_error
 from zoo.files import whole
 from zoo.program import program
 
-SUFFIXES = (".keras", ".tflite")
+SUFFIXES = (".keras", ".tflite", ".onnx")
 
 
 @exit_on_usage_error
 def main(arguments: list[str] | None = None) -> int:
-    """The command; returns 0, 2 after a usage error, 1 if a TFLite file's result differs; then nothing is written."""
+    """The command; returns 0, 2 after a usage error, 1 if a file's result differs; then nothing is written."""
     parser = argparse.ArgumentParser(prog=program("zoo.rewrite"), description=__doc__)
-    parser.add_argument("input", metavar="IN", type=Path, help="any functional Keras network (.keras) or TFLite file")
+    parser.add_argument(
+        "input", metavar="IN", type=Path, help="any functional Keras network (.keras), TFLite or ONNX file"
+    )
     parser.add_argument(
         "output", metavar="OUT", type=Path, help="the file to write, of the same kind; its folder is there"
     )
@@ -32,10 +34,10 @@ def main(arguments: list[str] | None = None) -> int:
     flags = parser.parse_args(arguments)
     _check(flags.input, flags.output)
     options = {"border": flags.border, "whole": flags.whole, "only_if_cheaper": flags.only_if_cheaper}
-    if flags.input.suffix == ".tflite":
+    if flags.input.suffix != ".keras":
         if options != {"border": "exact", "whole": False, "only_if_cheaper": False}:
-            raise UsageError("Expected no more than two files for TFLite. Received: a flag for Keras networks")
-        return _tflite(flags.input, flags.output)
+            raise UsageError("Expected no more than two files for TFLite and ONNX. Received: a flag for Keras networks")
+        return (_tflite if flags.input.suffix == ".tflite" else _onnx)(flags.input, flags.output)
     return _keras(flags.input, flags.output, options)
 
 
@@ -56,6 +58,26 @@ def _tflite(source: Path, target: Path) -> int:
         original = tflite.parse(original.packed(), source.name)
         print("compared with MediaPipe's deconvolutions as TRANSPOSE_CONV: LiteRT does not run them as they are")
     differences = tflite_difference.differences(original, tflite.parse(content, str(target)))
+    return _write(target, content, differences)
+
+
+def _onnx(source: Path, target: Path) -> int:
+    from zoo.graphs import onnx_graph
+    from zoo.rewrite import Explanation, onnx_difference, onnx_file
+
+    model = onnx_graph.read(source)
+    original = onnx_graph.packed(model)
+    rows = onnx_file.to_lr_space(model)
+    print(Explanation(source.name, rows))
+    content = onnx_graph.packed(model)
+    if content == original:
+        print("nothing moves")
+        return _write(target, content, [])
+    return _write(target, content, onnx_difference.differences(original, content))
+
+
+def _write(target: Path, content: bytes, differences: list) -> int:
+    """Writes what differs from the original by no more than it may; each difference is printed."""
     for difference in differences:
         print(difference)
     if wrong := next((each for each in differences if not each.value <= each.allowed), None):
@@ -89,7 +111,9 @@ def _keras(source: Path, target: Path, options: dict) -> int:
 
 def _check(source: Path, target: Path) -> None:
     if source.suffix not in SUFFIXES or target.suffix != source.suffix:
-        raise UsageError(f"Expected two .keras or two .tflite files. Received: {str(source)!r} and {str(target)!r}")
+        raise UsageError(
+            f"Expected two .keras, two .tflite or two .onnx files. Received: {str(source)!r} and {str(target)!r}"
+        )
     if target.resolve() == source.resolve():
         raise UsageError(f"Expected another file to write to than {str(source)!r}. Received: the same one")
     if not target.parent.is_dir():

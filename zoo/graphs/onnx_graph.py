@@ -1,0 +1,159 @@
+"""An ONNX file's graph, read with the package `onnx`: constants, users and shapes of values, and nodes replaced."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.errors import UsageError
+
+# DepthToSpace has its mode, and Resize says how it reads, from this version on.
+LEAST_OPSET = 11
+
+
+def package() -> Any:
+    """The package `onnx`.
+
+    Raises:
+        UsageError: it is not installed.
+    """
+    try:
+        import onnx
+    except ImportError:
+        raise UsageError(
+            "Expected onnx for ONNX files (pip install 'subpixel-zoo[onnx]'). Received: no such package"
+        ) from None
+    return onnx
+
+
+def read(path: Path) -> Any:
+    """A file's model, with what lies in external files.
+
+    Raises:
+        UsageError: not a valid ONNX model, of an older opset, or an external file is missing or outside its folder.
+    """
+    onnx = package()
+    from google.protobuf.message import DecodeError
+
+    content = path.read_bytes()
+    try:
+        model = onnx.load_model_from_string(content)
+        onnx.external_data_helper.load_external_data_for_model(model, str(path.parent))
+        onnx.checker.check_model(model)
+    except (DecodeError, onnx.checker.ValidationError, OSError, ValueError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UsageError(f"Expected a whole and valid ONNX file. Received: {str(path)!r}: {reason}") from error
+    opset = max((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), default=0)
+    if opset < LEAST_OPSET:
+        raise UsageError(f"Expected an ONNX file of opset {LEAST_OPSET} or newer. Received: opset {opset}")
+    return model
+
+
+def packed(model: Any) -> bytes:
+    """The model as one file's bytes.
+
+    Raises:
+        UsageError: it is over protobuf's 2 GB.
+    """
+    try:
+        return model.SerializeToString()
+    except Exception as error:  # protobuf's implementations raise errors of different kinds
+        raise UsageError(f"Expected an ONNX model below 2 GB. Received: {error}") from error
+
+
+class OnnxGraph:
+    """The main graph of a model, to look at and to change in place."""
+
+    def __init__(self, model: Any):
+        self._onnx = package()
+        self.graph = model.graph
+        self._functions = [node for function in model.functions for node in function.node]
+        inferred = self._onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+        self._infos = {info.name: info for info in (*inferred.value_info, *inferred.input, *inferred.output)}
+        given = {each.name for each in self.graph.input}
+        # A default of an input may be another number in each run.
+        self._initializers = {each.name: each for each in self.graph.initializer if each.name not in given}
+        self._makers = {name: node for node in self.graph.node for name in node.output if name}
+        self._names = {*self._infos, *self._makers, *self._initializers, *given}
+
+    def hidden(self) -> Iterator[Any]:
+        """The nodes of subgraphs (If, Loop, Scan) and of the model's own functions."""
+        yield from self._functions
+        for node in self.graph.node:
+            yield from _inside(node)
+
+    def constant(self, name: str) -> np.ndarray | None:
+        """The value of an initializer or Constant node, None where it is computed or given."""
+        if name in self._initializers:
+            return self._onnx.numpy_helper.to_array(self._initializers[name])
+        maker = self._makers.get(name)
+        if maker is not None and maker.op_type == "Constant" and maker.attribute[0].name == "value":
+            return self._onnx.numpy_helper.to_array(maker.attribute[0].t)
+        return None
+
+    def maker(self, name: str, kind: str) -> Any | None:
+        """The node of this kind that computes a value which nothing else uses."""
+        node = self._makers.get(name)
+        if node is None or node.op_type != kind or node.domain not in ("", "ai.onnx"):
+            return None
+        return node if self._uses()[name] == 1 else None
+
+    def shape(self, name: str) -> list[int | None]:
+        """A value's sides, None where they are free; empty where nothing is known."""
+        info = self._infos.get(name)
+        if info is None:
+            constant = self.constant(name)
+            return [] if constant is None else list(constant.shape)
+        return [side.dim_value if side.HasField("dim_value") else None for side in info.type.tensor_type.shape.dim]
+
+    def attributes(self, node: Any) -> dict[str, Any]:
+        """A node's attributes by name; strings as str."""
+        values = {each.name: self._onnx.helper.get_attribute_value(each) for each in node.attribute}
+        return {name: value.decode() if isinstance(value, bytes) else value for name, value in values.items()}
+
+    def name(self, wanted: str) -> str:
+        """A name that no value has yet."""
+        name, number = wanted, 1
+        while name in self._names:
+            name, number = f"{wanted}_{number}", number + 1
+        self._names.add(name)
+        return name
+
+    def add_constant(self, wanted: str, value: np.ndarray) -> str:
+        """Adds an initializer; returns its name."""
+        name = self.name(wanted)
+        self.graph.initializer.append(self._onnx.numpy_helper.from_array(np.ascontiguousarray(value), name))
+        return name
+
+    def replace(self, nodes: list[Any], new: Iterable[Any]) -> None:
+        """Puts new nodes where the last of some stood; what only those used goes with them."""
+        place = next(number for number, each in enumerate(self.graph.node) if each is nodes[-1])
+        for number, each in enumerate(new):
+            self.graph.node.insert(place + number, each)
+        gone = {name for node in nodes for name in node.input if name}
+        for node in nodes:
+            self.graph.node.remove(node)
+        uses = self._uses()
+        for name in (name for name in gone if not uses[name]):
+            if name in self._initializers:
+                self.graph.initializer.remove(self._initializers.pop(name))
+            elif (maker := self._makers.get(name)) is not None and maker.op_type == "Constant":
+                self.graph.node.remove(maker)
+        made = {name for node in self.graph.node for name in node.output}
+        for info in [each for each in self.graph.value_info if each.name in self._makers and each.name not in made]:
+            self.graph.value_info.remove(info)
+        self._makers = {name: node for node in self.graph.node for name in node.output if name}
+
+    def _uses(self) -> Counter:
+        nodes = [*self.graph.node, *(inner for node in self.graph.node for inner in _inside(node))]
+        return Counter([name for node in nodes for name in node.input] + [each.name for each in self.graph.output])
+
+
+def _inside(node: Any) -> Iterator[Any]:
+    for attribute in node.attribute:
+        for graph in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
+            for inner in graph.node:
+                yield inner
+                yield from _inside(inner)

@@ -1,0 +1,82 @@
+"""How far a rewritten ONNX model is from its original, in onnxruntime, on random inputs."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from zoo.errors import UsageError
+
+# Of an output's range; half precision rounds its sums in either order.
+ALLOWED = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-12, np.dtype(np.float16): 4e-3}
+# Sides of what a file leaves free, by axis; odd and different.
+_SIZES = ((2, 3, 23, 18), (1, 3, 14, 37))
+_TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
+_INPUTS = 3
+
+
+class Difference(NamedTuple):
+    """The largest of all values of all outputs, over several random inputs of one size; a part of the range."""
+
+    size: tuple[int, ...]
+    value: float
+    allowed: float
+
+    def __str__(self) -> str:
+        size = "×".join(map(str, self.size))
+        return f"onnxruntime, {size}: largest difference {self.value:.1e} of the output's range"
+
+
+def differences(before: bytes, after: bytes) -> list[Difference]:
+    """Compares two models of the same inputs and outputs.
+
+    Returns:
+        One entry for each of two sizes, or for the file's own.
+
+    Raises:
+        UsageError: onnxruntime is not installed, or does not run one of them, or an input is no float tensor.
+    """
+    try:
+        import onnxruntime
+    except ImportError:
+        raise UsageError(
+            "Expected onnxruntime to compare ONNX files (pip install 'subpixel-zoo[onnx]'). Received: no such package"
+        ) from None
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        sessions = [
+            onnxruntime.InferenceSession(each, options, providers=["CPUExecutionProvider"]) for each in (before, after)
+        ]
+        free = any(not isinstance(side, int) for each in sessions[0].get_inputs() for side in each.shape)
+        return [_difference(sessions, size) for size in (_SIZES if free else _SIZES[:1])]
+    except UsageError:
+        raise
+    except Exception as error:  # onnxruntime's errors have no common base
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UsageError(f"Expected an ONNX model that onnxruntime runs, to compare. Received: {reason}") from error
+
+
+def _difference(sessions: list[Any], sizes: tuple[int, ...]) -> Difference:
+    worst, allowed, size = 0.0, 0.0, ()
+    for seed in range(_INPUTS):
+        rng, feed, named = np.random.default_rng(seed), {}, {}
+        for each in sessions[0].get_inputs():
+            if each.type not in _TYPES:
+                raise UsageError(f"Expected float inputs, to compare. Received: {each.name!r} of {each.type}")
+            # Free sides of one name are one size.
+            free = [sizes[axis % 4] for axis in range(len(each.shape))]
+            shape = [
+                side if isinstance(side, int) else named.setdefault(side or (each.name, axis), free[axis])
+                for axis, side in enumerate(each.shape)
+            ]
+            feed[each.name] = rng.random(shape).astype(_TYPES[each.type])
+            size = size or tuple(shape)
+        for expected, received in zip(*(session.run(None, feed) for session in sessions), strict=True):
+            allowed = max(allowed, ALLOWED.get(expected.dtype, 0.0))
+            if expected.shape != received.shape:
+                worst = float("inf")
+                continue
+            apart = np.abs(expected.astype(np.float64) - received.astype(np.float64))
+            span = max(float(np.ptp(expected)), np.finfo(np.float32).tiny)
+            worst = max(worst, float(np.nan_to_num(apart.max(initial=0.0) / span, nan=np.inf)))
+    return Difference(size, worst, allowed)

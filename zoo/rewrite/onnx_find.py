@@ -1,0 +1,158 @@
+"""What of an ONNX graph can move into LR space: each as transposed convolutions of its groups, or as a shuffle."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from zoo.graphs.onnx_graph import OnnxGraph
+from zoo.identities.lr_convolution import Transposed, resized_convolution
+from zoo.identities.phases import Pair
+from zoo.rewrite.tflite_constants import Stays
+
+
+class Enlargement(NamedTuple):
+    """Nodes that are one transposed convolution.
+
+    Attributes:
+        nodes: a ConvTranspose, or a Resize and its Conv.
+        groups: the transposed convolution of each group of channels.
+        weights: their kernels as the file holds them.
+    """
+
+    nodes: list[Any]
+    groups: list[Transposed]
+    weights: np.ndarray
+
+
+def deconvolution(graph: OnnxGraph, node: Any) -> Enlargement:
+    """A ConvTranspose.
+
+    Raises:
+        Stays: it has no exact form in LR space.
+    """
+    options, weights = graph.attributes(node), _weights(graph, node)
+    strides, dilations = options.get("strides", [1, 1]), options.get("dilations", [1, 1])
+    if len(set(strides)) != 1:
+        raise Stays("DepthToSpace enlarges both sides alike")
+    scale, groups = strides[0], options.get("group", 1)
+    sides = [(side - 1) * dilation + 1 for side, dilation in zip(weights.shape[2:], dilations)]
+    more = options.get("output_padding", [0, 0])
+    offsets, extras = _geometry(graph, node, options, scale, sides, more)
+    spread = np.zeros((*weights.shape[:2], *sides))
+    spread[:, :, :: dilations[0], :: dilations[1]] = weights
+    taps = np.zeros(sides, bool)
+    taps[:: dilations[0], :: dilations[1]] = True
+    # ONNX has (I, O / groups, Ky, Kx).
+    kernels = np.split(spread.transpose(2, 3, 1, 0), groups, axis=3)
+    return Enlargement([node], [Transposed(kernel, scale, offsets, extras, taps) for kernel in kernels], weights)
+
+
+def _geometry(graph: OnnxGraph, node: Any, options: dict, scale: int, sides: list[int], more: list[int]):
+    """Rows and columns dropped at the start, and output less scale · input, per axis."""
+    wanted, auto, pads = options.get("output_shape"), options.get("auto_pad", "NOTSET"), options.get("pads", [0] * 4)
+    full = [side - scale + each for side, each in zip(sides, more)]
+    if wanted is None and auto in ("NOTSET", "VALID"):
+        before, after = ([0, 0], [0, 0]) if auto == "VALID" else (pads[:2], pads[2:])
+        return tuple(before), tuple(each - start - end for each, start, end in zip(full, before, after))
+    extras = [0, 0]
+    if wanted is not None:
+        given = graph.shape(node.input[0])[2:]
+        if len(given) != 2 or None in given:
+            raise Stays("its output has one size and its input any")
+        extras = [out - scale * side for out, side in zip(wanted[-2:], given)]
+    totals = [each - extra for each, extra in zip(full, extras)]
+    if min(totals) < 0:
+        raise Stays("its output is larger than what its taps reach, which runtimes place differently")
+    if wanted is not None and any(total % 2 for total in totals):
+        raise Stays("runtimes differ on which side an odd padding for output_shape goes")
+    upper = auto != "SAME_LOWER"
+    return tuple(total // 2 if upper else total - total // 2 for total in totals), tuple(extras)
+
+
+def resized(graph: OnnxGraph, node: Any) -> Enlargement | None:
+    """A Conv behind a nearest Resize; None where no Resize stands before it.
+
+    Raises:
+        Stays: it has no exact form in LR space.
+    """
+    enlargement = graph.maker(node.input[0], "Resize")
+    if enlargement is None:
+        return None
+    scale, options, weights = _scale(graph, enlargement), graph.attributes(node), _weights(graph, node)
+    if set(options.get("strides", [1, 1])) != {1}:
+        raise Stays("its convolution has strides")
+    dilation = tuple(options.get("dilations", [1, 1]))
+    reach = [(side - 1) * step for side, step in zip(weights.shape[2:], dilation)]
+    auto, pads = options.get("auto_pad", "NOTSET"), options.get("pads", [0] * 4)
+    padding: tuple[Pair, Pair] = tuple(zip(pads[:2], pads[2:]))
+    if auto != "NOTSET":
+        padding = tuple(
+            {"VALID": (0, 0), "SAME_LOWER": (r - r // 2, r // 2)}.get(auto, (r // 2, r - r // 2)) for r in reach
+        )
+    # ONNX has (O, I / groups, Ky, Kx).
+    kernels = np.split(weights.astype(np.float64).transpose(2, 3, 1, 0), options.get("group", 1), axis=3)
+    groups = [resized_convolution(kernel, "nearest", scale, dilation, padding) for kernel in kernels]
+    return Enlargement([enlargement, node], groups, weights)
+
+
+def _scale(graph: OnnxGraph, node: Any) -> int:
+    options, inputs = graph.attributes(node), [*node.input, "", "", ""]
+    if options.get("mode", "nearest") != "nearest":
+        raise Stays(f"{options['mode']} enlargement is the same inside the picture only")
+    if "axes" in options or options.get("keep_aspect_ratio_policy", "stretch") != "stretch":
+        raise Stays("it names axes or keeps an aspect ratio")
+    factors = graph.constant(inputs[2]) if inputs[2] else None
+    if factors is None or factors.size == 0:
+        sizes, given = graph.constant(inputs[3]) if inputs[3] else None, graph.shape(node.input[0])
+        if sizes is None or len(given) != 4 or None in given:
+            raise Stays("its size is computed, or fixed for an input of any size")
+        factors = sizes / np.asarray(given)
+    scale = int(factors[-1]) if len(factors) == 4 else 0
+    if scale < 2 or list(factors) != [1, 1, scale, scale]:
+        raise Stays("it does not enlarge both sides by one whole number")
+    way = options.get("coordinate_transformation_mode", "half_pixel")
+    rounding = options.get("nearest_mode", "round_prefer_floor")
+    # Source: ONNX, operator Resize, coordinate_transformation_mode and nearest_mode. A half-pixel place is never a tie.
+    places = np.arange(4 * scale) / scale
+    if way in ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric"):
+        places = (np.arange(4 * scale) + 0.5) / scale - 0.5
+    elif way != "asymmetric":
+        raise Stays("it does not repeat each pixel alike")
+    rounded = {"floor": np.floor, "ceil": np.ceil}.get(rounding, np.round)(places)
+    if rounding.startswith("round") and way == "asymmetric":
+        rounded = np.ceil(places - 0.5) if rounding == "round_prefer_floor" else np.floor(places + 0.5)
+    if not np.array_equal(np.clip(rounded, 0, 3), np.arange(4 * scale) // scale):
+        raise Stays("it does not repeat each pixel alike")
+    return scale
+
+
+def shuffle(graph: OnnxGraph, node: Any) -> tuple[list[Any], int, str] | None:
+    """A Reshape, Transpose, Reshape that is a shuffle: its nodes, block and mode; None where it is none."""
+    transpose = graph.maker(node.input[0], "Transpose")
+    first = transpose and graph.maker(transpose.input[0], "Reshape")
+    if not first:
+        return None
+    order = graph.attributes(transpose).get("perm")
+    inner, before, after = (graph.shape(name) for name in (first.output[0], first.input[0], node.output[0]))
+    modes = {(0, 3, 4, 1, 5, 2): ("DCR", 1), (0, 1, 4, 2, 5, 3): ("CRD", 2)}
+    if tuple(order or ()) not in modes or len(before) != 4 or len(inner) != 6:
+        return None
+    mode, place = modes[tuple(order)]
+    block, channels = inner[place], inner[3 if mode == "DCR" else 1]
+    if None in (block, channels, *before[1:]) or block != inner[place + 1]:
+        raise Stays("the sizes of its Reshape are computed")
+    height, width = before[2:]
+    if inner[4:] != [height, width] or before[1] != channels * block**2:
+        return None
+    if inner[0] != before[0] or after != [before[0], channels, block * height, block * width]:
+        return None
+    return [first, transpose, node], block, mode
+
+
+def _weights(graph: OnnxGraph, node: Any) -> np.ndarray:
+    weights = graph.constant(node.input[1])
+    if weights is None:
+        raise Stays("its weights are computed, quantized or given in each run")
+    if weights.ndim != 4:
+        raise Stays("it is not two-dimensional")
+    return weights
