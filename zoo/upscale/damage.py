@@ -31,7 +31,9 @@ def check_png(path: Path) -> None:
                 return
             pixels = name == b"IDAT"
             content, check = file.read(length), file.read(4)
-            if len(check) < 4 or zlib.crc32(name + content) != int.from_bytes(check, "big"):
+            if len(check) < 4:
+                raise ValueError("a PNG that is truncated")
+            if zlib.crc32(name + content) != int.from_bytes(check, "big"):
                 raise ValueError(f"a damaged chunk {name.decode('ascii', 'backslashreplace')}")
 
 
