@@ -282,7 +282,7 @@ def test_bad_files_get_a_sentence_and_write_nothing(network, tmp_path, capsys):
         assert "error: Expected a" in capsys.readouterr().err
     assert main([str(tmp_path / "absent.tflite"), str(tmp_path / "out.tflite")]) == 2
     assert main([str(network), str(tmp_path / "out.keras")]) == 2
-    assert "Expected two .keras or two .tflite files" in capsys.readouterr().err
+    assert "Expected two .keras, two .tflite or two .onnx files" in capsys.readouterr().err
     assert main([str(network), str(tmp_path / "out.tflite"), "--whole"]) == 2
     assert not (tmp_path / "out.tflite").exists()
     concrete = tf.function(
