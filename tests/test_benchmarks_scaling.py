@@ -29,6 +29,7 @@ def test_where_it_stops_paying():
     assert slow["seconds"][1] == pytest.approx(0.030) and slow["fastest"] == 2 and slow["pays"] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", registry.list_presets())
 def test_the_bytes_of_a_step_are_those_of_the_vector(name):
     import tensorflow as tf

@@ -73,6 +73,7 @@ def test_an_engine_has_a_radius_or_says_why_not():
     assert Engine("mine", 2, 1, None, "MEAN").size is None and Engine("mine", 2, 1, 0).radius == 0
 
 
+@pytest.mark.slow
 def test_a_file_of_one_size_is_resized_only_where_that_is_asked_for(tflite):
     content = tflite("luma", (24, 32)).read_bytes()
     lr_image = photo(37, 50, 1).astype(np.float32) / 255

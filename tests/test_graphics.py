@@ -9,6 +9,7 @@ from zoo.data.names import by_name
 from zoo.errors import UsageError
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels, scale", [(1, 3), (3, 2)])
 def test_graphics_are_the_same_on_every_call(channels, scale):
     first, again = (list(data.graphics(scale, channels).pictures()) for _ in range(2))

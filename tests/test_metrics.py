@@ -182,6 +182,7 @@ def test_a_wrong_picture_is_one_sentence(call, sentence):
     assert str(error.value).startswith(sentence)
 
 
+@pytest.mark.slow
 def test_the_functions_need_no_keras():
     code = "import sys, zoo; zoo.metrics.psnr; dir(zoo.metrics); sys.exit('keras' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

@@ -257,6 +257,7 @@ def test_a_float_tiff_is_refused(tmp_path):
         read_picture(tmp_path / "f.tif")
 
 
+@pytest.mark.slow
 def test_pictures_need_no_tensorflow(tmp_path):
     save(tmp_path / "a.png", RGB)
     code = (

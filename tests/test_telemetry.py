@@ -51,6 +51,7 @@ def test_a_library_reports_nothing(tmp_path, library):
     assert run(tmp_path / "ours", "-c", f"import zoo, {library}") == ([], 0)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("namespace")
 def test_openvino_by_itself_would(tmp_path):
     """Control, and what a person may still ask for."""

@@ -45,6 +45,7 @@ def test_all_cores_of_the_process_are_used(monkeypatch):
     assert cores(TrainConfig()) == os.cpu_count()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads, batch, expected", [(4, 16, 1), (4, 2, 2), (4, 1, 4), (1, 16, 1)])
 def test_an_operation_gets_the_cores_that_parts_leave(threads, batch, expected):
     code = (

@@ -225,6 +225,7 @@ def test_a_patch_that_the_border_fills_is_refused(tmp_path):
         run(dataclasses.replace(TINY, lr_size=10, loss_shave=-1), tmp_path)
 
 
+@pytest.mark.slow
 def test_mixed_precision_trains_float32_weights_and_leaves_a_float32_network(tmp_path):
     config = dataclasses.replace(TINY, precision="mixed_bfloat16")
     assert {layer.compute_dtype for layer in loop.start.build_model(config).layers} >= {"bfloat16"}

@@ -187,6 +187,7 @@ def test_a_worker_that_never_comes_ends_the_wait(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flag", ["--cluster=a:1,b:1", "--task=0", "--strategy=many", "--strategy=multi_worker"])
 def test_flags_that_do_not_go_together(tmp_path, flag):
     with launch([[str(TRAIN), f"--workdir={tmp_path / 'run'}", flag]]) as launched:
