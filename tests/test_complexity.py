@@ -149,6 +149,7 @@ ZOO = [(name, scale, {}) for name in list_models() for scale in (2, 3, 4)] + [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, scale, options", ZOO, ids=lambda value: str(value).replace(" ", ""))
 def test_receptive_field_of_the_zoo_is_exact(float64, name, scale, options):
     model = create_model(name, scale=scale, **options)

@@ -21,6 +21,7 @@ pytest.importorskip("ncnn")
 pytest.importorskip("openvino")
 
 
+@pytest.mark.slow
 def test_presets_files_and_keras_models(tflite):
     for model in ("espcn_x3", "fsrcnn_x2", tflite("luma"), network("thin")):
         assert type(open_engine(model)) is NcnnEngine

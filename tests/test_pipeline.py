@@ -108,6 +108,7 @@ def test_shards_are_the_rows_of_the_whole_batch():
         coordinates(2, 3).patches(6, 8, seed=4, shard=(3, 3))
 
 
+@pytest.mark.slow
 def test_every_patch_is_equally_likely():
     """Pictures of 32x40 and 40x64 LR pixels, patches of 32: 9 and 297 places; each corner pixel is its own number."""
 

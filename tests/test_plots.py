@@ -200,6 +200,7 @@ def test_refused(case, tmp_path, monkeypatch, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "output", "flags"),
     [

@@ -46,6 +46,7 @@ def equal_batches(first, second, **options):
     return all(np.array_equal(a, b) for one, other in pairs for a, b in zip(one, other))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"start_step": 4, "shard": (1, 3)}, {"min_detail": 20.0}], ids=str)
 def test_the_batches_are_those_of_the_pictures(prepared, pictures, options):
     folder, scale, channels = prepared

@@ -85,6 +85,7 @@ def test_the_shares_of_the_workers_add_up_to_the_gradient_of_the_batch(model, wo
     assert np.abs(total - whole).max() <= 1e-6 * np.abs(whole).max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jit", [False, True])
 @pytest.mark.parametrize("parts", [2, 3, 4, 7])
 def test_the_parts_of_the_cores_add_up_to_the_gradient_of_the_batch(model, parts, jit):
