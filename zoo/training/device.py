@@ -15,7 +15,6 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from zoo.complexity import receptive_field
 from zoo.data import check_disjoint
 from zoo.data.on_device import patches_on_device
 from zoo.errors import UsageError
@@ -105,7 +104,7 @@ class Trainer:
             self.model = start.build_model(run.config)
             if config.freeze_body:
                 start.freeze_body(self.model)
-            self.shave = _shave(config, self.model)
+            self.shave = start.loss_shave(config, self.model)
             self.optimizer = make_optimizer(config, self.model.trainable_variables)
             done, state = run.snapshots.restore(self._fresh_state()) or (0, None)
             if state:
@@ -297,13 +296,3 @@ class _Drawn:
         while True:
             yield self.draw(key, step)
             step += 1
-
-
-def _shave(config: TrainConfig, model: keras.Model) -> int:
-    shave = config.loss_shave if config.loss_shave >= 0 else config.scale * receptive_field(model)
-    if 2 * shave >= config.scale * config.lr_size:
-        raise UsageError(
-            f"Expected lr_size above {2 * shave // config.scale}, as {shave} HR pixels at each side "
-            f"are left out of the loss. Received: lr_size={config.lr_size}"
-        )
-    return shave

@@ -8,7 +8,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.complexity import receptive_field
 from zoo.data import check_disjoint
 from zoo.errors import UsageError
 from zoo.training import start
@@ -139,12 +138,7 @@ def set_up(config: TrainConfig, workdir: Path, source, valid, workers: Workers |
         average = start.build_average(config)
         optimizer = make_optimizer(config, model.trainable_variables)
 
-    shave = config.loss_shave if config.loss_shave >= 0 else config.scale * receptive_field(model)
-    if 2 * shave >= config.scale * config.lr_size:
-        raise UsageError(
-            f"Expected lr_size above {2 * shave // config.scale}, as {shave} HR pixels at each side "
-            f"are left out of the loss. Received: lr_size={config.lr_size}"
-        )
+    shave = start.loss_shave(config, model)
     checkpoints = Checkpoints(workdir, model, average, optimizer, writes=workers.chief)
     if workers.chief:
         resumed = checkpoints.restore()

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from zoo import identities
+from zoo.complexity import receptive_field
 from zoo.errors import UsageError
 from zoo.layers import ResizeUpsampler, TransposedUpsampler, Upsampler, ZeroInterleavedUpsampler
 from zoo.models import scale_of
@@ -209,3 +210,18 @@ def freeze_body(model: keras.Model) -> None:
         raise UsageError(f"Expected a network with a trained upsampling layer for freeze_body. Received: {model.name}")
     for layer in model.layers:
         layer.trainable = layer in upsamplers
+
+
+def loss_shave(config: TrainConfig, model: keras.Model) -> int:
+    """Returns the HR pixels left out of the loss at each side of a patch.
+
+    Raises:
+        UsageError: if nothing would be left.
+    """
+    shave = config.loss_shave if config.loss_shave >= 0 else config.scale * receptive_field(model)
+    if 2 * shave >= config.scale * config.lr_size:
+        raise UsageError(
+            f"Expected lr_size above {2 * shave // config.scale}, as {shave} HR pixels at each side "
+            f"are left out of the loss. Received: lr_size={config.lr_size}"
+        )
+    return shave
