@@ -12,8 +12,8 @@ from pathlib import Path
 from benchmarks.chart import draw
 from benchmarks.delegate_gpu import HEADINGS as GPU_HEADINGS
 from benchmarks.delegate_gpu import rows as gpu_rows
-from benchmarks.generated import settle
 from benchmarks.record import RESULTS
+from releasing.generated import settle
 from zoo.errors import exit_on_usage_error
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"

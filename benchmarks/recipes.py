@@ -11,8 +11,8 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks.generated import settle
 from benchmarks.record import RESULTS
+from releasing.generated import settle
 from zoo.errors import UsageError, exit_on_usage_error
 from zoo.files import whole
 from zoo.training import TrainConfig

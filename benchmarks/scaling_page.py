@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from benchmarks.chart import draw
-from benchmarks.generated import settle
 from benchmarks.record import RESULTS
+from releasing.generated import settle
 from zoo.errors import exit_on_usage_error
 
 ROOT = Path(__file__).parent.parent

@@ -8,9 +8,8 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks.generated import settle
 from benchmarks.record import RESULTS
-from export.preset_pages import inserted
+from releasing.generated import inserted, settle
 from zoo.errors import exit_on_usage_error
 
 PAGE = Path(__file__).parent.parent / "docs" / "upscale.md"

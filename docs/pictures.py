@@ -15,7 +15,7 @@ from PIL import Image
 from skimage.data import astronaut
 
 import zoo
-from export.preset_pages import inserted
+from releasing.generated import inserted
 from zoo.training.comparison import Comparison
 
 ROOT = Path(__file__).parent.parent

@@ -22,7 +22,7 @@ def test_the_page_is_what_was_measured(tmp_path, monkeypatch, capsys):
     record["chart"]["values"][0][1] *= 2
     path.write_text(json.dumps(record), encoding="utf-8")
     assert page.main(["--check"]) == 1
-    assert capsys.readouterr().err.count("is not what benchmarks/results says") == 2
+    assert capsys.readouterr().err.count("is not what the command writes") == 2
 
 
 @pytest.mark.parametrize("name", page.SECTIONS)

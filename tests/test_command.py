@@ -146,7 +146,7 @@ def test_tensorflow_is_quiet_unless_told_otherwise(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("module", ["export.preset", "export.preset_int8", "export.preset_tflite"])
+@pytest.mark.parametrize("module", ["releasing.preset", "releasing.int8_losses", "releasing.tflite_files"])
 def test_tensorflow_is_told_before_it_is_imported(module):
     code = (
         "import sys; from zoo import program; imported = []\n"

@@ -8,8 +8,8 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 import zoo
-from export import picture_terms, preset_pages, preset_tflite
-from export.preset import training_card
+from releasing import pages, picture_terms, tflite_files
+from releasing.preset import training_card
 from zoo import registry
 from zoo.data import benchmark
 from zoo.data.names import by_name
@@ -79,7 +79,7 @@ def test_a_file_that_is_not_the_cards_is_refused(tmp_path, monkeypatch):
 
 
 def test_the_pages_are_what_the_cards_say(tmp_path, monkeypatch, capsys):
-    assert preset_pages.main(["--check"]) == 0
+    assert pages.main(["--check"]) == 0
     # Control: another figure in one card is noticed.
     for path in registry.PRESETS.glob("*.json"):
         shutil.copy(path, tmp_path)
@@ -87,8 +87,8 @@ def test_the_pages_are_what_the_cards_say(tmp_path, monkeypatch, capsys):
     card["results"]["Set5"]["psnr"] += 0.01
     (tmp_path / f"{NAMES[0]}.json").write_text(json.dumps(card), encoding="utf-8")
     monkeypatch.setattr(registry, "PRESETS", tmp_path)
-    assert preset_pages.main(["--check"]) == 2
-    assert "Expected presets.md" in capsys.readouterr().err
+    assert pages.main(["--check"]) == 1
+    assert "presets.md is not what" in capsys.readouterr().err
 
 
 def test_a_tflite_file_is_made_anew_from_the_weights(tmp_path, monkeypatch, capsys):
@@ -100,15 +100,15 @@ def test_a_tflite_file_is_made_anew_from_the_weights(tmp_path, monkeypatch, caps
     (tmp_path / f"{name}.tflite").write_bytes(b"another")
     with pytest.raises(UsageError, match="Expected SHA-256"):
         registry.preset_file(name, ".tflite")
-    assert preset_tflite.main([name]) == 0
+    assert tflite_files.main([name]) == 0
     test_the_tflite_file_equals_the_weights(name)
     after = zoo.card(name)
     assert {**before, "sha256": None} == {**after, "sha256": None}
     assert before["sha256"]["weights.h5"] == after["sha256"]["weights.h5"]
     # Bytes and hash are the same whenever it is made.
     capsys.readouterr()
-    assert preset_tflite.main([name]) == 0 and capsys.readouterr().out == f"{name} is as it was\n"
-    assert preset_tflite.main(["none_x3"]) == 2
+    assert tflite_files.main([name]) == 0 and capsys.readouterr().out == f"{name} is as it was\n"
+    assert tflite_files.main(["none_x3"]) == 2
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -9,7 +9,7 @@ import pytest
 from keras import layers
 
 from benchmarks import rewrite_layers, rewrite_page
-from export.preset_pages import inserted
+from releasing.generated import inserted
 from zoo import rewrite
 from zoo.errors import UsageError
 from zoo.rewrite.graph import graphs_of

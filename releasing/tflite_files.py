@@ -1,7 +1,7 @@
 """The TFLite files of presets, made anew from their weights, their hashes into the cards.
 
-    python -m export.preset_tflite                  # every preset
-    python -m export.preset_tflite fsrcnn_x3 espcn_x3
+    python -m releasing.tflite_files                  # every preset
+    python -m releasing.tflite_files fsrcnn_x3 espcn_x3
 
 For when the way to write such a file has become better: neither weights nor results change.
 """
@@ -16,7 +16,7 @@ from zoo.program import quiet_tensorflow
 quiet_tensorflow()
 
 from export import tflite_dynamic
-from export.preset_int8 import write_card
+from releasing.cards import write_card
 from zoo import registry
 from zoo.errors import exit_on_usage_error
 
@@ -45,7 +45,7 @@ def remake(name: str, folder: Path | None = None) -> bool:
 @exit_on_usage_error
 def main(argv: list[str] | None = None) -> int:
     """The command."""
-    parser = argparse.ArgumentParser(prog="python -m export.preset_tflite", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m releasing.tflite_files", description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="presets; default: all")
     names = parser.parse_args(argv).names or registry.list_presets()
     # All names are looked up before any file is written.

@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 import zoo
-from export import int8, preset_int8
+from export import int8
+from releasing import int8_losses
 from zoo import registry
 from zoo.data import sample
 
@@ -45,7 +46,7 @@ def test_int8_loses_at_most_a_tenth_of_a_decibel(name):
 def test_the_command_measures_and_writes_nothing_else(presets, pictures, capsys, monkeypatch):
     name = "espcn_x3"  # at ×2 the photograph is so easy, 44 dB, that int8 costs it 0.4 dB
     before = zoo.card(name)
-    assert preset_int8.main([name, f"--data={pictures}"]) == 0
+    assert int8_losses.main([name, f"--data={pictures}"]) == 0
     after = zoo.card(name)
     assert -0.2 < after.pop("int8_loss_db")["Photos"] < 0.05
     before.pop("int8_loss_db")
@@ -53,7 +54,7 @@ def test_the_command_measures_and_writes_nothing_else(presets, pictures, capsys,
     # Control: with weights half as large as they should be, int8 loses much.
     halved = lambda simulation, *_: {index: value / 2 for index, value in simulation.constants.items()}  # noqa: E731
     monkeypatch.setattr(int8, "fit", halved)
-    assert preset_int8.int8_loss(zoo.load(name), [pictures])["Photos"] < -1
+    assert int8_losses.int8_loss(zoo.load(name), [pictures])["Photos"] < -1
 
 
 @pytest.mark.parametrize(
@@ -66,6 +67,6 @@ def test_the_command_measures_and_writes_nothing_else(presets, pictures, capsys,
 )
 def test_refusals_change_no_card(presets, arguments, sentence, capsys):
     before = {path.name: path.read_bytes() for path in presets.iterdir()}
-    assert preset_int8.main(arguments) == 2
+    assert int8_losses.main(arguments) == 2
     assert sentence in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in presets.iterdir()} == before

@@ -1,6 +1,6 @@
 """A finished training run becomes a preset: weights, a TFLite file for every size, and a card that says all of it.
 
-    python -m export.preset --workdir=runs/fsrcnn_x3 --name=fsrcnn_x3 --data=Set5,Set14,BSD100
+    python -m releasing.preset --workdir=runs/fsrcnn_x3 --name=fsrcnn_x3 --data=Set5,Set14,BSD100
 
 The folders of `--data` hold the public test sets; their figures go into the card as `zoo.evaluate` measures them.
 """
@@ -19,8 +19,9 @@ from zoo.program import quiet_tensorflow
 quiet_tensorflow()
 
 from export import tflite_dynamic
-from export.picture_terms import TERMS, redistribution
-from export.preset_int8 import int8_loss, write_card
+from releasing.cards import write_card
+from releasing.int8_losses import int8_loss
+from releasing.picture_terms import TERMS, redistribution
 from zoo import complexity, evaluate, registry
 from zoo.data import benchmark
 from zoo.data.records import INDEX, is_prepared
@@ -161,7 +162,7 @@ def make_preset(workdir: Path, name: str, folders: list[Path], output: Path = PR
 
 @exit_on_usage_error
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m export.preset", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m releasing.preset", description=__doc__.splitlines()[0])
     parser.add_argument("--workdir", required=True, type=Path, help="the training run")
     parser.add_argument("--name", required=True, help="ARCH_xSCALE or ARCH_VARIANT_xSCALE")
     parser.add_argument("--data", default="", help="folders of public test sets, joined with commas")

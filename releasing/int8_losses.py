@@ -1,9 +1,9 @@
 """What int8 costs each preset: measured on the public test sets, and written into the cards.
 
-    python -m export.preset_int8 --data=Set5,Set14                  # every preset
-    python -m export.preset_int8 fsrcnn_x3 espcn_x3 --data=Set5,Set14
+    python -m releasing.int8_losses --data=Set5,Set14                  # every preset
+    python -m releasing.int8_losses fsrcnn_x3 espcn_x3 --data=Set5,Set14
 
-int8 is fitted to the sample photographs; the test sets only measure. `python -m export.preset_pages` writes the pages.
+int8 is fitted to the sample photographs; the test sets only measure. `python -m releasing.pages` writes the pages.
 """
 
 import argparse
@@ -19,9 +19,9 @@ quiet_tensorflow()
 import keras
 
 from export import export_model
+from releasing.cards import write_card
 from zoo import registry
 from zoo.errors import UsageError, exit_on_usage_error
-from zoo.files import whole
 
 # A file's own size does not matter here: its input is resized to each picture.
 _SIZE = (48, 48)
@@ -42,16 +42,10 @@ def int8_loss(model: keras.Model, folders: list[Path]) -> dict[str, float]:
     return {name: round(-measured["loss"], 4) + 0.0 for name, measured in file["psnr"].items()}
 
 
-def write_card(card: dict, folder: Path) -> None:
-    """Writes a preset's card, NAME.json."""
-    with whole(folder / f"{card['name']}.json") as unfinished:
-        unfinished.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
 @exit_on_usage_error
 def main(argv: list[str] | None = None) -> int:
     """The command."""
-    parser = argparse.ArgumentParser(prog="python -m export.preset_int8", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m releasing.int8_losses", description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="presets; default: all")
     parser.add_argument("--data", required=True, help="folders of public test sets, joined with commas")
     options = parser.parse_args(argv)
