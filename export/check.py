@@ -1,7 +1,7 @@
-"""`python -m export.check FILE.tflite`: what a GPU delegate makes of anybody's TFLite file, without TensorFlow.
+"""`python -m export.check FILE.tflite`: what a GPU delegate, or a target, makes of a TFLite file, without TensorFlow.
 
-Exit code 0: nothing speaks against the file; 1: a rule is broken that makes the delegate refuse it or compute something
-else, or the delegate did so when it was run; 2: no such file.
+Exit code 0: nothing speaks against the file; 1: a rule is broken that makes the target refuse it or compute something
+else, or the delegate did so when it was run; 2: no such file. Of the targets only the GPU delegate and the CPU are run.
 """
 
 import argparse
@@ -14,28 +14,32 @@ from zoo.errors import UsageError, exit_on_usage_error
 from zoo.files import write_json
 from zoo.graphs import tflite
 from zoo.program import program
+from zoo.targets import records
 
 
-def inspect(path: str | Path, run: bool = True, seconds: float = 1.0) -> dict:
+def inspect(path: str | Path, run: bool = True, seconds: float = 1.0, target: str = "gpu_delegate") -> dict:
     """A report on one TFLite file.
 
     Args:
         path: the file.
         run: whether it is run too, on noise, at its own size (free sizes at 32): on XNNPACK and on the GPU delegate.
         seconds: about how long its latency is measured.
+        target: whose rules it is held against; only the GPU delegate and XNNPACK can be run.
     Returns:
-        `name`, `bytes`, `inputs`, `outputs`, `operations`, `macs` and `findings`, and with `run` `latency`, `half` and
-        `gpu` of `export.delegate.measure`.
+        `name`, `bytes`, `inputs`, `outputs`, `operations`, `macs`, `target` and `findings`, and with `run` `latency`,
+        `half` and `gpu` of `export.delegate.measure`.
     Raises:
-        UsageError: no TFLite file.
+        UsageError: no TFLite file, or no such target.
     """
+    record = records.named(target)
     path = Path(path)
     if not path.is_file():
         raise UsageError(f"Expected a .tflite file. Received: {str(path)!r}, which is not there")
     file = tflite.read(path)
-    entry = {"name": path.name, **measure.describe(file)}
-    if run:
-        runs = measure.run(path, file, None, ("latency", "half", "gpu"), seconds=seconds)
+    entry = {"name": path.name, **measure.describe(file, record), "target": str(record)}
+    tasks = {"gpu_delegate": ("latency", "half", "gpu"), "xnnpack": ("latency", "half")}.get(target)
+    if run and tasks:
+        runs = measure.run(path, file, None, tasks, seconds=seconds)
         entry |= {**runs, "environment": environment()}
     return entry
 
@@ -56,8 +60,9 @@ def _print(entry: dict) -> None:
     for line in summarized(entry["findings"]):
         print(f"  {line}")
     if not entry["findings"]:
-        print("  rules: nothing found; only a run can tell whether a delegate takes the file")
-    print(f"  {entry['gpu']['sentence']}" if "gpu" in entry else "  Not run: only the rules were asked for.")
+        print("  rules: nothing found; only a run can tell whether the file is taken")
+    print(f"  {entry['target']}")
+    print(f"  {entry['gpu']['sentence']}" if "gpu" in entry else "  Not run on an accelerator.")
 
 
 @exit_on_usage_error
@@ -65,10 +70,13 @@ def main(arguments: list[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog=program("export.check"), description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="+", metavar="FILE.tflite")
+    parser.add_argument(
+        "--target", default="gpu_delegate", help=f"whose rules: {', '.join(records.TARGETS)} (default gpu_delegate)"
+    )
     parser.add_argument("--json", type=Path, help="where to write all of it")
     parser.add_argument("--rules_only", action="store_true", help="run nothing; the rules need no driver")
     flags = parser.parse_args(arguments)
-    entries = [inspect(path, not flags.rules_only) for path in flags.files]
+    entries = [inspect(path, not flags.rules_only, target=flags.target) for path in flags.files]
     for entry in entries:
         _print(entry)
     if flags.json:

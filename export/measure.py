@@ -12,6 +12,7 @@ from export import delegate
 from zoo.errors import UsageError
 from zoo.graphs import tflite
 from zoo.targets import gpu_delegate
+from zoo.targets.record import Target
 
 Function = Callable[[np.ndarray], np.ndarray]
 # From the worst to the best, as a file is judged by its worst run.
@@ -55,15 +56,15 @@ def psnr(function: Function, channels: int, scale: int, pictures: list) -> float
         return f"Not measured: {error}"
 
 
-def describe(file: tflite.File) -> dict[str, Any]:
-    """A TFLite file's inputs, outputs, operations with versions, multiplications and breaches of the rules."""
+def describe(file: tflite.File, target: Target = gpu_delegate.TARGET) -> dict[str, Any]:
+    """A TFLite file's inputs, outputs, operations with versions, multiplications and breaches of a target's rules."""
     return {
         "bytes": len(file.content),
         "inputs": [str(tensor) for tensor in file.inputs],
         "outputs": [str(tensor) for tensor in file.outputs],
         "operations": dict(Counter(f"{step} v{step.version}" for step in file.operations)),
         "macs": macs(file),
-        "findings": [vars(finding) for finding in gpu_delegate.check(file)],
+        "findings": [vars(finding) for finding in target.check(file)],
     }
 
 

@@ -3,11 +3,11 @@
 The rules are about the file. Whether a delegate really takes it only a run can tell (`export.delegate`).
 """
 
-import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from zoo.graphs.tflite import File, Operation
+from zoo.targets.record import Finding, Look, Rule, Target, moving
 
 # The operations that LiteRT's GPU delegate parses, by the highest version that it takes (None: any).
 _PARSER = "LiteRT, tflite/delegates/gpu/common/model_builder.cc"
@@ -32,38 +32,13 @@ _OTHER_TYPES = {"CAST", "GATHER", "ONE_HOT", "SELECT", "SELECT_V2", "LOGICAL_AND
 _OTHER_TYPES |= {"LESS_EQUAL", "GREATER", "GREATER_EQUAL"}
 
 
-@dataclasses.dataclass(frozen=True)
-class Finding:
-    """One breach of one rule.
-
-    `severity`: "wrong" (the delegate takes the operation and computes something else, silently), "refused" (it does not
-    take it: the graph is split or fails), "uncertain" (delegates differ: a run decides) or "costly" (it works, at a
-    price).
-    """
-
-    rule: str
-    severity: str
-    place: str
-    sentence: str
-    source: str
-
-
 def check(file: File) -> list[Finding]:
     """All breaches in a file, in the order of its operations."""
-    findings = []
-    for number, operation in enumerate(file.operations):
-        place = f"operation {number} ({operation})"
-        for rule, (severity, source, look) in RULES.items():
-            findings += [Finding(rule, severity, place, sentence, source) for sentence in look(operation)]
-    return findings
-
-
-def _moving(operation: Operation):
-    return (tensor for tensor in operation.tensors() if not tensor.constant)
+    return TARGET.check(file)
 
 
 def _dynamic(operation: Operation) -> Iterator[str]:
-    free = next((tensor for tensor in _moving(operation) if None in tensor.shape), None)
+    free = next((tensor for tensor in moving(operation) if None in tensor.shape), None)
     if free:
         yield (
             f"the tensor {free} has a free size: older delegates refuse it, newer ones want resize_input_tensor first; "
@@ -91,20 +66,20 @@ def _version(operation: Operation) -> Iterator[str]:
 
 
 def _int16(operation: Operation) -> Iterator[str]:
-    wide = next((tensor for tensor in _moving(operation) if tensor.dtype == "int16"), None)
+    wide = next((tensor for tensor in moving(operation) if tensor.dtype == "int16"), None)
     if wide:
         yield f"the tensor {wide} is of 16-bit integers, which the delegate does not compute in; quantize to int8"
 
 
 def _types(operation: Operation) -> Iterator[str]:
     allowed = _TYPES | ({"int32", "bool"} if operation.name in _OTHER_TYPES else set())
-    odd = next((tensor for tensor in _moving(operation) if tensor.dtype not in allowed), None)
+    odd = next((tensor for tensor in moving(operation) if tensor.dtype not in allowed), None)
     if odd:
         yield f"the tensor {odd} is of a type that the published delegate does not compute in"
 
 
 def _rank(operation: Operation) -> Iterator[str]:
-    high = next((tensor for tensor in _moving(operation) if len(tensor.shape) > 4), None)
+    high = next((tensor for tensor in moving(operation) if len(tensor.shape) > 4), None)
     if high:
         yield f"the tensor {high} has more than 4 dimensions; a pixel shuffle is one DEPTH_TO_SPACE"
 
@@ -178,7 +153,7 @@ def _im2col(operation: Operation) -> Iterator[str]:
 _MEASURED = "measured on the WebGPU delegate of ai-edge-litert 2.3"
 _OPERATIONS = "LiteRT, tflite/delegates/gpu/common/operations.cc, CalculateSamePadding"
 # Name → severity, where it is written or how it was found, and the look at one operation.
-RULES: dict[str, tuple[str, str, Callable[[Operation], Iterator[str]]]] = {
+RULES: dict[str, tuple[str, str, Look]] = {
     "transposed-shift": ("wrong", f"{_OPERATIONS}; {_MEASURED}", _shift),
     "no-flex": ("refused", _PARSER, _flex),
     "int16": ("refused", _MEASURED, _int16),
@@ -193,3 +168,13 @@ RULES: dict[str, tuple[str, str, Callable[[Operation], Iterator[str]]]] = {
     "type": ("uncertain", f"{_PARSER}, GetOpsToReplace", _types),
     "prelu-shared": ("costly", "tensorflow/tensorflow#39749", _prelu),
 }
+TARGET = Target(
+    "gpu_delegate",
+    "LiteRT's GPU delegate",
+    frozenset(_VERSIONS),
+    "subpixel",
+    _PARSER,
+    "November 2026",
+    ran="ai-edge-litert 2.3 over WebGPU, on Vulkan in software",
+    rules={name: Rule(*rule) for name, rule in RULES.items()},
+)

@@ -6,7 +6,11 @@ They compute output maps sixteen at a time, so that few maps cost as much as six
 fit; tests/test_targets_xnnpack.py holds the costs below against its results.
 """
 
+from collections.abc import Iterator
+
+from zoo.graphs.tflite import Operation
 from zoo.targets.facts import Upsampling
+from zoo.targets.record import Rule, Target
 
 # Time relative to one multiplication of a convolution whose output maps fill the vector width.
 COSTS = {
@@ -96,3 +100,21 @@ def best_block(outputs: int, side: int, inputs: int, multiple: int) -> int:
     allowed = [block for block in (1, 2, 3, 4) if multiple % block == 0]
     block = min(allowed, key=lambda each: vectors(outputs, side, each))
     return block if vectors(outputs, side, block) <= (1 - WORTH) * vectors(outputs, side, 1) else 1
+
+
+def _foreign(operation: Operation) -> Iterator[str]:
+    if operation.custom:
+        yield "a custom operation, which LiteRT's own interpreter does not have"
+
+
+# What XNNPACK itself does not take runs in LiteRT's own kernels beside it.
+TARGET = Target(
+    "xnnpack",
+    "LiteRT on a CPU (XNNPACK)",
+    None,
+    "subpixel",
+    "benchmarks.rewrite",
+    "November 2026",
+    ran="ai-edge-litert 2.3 on x86-64",
+    rules={"custom": Rule("refused", "LiteRT, tflite/core/kernels/register.cc", _foreign)},
+)

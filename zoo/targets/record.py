@@ -1,0 +1,110 @@
+"""What a runtime takes, as one frozen record: operations, limits, the form of an enlargement, where that is written.
+
+A record is made of what somebody published, and a runtime may do otherwise. One that nobody ran here says so.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from zoo.graphs.tflite import File, Operation
+
+FORMS = ("subpixel", "transposed")
+# What a convolution's result goes through, by the names of TFLite.
+ACTIVATIONS = ("ELU", "GELU", "HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "PRELU", "RELU", "RELU_0_TO_1", "RELU_N1_TO_1")
+ACTIVATIONS += ("RELU6", "TANH")
+Look = Callable[[Operation], Iterator[str]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What an operation has to be like.
+
+    Attributes:
+        severity: of a breach, as a `Finding` has it.
+        source: where it is written or how it was found.
+        look: a sentence for each breach of an operation.
+    """
+
+    severity: str
+    source: str
+    look: Look
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One breach of one rule.
+
+    `severity`: "wrong" (the runtime takes the operation and computes something else, silently), "refused" (it does not
+    take it: the graph is split or fails), "uncertain" (versions differ: a run decides) or "costly" (it works, at a
+    price).
+    """
+
+    rule: str
+    severity: str
+    place: str
+    sentence: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Target:
+    """A runtime that a file can be written for.
+
+    Attributes:
+        name: as `--target` has it.
+        title: for people.
+        operations: TFLite's names of those that it takes, None for any.
+        enlargement: the form that it computes: "subpixel" (a convolution, then a shuffle) or "transposed".
+        source, date: where the record is from, and as of when.
+        ran: what of it was run here; empty: nothing.
+        rules: what each operation has to be like, by name.
+
+    Example:
+        >>> from zoo.targets import records
+        >>> samsung = records.named("samsung")
+        >>> samsung.enlargement, "PRELU" in samsung.activations, samsung.ran
+        ('transposed', False, '')
+    """
+
+    name: str
+    title: str
+    operations: frozenset[str] | None
+    enlargement: str
+    source: str
+    date: str
+    ran: str = ""
+    rules: Mapping[str, Rule] = field(default_factory=dict)
+
+    @property
+    def activations(self) -> frozenset[str]:
+        """Those of `ACTIVATIONS` that it takes."""
+        return frozenset(ACTIVATIONS) if self.operations is None else self.operations & frozenset(ACTIVATIONS)
+
+    def takes(self, operation: str) -> bool:
+        """Whether it takes an operation of this name."""
+        return self.operations is None or operation in self.operations
+
+    def check(self, file: File) -> list[Finding]:
+        """All breaches in a file, in the order of its operations."""
+        return [
+            Finding(name, rule.severity, f"operation {number} ({operation})", sentence, rule.source)
+            for number, operation in enumerate(file.operations)
+            for name, rule in self.rules.items()
+            for sentence in rule.look(operation)
+        ]
+
+    def __str__(self) -> str:
+        ran = f"run here: {self.ran}" if self.ran else "never run here"
+        return f"{self.title}, {ran}; from {self.source}, {self.date}"
+
+
+def moving(operation: Operation) -> Iterator:
+    """The tensors that an operation reads and writes, less its constants."""
+    return (tensor for tensor in operation.tensors() if not tensor.constant)
+
+
+def free_size(operation: Operation) -> Iterator[str]:
+    """A file that is compiled for a chip has one size."""
+    free = next((tensor for tensor in moving(operation) if None in tensor.shape), None)
+    if free:
+        yield f"the tensor {free} has a free size, and a file is compiled for one; export it with all sides given"
