@@ -33,13 +33,18 @@ def test_links_lead_somewhere(page):
 def test_commands_exist(page):
     text = page.read_text(encoding="utf-8")
     for module in re.findall(r"python -m ([\w.]+)", text):
-        if module.split(".")[0] in ("zoo", "export", "benchmarks") and not module.endswith("NAME"):
+        if module.split(".")[0] in ("zoo", "export", "releasing", "benchmarks") and not module.endswith("NAME"):
             assert importlib.util.find_spec(module), module
     for target in re.findall(r"`?make ([a-z-]+)", text):
         assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M), target
 
 
-EXAMPLES = [path for path in sorted((ROOT / "zoo").rglob("*.py")) if ">>> " in path.read_text(encoding="utf-8")]
+EXAMPLES = [
+    path
+    for room in ("zoo", "export", "releasing")
+    for path in sorted((ROOT / room).rglob("*.py"))
+    if ">>> " in path.read_text(encoding="utf-8")
+]
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: str(path.relative_to(ROOT)))

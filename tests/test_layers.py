@@ -9,7 +9,6 @@ import tensorflow as tf
 from zoo import layers
 from zoo.errors import UsageError
 
-EXACT = ("transposed", "zero_interleaved", "subpixel")
 TOLERANCE = 1e-12
 
 
@@ -31,7 +30,7 @@ def test_three_forms_one_function(scale, filters):
         truth = keras.layers.Conv2DTranspose(filters, side, strides=scale, padding="same", dtype="float64")
         truth.build(images.shape)
         truth.set_weights([kernel, bias])
-        for form in EXACT:
+        for form in layers.EXACT:
             layer, _ = built(form, filters, side, scale, 2)
             layer.set_weights([kernel, bias])
             sr = layer(images)

@@ -11,10 +11,9 @@ import zoo
 from benchmarks.networks import randomise
 from zoo import rewrite
 from zoo.errors import UsageError
-from zoo.layers import ResizeUpsampler, SubpixelUpsampler
+from zoo.layers import EXACT, ResizeUpsampler, SubpixelUpsampler
 
 pytestmark = pytest.mark.usefixtures("float64")
-EXACT = ("transposed", "zero_interleaved", "subpixel")
 
 
 def pictures(channels):

@@ -106,8 +106,8 @@ REFUSED = {
     "tile": (["a.png", "--output=out", "--tile=0"], "Expected --tile of at least 1. Received: 0"),
     "radius": (["a.png", "--output=out", "--radius=-1"], "Expected --radius of at least 0. Received: -1"),
     "threads": (["a.png", "--output=out", "--threads=0"], "Expected --threads from 1 to 1024. Received: 0"),
-    "limit": (["a.png", "--output=out", "--max-megapixels=0"], "Expected --max-megapixels above 0. Received: 0"),
-    "too large": (["a.png", "--output=out", "--max-megapixels=1e-6"], "Expected a result of at most 1e-06 megapixels"),
+    "limit": (["a.png", "--output=out", "--max_megapixels=0"], "Expected --max_megapixels above 0. Received: 0"),
+    "too large": (["a.png", "--output=out", "--max_megapixels=1e-6"], "Expected a result of at most 1e-06 megapixels"),
     "directory": (["a.png", "--output=full", "--overwrite"], "Received: full/a.png, a directory"),
 }  # fmt: skip
 

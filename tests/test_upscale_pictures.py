@@ -258,7 +258,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(enlarge, tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     row, _ = enlarge(tmp_path / "bomb.png")
     assert row.note == (
-        "Expected a result of at most 300 megapixels (--max-megapixels raises it). "
+        "Expected a result of at most 300 megapixels (--max_megapixels raises it). "
         "Received: bomb.png, 30000×20000, 2400 at scale 2"
     )
     # In a program of one's own, Pillow's limit holds too.

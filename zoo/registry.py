@@ -107,16 +107,17 @@ def load(name: str, upsampler: str | None = None) -> "keras.Model":
     Raises:
         UsageError: an unknown name or form, or weights whose hash is not the card's.
     """
+    from zoo.layers import EXACT
+
     description = card(name)
     path = preset_file(name, ".weights.h5")
     options = dict(description["options"])
     trained = options.get("upsampler")
-    exact = ("transposed", "zero_interleaved", "subpixel")
     if upsampler is not None:
-        one_of("upsampler", upsampler, exact if trained in exact else ["None: this preset's upsampling is fixed"])
+        one_of("upsampler", upsampler, EXACT if trained in EXACT else ["None: this preset's upsampling is fixed"])
     model = create_model(description["model"], description["scale"], name=name, **options)
     model.load_weights(path)
-    if trained in exact and (upsampler or "subpixel") != trained:
+    if trained in EXACT and (upsampler or "subpixel") != trained:
         # The forms hold the same variables, but the file names the layer by its class: it is read as it was saved.
         other = create_model(
             description["model"], description["scale"], name=name, **{**options, "upsampler": upsampler or "subpixel"}

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from zoo.errors import one_of
+from zoo.identities import keys_cubic
 
 _BORDERS = ("mirror", "replicate")
 
@@ -86,7 +87,7 @@ def _taps(length: int, scale: float, border: str) -> tuple[np.ndarray, np.ndarra
     centre = (np.arange(outputs) + 0.5) / scale - 0.5
     first = np.floor(centre - support / 2).astype(np.int64)
     indices = first[:, None] + np.arange(math.ceil(support) + 2)
-    weights = _cubic(shrink * (centre[:, None] - indices))
+    weights = keys_cubic(shrink * (centre[:, None] - indices))
     weights /= weights.sum(axis=1, keepdims=True)
     used = np.any(weights != 0, axis=0)
     indices, weights = indices[:, used], weights[:, used]
@@ -94,10 +95,3 @@ def _taps(length: int, scale: float, border: str) -> tuple[np.ndarray, np.ndarra
         return indices.clip(0, length - 1), weights
     indices = indices % (2 * length)
     return np.minimum(indices, 2 * length - 1 - indices), weights
-
-
-def _cubic(t: np.ndarray) -> np.ndarray:
-    t = np.abs(t)
-    near = 1.5 * t**3 - 2.5 * t**2 + 1
-    far = -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2
-    return np.where(t <= 1, near, np.where(t <= 2, far, 0.0))

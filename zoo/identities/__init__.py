@@ -18,6 +18,7 @@ from zoo.identities.interpolation import (
     interpolation_to_transposed,
     interpolation_weights,
     interpolation_window,
+    keys_cubic,
 )
 from zoo.identities.phases import ORDERS, between_phases, same_offset, taps
 from zoo.identities.resized import resize_to_subpixel, resize_window
@@ -42,6 +43,7 @@ __all__ = [
     "interpolation_to_transposed",
     "interpolation_weights",
     "interpolation_window",
+    "keys_cubic",
     "lr_window",
     "padding_of_taps",
     "resize_to_subpixel",

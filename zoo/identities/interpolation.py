@@ -9,8 +9,17 @@ from zoo.identities.transposed import Window
 METHODS = ("nearest", "bilinear", "bicubic")
 
 
-def _cubic(distance: np.ndarray) -> np.ndarray:
-    """Keys' cubic convolution kernel with a = -0.5, as MATLAB and TensorFlow use it."""
+def keys_cubic(distance: np.ndarray) -> np.ndarray:
+    """Keys' cubic convolution kernel with a = -0.5, as MATLAB and TensorFlow use it (Keys 1981, equation 15).
+
+    Args:
+        distance: from the output's position to the input pixel, in input pixels; any shape.
+    Returns:
+        The pixel's weight, 0 from a distance of 2 on; the same shape.
+    Example:
+        >>> keys_cubic(np.array([0.0, 0.5, 1.0, 1.5, 2.0])).tolist()
+        [1.0, 0.5625, 0.0, -0.0625, 0.0]
+    """
     x = np.abs(distance)
     return np.where(x <= 1, 1.5 * x**3 - 2.5 * x**2 + 1, np.where(x < 2, -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2, 0.0))
 
@@ -40,7 +49,7 @@ def interpolation_weights(method: str, scale: int) -> np.ndarray:
     if method == "nearest":
         return np.ones((1, scale))
     positions = (np.arange(scale) + 0.5) / scale - 0.5
-    return (_triangle if method == "bilinear" else _cubic)(positions[None] - offsets)
+    return (_triangle if method == "bilinear" else keys_cubic)(positions[None] - offsets)
 
 
 def interpolation_to_subpixel(method: str, scale: int, channels: int = 1, order: str = "tensorflow") -> np.ndarray:
@@ -72,7 +81,7 @@ def interpolation_to_transposed(method: str, kernel_size: int, scale: int, chann
     if one_of("method", method, METHODS) == "nearest":
         taps = ((positions >= -0.5) & (positions < 0.5)).astype(np.float64)
     else:
-        taps = (_triangle if method == "bilinear" else _cubic)(positions)
+        taps = (_triangle if method == "bilinear" else keys_cubic)(positions)
     for phase in range(scale):
         taps[phase::scale] /= taps[phase::scale].sum()
     return np.einsum("y,x,oi->yxoi", taps, taps, np.eye(channels))

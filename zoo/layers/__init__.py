@@ -8,6 +8,7 @@ from zoo.layers.initializers import ICNR, Interpolation
 from zoo.layers.interpolation import BORDERS, FixedUpsampler, check_scale
 from zoo.layers.shuffle import DepthToSpace, SpaceToDepth, depth_to_space, space_to_depth
 from zoo.layers.upsamplers import (
+    EXACT,
     FORMS,
     LEARNED,
     ResizeUpsampler,
@@ -20,6 +21,7 @@ from zoo.layers.upsamplers import (
 
 __all__ = [
     "BORDERS",
+    "EXACT",
     "FORMS",
     "ICNR",
     "LEARNED",

@@ -176,6 +176,8 @@ LEARNED = {
     "subpixel": SubpixelUpsampler,
     "resize": ResizeUpsampler,
 }
+# One kernel, three ways to compute it: weights move between these as they are.
+EXACT = ("transposed", "zero_interleaved", "subpixel")
 FORMS = (*LEARNED, *identities.METHODS)
 
 

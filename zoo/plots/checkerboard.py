@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from zoo import registry
+from zoo.identities import METHODS
 from zoo.plots.chart import BLUE, GREY, ORANGE, figure
 
 if TYPE_CHECKING:
@@ -34,8 +35,7 @@ class Case(NamedTuple):
 
     @property
     def label(self) -> str:
-        learned = self.form in ("transposed", "zero_interleaved", "subpixel", "resize")
-        side = f" {self.kernel_size}×{self.kernel_size}" if learned else ""
+        side = "" if self.form in METHODS else f" {self.kernel_size}×{self.kernel_size}"
         return f"{self.form}{side}{', ICNR' if self.icnr else ''}"
 
 
@@ -48,7 +48,7 @@ def cases(scale: int) -> list[Case]:
         Case("subpixel", even),
         Case("subpixel", even, icnr=True),
         Case("resize", 3),
-        *(Case(method, even) for method in ("nearest", "bilinear", "bicubic")),
+        *(Case(method, even) for method in METHODS),
     ]
 
 

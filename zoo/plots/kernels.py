@@ -49,9 +49,9 @@ def kernels(model: "keras.Model", maps: int = 8) -> Kernels:
     """
     import keras
 
-    from zoo.layers import LEARNED, ResizeUpsampler
+    from zoo.layers import EXACT, LEARNED
 
-    exact = tuple(form for form in LEARNED.values() if form is not ResizeUpsampler)
+    exact = tuple(LEARNED[form] for form in EXACT)
     found = [layer for layer in model.layers if isinstance(layer, exact) or _square(layer)]
     if not found:
         raise UsageError(

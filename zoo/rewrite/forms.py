@@ -11,9 +11,6 @@ from zoo.rewrite.plan import Plan, Swapped
 from zoo.rewrite.rebuild import Rebuild
 from zoo.rewrite.same import check_same
 
-# One kernel, three ways to compute it: weights move between these as they are.
-EXACT = ("transposed", "zero_interleaved", "subpixel")
-
 
 def convert(model: keras.Model, upsampler: str) -> keras.Model:
     """The same function with the zoo's learned upsampling layers in another form.
@@ -50,10 +47,11 @@ def convert(model: keras.Model, upsampler: str) -> keras.Model:
 def _target(layer: zoo_layers.Upsampler, form: str):
     """How the layer is made in the other form, and its weights there (None: as they are)."""
     kind, config, weights = zoo_layers.LEARNED.get(form), layer.get_config(), None
-    if type(layer) is not kind and form not in EXACT:
+    if type(layer) is not kind and form not in zoo_layers.EXACT:
+        why = "whose weights are tied" if form == "resize" else "which has no weights"
         raise UsageError(
-            f"Expected a form that {type(layer).__name__} {layer.name!r} has an exact map to ({', '.join(EXACT)}). "
-            f"Received: {form!r}, {'whose weights are tied' if form == 'resize' else 'which has no weights'}"
+            f"Expected a form that {type(layer).__name__} {layer.name!r} has an exact map to "
+            f"({', '.join(zoo_layers.EXACT)}). Received: {form!r}, {why}"
         )
     if type(layer) is not kind and isinstance(layer, zoo_layers.ResizeUpsampler):
         composed = resized_convolution(array(layer.kernel), "nearest", layer.scale).kernel

@@ -11,7 +11,7 @@ import numpy as np
 from zoo import identities
 from zoo.complexity import receptive_field
 from zoo.errors import UsageError
-from zoo.layers import ResizeUpsampler, TransposedUpsampler, Upsampler, ZeroInterleavedUpsampler
+from zoo.layers import EXACT, ResizeUpsampler, TransposedUpsampler, Upsampler, ZeroInterleavedUpsampler
 from zoo.models import scale_of
 from zoo.registry import create_model, load, open_model
 from zoo.training.config import TrainConfig, assignments
@@ -24,7 +24,6 @@ TANH_GAIN = 0.3
 MEAN_LEVEL = 0.45
 # Enough for the regression: some hundred pixels of each of 16 patches, against 1,400 unknowns at most.
 FITTED_BATCHES = 10
-FORMS_OF_ONE_KERNEL = ("subpixel", "transposed", "zero_interleaved")
 
 
 def build_model(config: TrainConfig) -> keras.Model:
@@ -167,7 +166,7 @@ def load_trained(config: TrainConfig) -> keras.Model:
     if path.suffix == ".keras":
         return open_model(path)
     # A weights file knows its layers by their class, so the upsampler's form has to be the one it was saved with.
-    for form in (config.upsampler, *FORMS_OF_ONE_KERNEL):
+    for form in (config.upsampler, *EXACT):
         model = build_model(dataclasses.replace(config, upsampler=form))
         try:
             with warnings.catch_warnings():

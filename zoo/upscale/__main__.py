@@ -37,7 +37,7 @@ def parse(arguments: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
     )
     parser.add_argument("--crf", type=int, default=17, help="of a video, 0 (lossless) to 51 (smallest); %(default)s")
     parser.add_argument("--ensemble", action="store_true", help="average over 8 flips and turns: 8 times the work")
-    parser.add_argument("--max-megapixels", type=float, default=MAX_MEGAPIXELS, help="of a result; %(default)s")
+    parser.add_argument("--max_megapixels", type=float, default=MAX_MEGAPIXELS, help="of a result; %(default)s")
     parser.add_argument("--tile", type=int, help="side of the tiles, LR px; the result does not depend on it")
     parser.add_argument("--radius", type=int, help="how far a strange network looks, LR px, if its file does not tell")
     parser.add_argument("--threads", type=int, help="default: as many as the process may use")
@@ -58,7 +58,7 @@ def parse(arguments: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
             between = f"from {low} to {high}" if high else f"of at least {low}"
             raise UsageError(f"Expected --{name} {between}. Received: {value}")
     if not flags.max_megapixels > 0:
-        raise UsageError(f"Expected --max-megapixels above 0. Received: {flags.max_megapixels:g}")
+        raise UsageError(f"Expected --max_megapixels above 0. Received: {flags.max_megapixels:g}")
     return flags, others
 
 

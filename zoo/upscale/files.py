@@ -165,7 +165,7 @@ def _read(job: Job, engine: Engine, options: Options, take: Callable[[int], None
         megapixels = header.width * header.height * engine.scale**2 / 1e6
         if megapixels > options.max_megapixels:
             raise UsageError(
-                f"Expected a result of at most {options.max_megapixels:g} megapixels (--max-megapixels raises it). "
+                f"Expected a result of at most {options.max_megapixels:g} megapixels (--max_megapixels raises it). "
                 f"Received: {job.source.name}, {header.width}×{header.height}, {megapixels:g} at scale {engine.scale}"
             )
         take(header.memory * (1 + engine.scale**2))

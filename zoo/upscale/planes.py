@@ -17,6 +17,7 @@ neighbours' first, so that what lies hidden (mostly black) does not darken the e
 import numpy as np
 
 from zoo.color import rgb_to_y
+from zoo.identities import keys_cubic
 
 # Bicubic reads two pixels on either side.
 REACH = 2
@@ -145,9 +146,7 @@ def bicubic(planes: np.ndarray, scale: int, shift: tuple[float, float] = (0, 0))
 def _weights(scale: int, shift: float) -> np.ndarray:
     """What the five nearest input pixels contribute to each phase of the output, (5, scale) float32."""
     position = (np.arange(scale) + 0.5) / scale - 0.5 + shift
-    t = np.abs(position - np.arange(-REACH, REACH + 1)[:, None])
-    far = np.where(t < 2, -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2, 0)
-    return np.where(t <= 1, 1.5 * t**3 - 2.5 * t**2 + 1, far).astype(np.float32)
+    return keys_cubic(position - np.arange(-REACH, REACH + 1)[:, None]).astype(np.float32)
 
 
 def _weighted(weights: np.ndarray, taps: list[np.ndarray], total: np.ndarray) -> None:

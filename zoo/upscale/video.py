@@ -100,7 +100,7 @@ def _checked_stream(source, path: Path, engine: Engine, options: VideoOptions):
     width, height = context.width * engine.scale, context.height * engine.scale
     if width * height / 1e6 > options.max_megapixels:
         raise UsageError(
-            f"Expected frames of at most {options.max_megapixels:g} megapixels (--max-megapixels raises it). "
+            f"Expected frames of at most {options.max_megapixels:g} megapixels (--max_megapixels raises it). "
             f"Received: {path.name}, {width}×{height} at scale {engine.scale}"
         )
     across, down = FORMATS[context.pix_fmt]
