@@ -1,7 +1,8 @@
 """Exact tiling: windows that overlap by the receptive field's radius give the whole picture's pixels.
 
 A window touches the picture's border where the picture does, so the network's own padding is the same there as for the
-whole picture; elsewhere the outer `radius` pixels of its result, the only ones that see the cut, are thrown away.
+whole picture (`zoo.engines.mirrored` plans pictures that go on beyond it); elsewhere the outer `radius` pixels of its
+result, the only ones that see the cut, are thrown away.
 """
 
 import math
@@ -95,18 +96,12 @@ def plan(height: int, width: int, engine: Engine, tile: int | tuple[int, int] | 
                 f"Expected a size of more than {least - 1} px, twice the reach, to cut tiles. "
                 f"Received: {engine.name}, fixed at {window[1]}×{window[0]}"
             )
-    elif tile is not None:
-        sides = (tile, tile) if isinstance(tile, int) else tuple(tile)
-        if len(sides) != 2 or min(sides) < 1:
-            raise UsageError(f"Expected tile as a positive number of LR px, or two. Received: {tile!r}")
-        if engine.cell != (1, 1):
-            return _on_grid(height, width, engine, sides)
-        window = tuple(side + 2 * radius for side in sides)
     elif engine.cell != (1, 1):
-        columns = min(width, WINDOW // engine.cell[0])
-        return _on_grid(height, width, engine, (WINDOW // columns // engine.cell[0] * engine.cell[0], columns))
+        return _on_grid(height, width, engine, tile)
+    elif tile is not None:
+        window = tuple(side + 2 * radius for side in two_sides(tile))
     else:
-        window = _default_window(height, width, radius)
+        window = default_window(height, width, radius)
     return [
         Tile(rows, columns)
         for rows in parts(height, window[0], radius, engine.step, engine.size is not None)
@@ -114,17 +109,43 @@ def plan(height: int, width: int, engine: Engine, tile: int | tuple[int, int] | 
     ]
 
 
-def _on_grid(height: int, width: int, engine: Engine, sides: tuple[int, int]) -> list[Tile]:
+def two_sides(tile: int | tuple[int, int]) -> tuple[int, int]:
+    """Height and width of the tiles that were asked for.
+
+    Raises:
+        UsageError: they are not positive, or not one or two.
+    """
+    sides = (tile, tile) if isinstance(tile, int) else tuple(tile)
+    if len(sides) != 2 or min(sides) < 1:
+        raise UsageError(f"Expected tile as a positive number of LR px, or two. Received: {tile!r}")
+    return sides
+
+
+def cell_sides(height: int, width: int, engine: Engine, tile: int | tuple[int, int] | None = None) -> tuple[int, int]:
+    """Height and width of tiles that consist of whole cells: at least `tile`, or chosen here."""
+    if tile is None:
+        columns = min(width, WINDOW // engine.cell[0])
+        sides = WINDOW // columns // engine.cell[0] * engine.cell[0], columns
+    else:
+        sides = two_sides(tile)
+    return tuple(math.ceil(side / cell) * cell for side, cell in zip(sides, engine.cell))
+
+
+def kept(length: int, side: int) -> list[tuple[int, int]]:
+    """Where each tile of `side` px begins and ends along an axis; the last may be shorter."""
+    return [(start, min(start + side, length)) for start in range(0, length, side)]
+
+
+def _on_grid(height: int, width: int, engine: Engine, tile: int | tuple[int, int] | None) -> list[Tile]:
     """The windows of tiles that consist of whole cells."""
     axes = []
-    for length, side, cell in zip((height, width), sides, engine.cell):
-        step = math.ceil(side / cell) * cell
-        keeps = [(start, min(start + step, length)) for start in range(0, length, step)]
+    for length, side in zip((height, width), cell_sides(height, width, engine, tile)):
+        keeps = kept(length, side)
         axes.append([Part(max(a - engine.radius, 0), min(b + engine.radius, length), a, b) for a, b in keeps])
     return [Tile(rows, columns) for rows in axes[0] for columns in axes[1]]
 
 
-def _default_window(height: int, width: int, radius: int) -> tuple[int, int]:
+def default_window(height: int, width: int, radius: int) -> tuple[int, int]:
     """Near WINDOW px, near square, and dividing the picture evenly."""
     # At least half of every window should be kept.
     area = max(WINDOW, (8 * radius) ** 2)
@@ -141,13 +162,12 @@ def _count(length: int, window: int, radius: int) -> int:
     return 1 if length <= window else math.ceil((length - 2 * radius) / (window - 2 * radius))
 
 
-def run(engine: Engine, height: int, width: int, read: Read, tile=None, ensemble: bool = False) -> Iterator:
+def run(engine: Engine, planned: list[Tile], read: Read, ensemble: bool = False) -> Iterator:
     """Runs the network over a picture.
 
     Args:
-        height, width: of the picture, LR px.
+        planned: the picture's windows.
         read: gives the network's input of a tile's window, (rows, columns, channels) float32 in [0, 1].
-        tile: see `plan`.
         ensemble: average over the 8 flips and quarter turns of each window.
 
     Yields:
@@ -159,7 +179,7 @@ def run(engine: Engine, height: int, width: int, read: Read, tile=None, ensemble
             "Expected a network of free or square size for the 8 flips and turns. "
             f"Received: {engine.name}, fixed at {engine.size[1]}×{engine.size[0]}"
         )
-    for each in plan(height, width, engine, tile):
+    for each in planned:
         lr_image = read(each)
         rows, columns = lr_image.shape[:2]
         if engine.size is not None and (rows, columns) != engine.size:
@@ -170,10 +190,13 @@ def run(engine: Engine, height: int, width: int, read: Read, tile=None, ensemble
 
 
 def run_whole(engine: Engine, lr_image: np.ndarray, tile=None, ensemble: bool = False) -> np.ndarray:
-    """The network over an array (h, w, channels) float32, tile by tile: (scale·h, scale·w, channels) float32."""
+    """The network over an array (h, w, channels) float32, tile by tile: (scale·h, scale·w, channels) float32.
+
+    The border is the network's own, as `engine.run` of the whole array has it.
+    """
     height, width, channels = lr_image.shape
     sr_image = np.empty((height * engine.scale, width * engine.scale, channels), np.float32)
-    for each, part in run(engine, height, width, lambda each: cut(lr_image, each), tile, ensemble):
+    for each, part in run(engine, plan(height, width, engine, tile), lambda each: cut(lr_image, each), ensemble):
         cut(sr_image, each, engine.scale)[...] = part
     return sr_image
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from zoo.engines import tiles
+from zoo.engines import mirrored, tiles
 from zoo.engines.engine import Engine
 from zoo.engines.tiles import Part, Tile
 from zoo.upscale.planes import REACH, Planes
@@ -55,6 +55,8 @@ def enlarge(
 ) -> float:
     """Runs a network over a picture; what is in memory does not grow with the picture.
 
+    At its border the network sees the picture mirrored (`zoo.engines.mirrored`).
+
     Args:
         source: the LR picture.
         write: takes (row, column, samples): a rectangle of the result and where in it, px.
@@ -91,30 +93,31 @@ def run_network(
     """
     planes = Planes(source.channels, source.dtype, engine.channels, engine.scale, engine.radius)
     watch, seconds = _Stopwatch(), 0.0
+    lengths = source.height, source.width
 
     def read(each: Tile) -> np.ndarray:
-        rows, columns = (
-            _around(part.start, part.stop, planes.spread, length)
-            for part, length in zip(each, (source.height, source.width))
-        )
-        margin = tuple(
-            slice(part.start - outer.start, part.stop - outer.start) for part, outer in zip(each, (rows, columns))
-        )
-        lr_image = planes.network_input(source.read(rows, columns), margin)
+        shown = [mirrored.indices(part, length) for part, length in zip(each, lengths)]
+        window = [(int(of.min()), int(of.max()) + 1) for of in shown]
+        outer = [_around(*part, planes.spread, length) for part, length in zip(window, lengths)]
+        inside = tuple(slice(first - of.start, last - of.start) for (first, last), of in zip(window, outer))
+        lr_image = planes.network_input(source.read(*outer), inside)
+        for axis, (of, (first, last)) in enumerate(zip(shown, window)):
+            if len(of) > last - first:
+                lr_image = lr_image.take(of - first, axis)
         watch.start()
         return lr_image
 
     def finish(each: Tile, sr_image: np.ndarray) -> None:
         rows, columns = (
             _around(part.keep_start, part.keep_stop, planes.spread + REACH, length)
-            for part, length in zip(each, (source.height, source.width))
+            for part, length in zip(each, lengths)
         )
         around = tuple(_offset(part, outer) for part, outer in zip(each, (rows, columns)))
         finished = planes.finish(source.read(rows, columns), around, sr_image)
         write(each.rows.keep_start * engine.scale, each.columns.keep_start * engine.scale, finished)
 
     pending: deque[Future] = deque()
-    for each, sr_image in tiles.run(engine, source.height, source.width, read, tile, ensemble):
+    for each, sr_image in tiles.run(engine, mirrored.plan(*lengths, engine, tile), read, ensemble):
         seconds += watch.stop()
         pending.append(pool.submit(finish, each, sr_image))
         # Two results wait at most: memory stays bounded when the colours are the slower half.
