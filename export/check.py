@@ -9,12 +9,13 @@ import sys
 from pathlib import Path
 
 from export import measure
-from export.report import environment, summarized
+from export.report import environment
 from zoo.errors import UsageError, exit_on_usage_error
 from zoo.files import write_json
 from zoo.graphs import tflite
 from zoo.program import program
 from zoo.targets import records
+from zoo.targets.record import Finding, summarized
 
 
 def inspect(path: str | Path, run: bool = True, seconds: float = 1.0, target: str = "gpu_delegate") -> dict:
@@ -57,7 +58,7 @@ def _print(entry: dict) -> None:
     for part in (latency, half):
         if "sentence" in part:
             print(f"  {part['sentence']}")
-    for line in summarized(entry["findings"]):
+    for line in summarized([Finding(**each) for each in entry["findings"]]):
         print(f"  {line}")
     if not entry["findings"]:
         print("  rules: nothing found; only a run can tell whether the file is taken")

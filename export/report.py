@@ -6,6 +6,7 @@ from typing import Any
 from export.measure import verdict
 from zoo import machine
 from zoo.files import whole, write_json
+from zoo.targets.record import Finding, summarized
 
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")
 
@@ -102,7 +103,7 @@ def _details(entry: dict[str, Any]) -> list[str]:
     if "gpu" in entry:
         lines.append(f"- {entry['gpu']['sentence']}")
         lines += [f"- {line}" for line in _small_sizes(entry["remainders"])]
-    lines += [f"- {finding}" for finding in summarized(entry.get("findings", []))]
+    lines += [f"- {finding}" for finding in summarized([Finding(**each) for each in entry.get("findings", [])])]
     return lines
 
 
@@ -113,16 +114,6 @@ def _small_sizes(runs: list[dict[str, Any]]) -> list[str]:
     sizes = ", ".join(f"{run['size'][0]}×{run['size'][1]}" for run in runs)
     largest = max(run["max_difference"] for run in runs)
     return [f"Right too at {sizes}, which take every remainder modulo the scale; largest difference {largest:.1e}."]
-
-
-def summarized(findings: list[dict[str, str]]) -> list[str]:
-    """A line for each rule that is broken: the first breach, and how many more there are."""
-    lines = []
-    for rule in dict.fromkeys(finding["rule"] for finding in findings):
-        first, *more = [finding for finding in findings if finding["rule"] == rule]
-        others = f" and {len(more)} more" if more else ""
-        lines.append(f"{first['severity']}: {first['place']}{others}: {first['sentence']} [{first['source']}]")
-    return lines
 
 
 def _number(value: float | None, factor: float, form: str) -> str:

@@ -7,7 +7,7 @@ import oracle
 import pytest
 
 from zoo import identities
-from zoo.identities.lr_convolution import LrConvolution, as_transposed, lr_convolution
+from zoo.identities.lr_convolution import LrConvolution, as_transposed, lr_convolution, trimmed
 
 SIDES, SCALES, OUTPUTS = range(1, 12), (2, 3, 4), (1, 3)
 TOLERANCE = 1e-12
@@ -150,6 +150,25 @@ def test_every_lr_convolution_has_its_transposed_convolution(scale, shape, crops
             assert oracle.relative(lr_convolved(images, again), expected) <= TOLERANCE
             wrong = transposed._replace(kernel=transposed.kernel[::-1])
             assert transposed.kernel.shape[0] == 1 or oracle.relative(scattered(images, wrong), expected) > 1e-2
+
+
+@pytest.mark.parametrize("zeros", [(1, 0), (0, 2), (2, 1)], ids=str)
+def test_rows_of_zeros_are_trimmed_from_the_way_back(zeros):
+    rng = np.random.default_rng(6)
+    images, kernel = rng.normal(size=(2, 5, 7, 3)), rng.normal(size=(3, 2, 3, 8))
+    transposed = as_transposed(LrConvolution(kernel, 2, ((1, 1), (0, 1)), ((0, 0), (0, 0)), np.ones((3, 2, 1, 4))))
+    before, after = zeros
+    filled = transposed.kernel.copy()
+    filled[:before], filled[len(filled) - after :] = 0, 0
+    transposed = transposed._replace(kernel=filled)
+    less = trimmed(transposed)
+    assert less.kernel.shape[:2] == (6 - before - after, 4) == less.taps.shape
+    assert oracle.relative(scattered(images, less), scattered(images, transposed)) <= TOLERANCE
+    wrong = less._replace(offsets=transposed.offsets)
+    assert not before or oracle.relative(scattered(images, wrong), scattered(images, transposed)) > 1e-2
+    # Nothing is dropped at the start: a row of zeros there is one of the output.
+    kept = trimmed(transposed._replace(offsets=(0, 0), extras=(4, 2)))
+    assert kept.offsets == (0, 0) and kept.kernel.shape == transposed.kernel.shape
 
 
 def test_offsets_of_the_way_back():

@@ -11,7 +11,7 @@ from export.prepare import prepare
 from export.tflite import write_tflite
 from zoo.errors import UsageError
 from zoo.graphs import run, tflite
-from zoo.rewrite import tflite_constants, tflite_difference, tflite_file, tflite_find
+from zoo.rewrite import tflite_constants, tflite_difference, tflite_file, tflite_find, tflite_transposed
 from zoo.rewrite.__main__ import main
 
 rng = np.random.default_rng(5)
@@ -182,10 +182,10 @@ def test_mediapipes_own_deconvolution(stride, padding):
     np.testing.assert_allclose(received, wanted, rtol=0, atol=1e-6 * np.abs(wanted).max())
     # What it is compared with goes another way and comes to the same.
     other = tflite.parse(content, "x")
-    assert tflite_file.in_builtins(other)
+    assert tflite_transposed.in_builtins(other)
     other = other.packed()
     assert "TRANSPOSE_CONV" in names(tflite.parse(other, "x")) and apart(other, file) == []
-    assert not tflite_file.in_builtins(tflite.parse(other, "x"))
+    assert not tflite_transposed.in_builtins(tflite.parse(other, "x"))
 
 
 def test_mediapipes_padding_is_not_litert():

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo.errors import UsageError
 from zoo.graphs.flatbuffer import damaged, pack, schema, unpack
 from zoo.graphs.tflite_graph import Graph, Operation, Tensor, names
 
@@ -69,11 +70,23 @@ class File:
         # What nothing names may serve somebody all the same: only what loses its last name goes.
         self._tensors_before = self._tensors()
         self._buffers_before = dict(self._buffers(self._tensors_before))
+        self._codes_before = {operation.raw.opcodeIndex for operation in self.operations}
 
     @property
     def operations(self) -> list[Operation]:
         """The operations of all graphs."""
         return [operation for graph in self.graphs for operation in graph.operations]
+
+    @property
+    def only_graph(self) -> Graph:
+        """The one graph of a file without control flow.
+
+        Raises:
+            UsageError: it has several, as control flow and several signatures make them.
+        """
+        if len(self.graphs) != 1:
+            raise UsageError(f"Expected a TFLite file of one graph. Received: one of {len(self.graphs)}")
+        return self.graphs[0]
 
     @property
     def inputs(self) -> list[Tensor]:
@@ -117,6 +130,7 @@ class File:
                 [numbers[tensor] for tensor in side] for side in (graph.inputs, graph.outputs)
             )
             graph.raw.operators = [self._operator(operation, numbers) for operation in graph.operations]
+        self._drop_codes()
         self._tensors_before |= named
         return pack(self.raw)
 
@@ -188,6 +202,19 @@ class File:
                 setattr(raw, field, operation.options)
                 setattr(raw, f"{field}Type", getattr(union, kind))
         return raw
+
+    def _drop_codes(self) -> None:
+        """Drops the codes that lost their last operation: an interpreter wants to know all that a file lists."""
+        operators = [operator for graph in self.graphs for operator in graph.raw.operators]
+        used = {operator.opcodeIndex for operator in operators}
+        lost = self._codes_before - used
+        places = {
+            old: new for new, old in enumerate(each for each in range(len(self.raw.operatorCodes)) if each not in lost)
+        }
+        self.raw.operatorCodes = [self.raw.operatorCodes[old] for old in places]
+        for operator in operators:
+            operator.opcodeIndex = places[operator.opcodeIndex]
+        self._codes_before = {operator.opcodeIndex for operator in operators}
 
     def _code(self, operation: Operation) -> int:
         """The number of an operation's code in the file's list, to which it is added if it is not there."""

@@ -165,3 +165,24 @@ def as_transposed(lr: LrConvolution) -> Transposed:
     used = turned(lr.used)[:, :, 0, 0] != 0
     cropped = tuple(offset + start for offset, (start, _) in zip(offsets, lr.crops))
     return Transposed(turned(lr.kernel), scale, cropped, tuple(extras), used)
+
+
+def trimmed(transposed: Transposed) -> Transposed:
+    """The same without rows and columns of zeros along the kernel's border, where no output pixel needs their place.
+
+    What dropped rows at the start drops fewer; at least one row of the full result is left for each one that is wanted.
+    """
+    kernel, taps = transposed.kernel, transposed.taps
+    offsets = list(transposed.offsets)
+    for axis in (0, 1):
+        filled = np.flatnonzero(np.any(kernel != 0, axis=tuple({0, 1, 2, 3} - {axis})))
+        side = kernel.shape[axis]
+        first, last = (filled[0], filled[-1]) if len(filled) else (0, side - 1)
+        # The full result has scale·(n - 1) + side rows, of which extras + scale·n are wanted behind the offset.
+        spare = side - transposed.scale - offsets[axis] - transposed.extras[axis]
+        before, after = min(int(first), max(offsets[axis], 0)), min(side - 1 - int(last), max(spare, 0))
+        kernel, taps = (
+            np.moveaxis(np.moveaxis(each, axis, 0)[before : side - after], 0, axis) for each in (kernel, taps)
+        )
+        offsets[axis] -= before
+    return transposed._replace(kernel=kernel, taps=taps, offsets=tuple(offsets))

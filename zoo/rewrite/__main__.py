@@ -7,6 +7,8 @@ from pathlib import Path
 from zoo.errors import UsageError, exit_on_usage_error
 from zoo.files import whole
 from zoo.program import program
+from zoo.targets import records
+from zoo.targets.record import FORMS, Target, summarized
 
 SUFFIXES = (".keras", ".tflite", ".onnx")
 
@@ -31,37 +33,53 @@ def main(arguments: list[str] | None = None) -> int:
         "--whole", action="store_true", help="HR convolutions into LR space too: for proof, not for speed (Keras)"
     )
     parser.add_argument("--only_if_cheaper", action="store_true", help="leave what would not be faster (Keras)")
+    parser.add_argument(
+        "--form",
+        choices=FORMS,
+        help="subpixel (default): convolutions in LR space and shuffles; transposed: the way back",
+    )
+    parser.add_argument(
+        "--target",
+        help=f"the form and the activations that it takes, in place of --form: {', '.join(records.TARGETS)}",
+    )
     flags = parser.parse_args(arguments)
     _check(flags.input, flags.output)
+    if flags.form and flags.target:
+        raise UsageError(f"Expected --form or --target. Received: both; {flags.target} has its form")
+    target = records.named(flags.target) if flags.target else None
+    form = flags.form or (target.enlargement if target else "subpixel")
     options = {"border": flags.border, "whole": flags.whole, "only_if_cheaper": flags.only_if_cheaper}
-    if flags.input.suffix != ".keras":
-        if options != {"border": "exact", "whole": False, "only_if_cheaper": False}:
-            raise UsageError("Expected no more than two files for TFLite and ONNX. Received: a flag for Keras networks")
-        return (_tflite if flags.input.suffix == ".tflite" else _onnx)(flags.input, flags.output)
-    return _keras(flags.input, flags.output, options)
+    if flags.input.suffix == ".keras":
+        return _keras(flags.input, flags.output, form, options)
+    if options != {"border": "exact", "whole": False, "only_if_cheaper": False}:
+        raise UsageError("Expected --form or --target for TFLite and ONNX files. Received: a flag for Keras networks")
+    if flags.input.suffix == ".onnx":
+        return _onnx(flags.input, flags.output, form)
+    return _tflite(flags.input, flags.output, form, target)
 
 
-def _tflite(source: Path, target: Path) -> int:
+def _tflite(source: Path, destination: Path, form: str, target: Target | None) -> int:
     from zoo.graphs import tflite
-    from zoo.rewrite import Explanation, tflite_difference, tflite_file
+    from zoo.rewrite import Explanation, tflite_difference, tflite_target, tflite_transposed
 
     file, original = tflite.read(source), tflite.read(source)
-    rows = tflite_file.to_lr_space(file)
+    rows = tflite_target.for_target(file, target) if target else tflite_target.TO_FORM[form](file)
     print(Explanation(source.name, rows))
-    if not any(row.action == "moved" for row in rows):
-        with whole(target) as unfinished:
-            unfinished.write_bytes(original.content)
-        print(f"wrote {target}, the same file: nothing moves")
-        return 0
-    content = file.packed()
-    if tflite_file.in_builtins(original):
+    moved = any(row.action == "moved" for row in rows)
+    content = file.packed() if moved else original.content
+    result = tflite.parse(content, str(destination))
+    if target:
+        print("\n".join([str(target), *summarized(target.check(result))]))
+    if not moved:
+        print("the same file: nothing moves")
+        return _write(destination, content, [])
+    if tflite_transposed.in_builtins(original):
         original = tflite.parse(original.packed(), source.name)
         print("compared with MediaPipe's deconvolutions as TRANSPOSE_CONV: LiteRT does not run them as they are")
-    differences = tflite_difference.differences(original, tflite.parse(content, str(target)))
-    return _write(target, content, differences)
+    return _write(destination, content, tflite_difference.differences(original, result))
 
 
-def _onnx(source: Path, target: Path) -> int:
+def _onnx(source: Path, target: Path, form: str) -> int:
     from zoo.graphs import onnx_graph
     from zoo.rewrite import Explanation, onnx_difference, onnx_file
 
@@ -90,7 +108,7 @@ def _write(target: Path, content: bytes, differences: list) -> int:
     return 0
 
 
-def _keras(source: Path, target: Path, options: dict) -> int:
+def _keras(source: Path, target: Path, form: str, options: dict) -> int:
     from zoo import rewrite
     from zoo.registry import open_model
     from zoo.rewrite.difference import largest_differences

@@ -46,18 +46,18 @@ class Constant:
         """Whether the constant is of integers with one scale that are read as they are."""
         return self._widened is None and self.values.dtype.kind in "iu" and len(self.scales) < 2
 
-    def again(self, name: str, values: np.ndarray, copies: int) -> tuple[Tensor, list[Operation]]:
+    def again(self, name: str, values: np.ndarray, channels: np.ndarray) -> tuple[Tensor, list[Operation]]:
         """Other values in the same form, and the operations that make the tensor out of what the file holds.
 
         Args:
-            values: as the file will hold them; their first axis has the output channels `copies` times, one after the
-                other, in turn.
+            values: as the file will hold them.
+            channels: for each of their first axis, which output channel's scale it has, of those so far.
         """
         if self._held.dtype == "float16" and not np.array_equal(np.asarray(values).astype(np.float16), values):
             # Sums of half-precision numbers have more digits than those have.
             return Tensor(name, np.shape(values), self._widened.outputs[0].dtype, np.asarray(values)), []
         held = Tensor(name, np.shape(values), self._held.dtype, np.asarray(values))
-        held.raw.quantization = tiled(self._held.raw.quantization, copies)
+        held.raw.quantization = _of_channels(self._held.raw.quantization, channels)
         if self._widened is None:
             return held, []
         widened = Tensor(f"{name}/widened", np.shape(values), self._widened.outputs[0].dtype)
@@ -65,15 +65,14 @@ class Constant:
         return widened, [step]
 
 
-def tiled(quantization, copies: int):
-    """The schema's quantization of a constant whose output channels come `copies` times, in turn."""
+def _of_channels(quantization, channels: np.ndarray):
+    """The schema's quantization of a constant that has some of the output channels, in some order."""
     if quantization is None:
         return None
     scales, zero_points = _array(quantization.scale), _array(quantization.zeroPoint)
-    copies = copies if len(scales) > 1 else 1
-    return schema.QuantizationParametersT(
-        scale=np.tile(scales, copies).astype(np.float32), zeroPoint=np.tile(zero_points, copies).astype(np.int64)
-    )
+    if len(scales) > 1:
+        scales, zero_points = scales[channels], zero_points[channels]
+    return schema.QuantizationParametersT(scale=scales.astype(np.float32), zeroPoint=zero_points.astype(np.int64))
 
 
 def no_bias(name: str, image: Tensor, weights: Tensor, channels: int) -> Tensor:

@@ -9,8 +9,7 @@ operations alike. What computed a deconvolution's output size goes with it.
 
 import numpy as np
 
-from zoo.errors import UsageError
-from zoo.graphs.tflite import File, Graph, Operation, Tensor, schema
+from zoo.graphs.tflite import File, Graph
 from zoo.identities.lr_convolution import LrConvolution, Transposed, lr_convolution
 from zoo.rewrite.explanation import Row
 from zoo.rewrite.tflite_constants import Constant, Stays, no_bias
@@ -30,9 +29,7 @@ def to_lr_space(file: File) -> list[Row]:
 
     References: arXiv 1609.07009.
     """
-    if len(file.graphs) != 1:
-        raise UsageError(f"Expected a TFLite file of one graph. Received: one of {len(file.graphs)}")
-    graph, found, enlarged = file.graphs[0], deconvolutions(file), resized(file)
+    graph, found, enlarged = file.only_graph, deconvolutions(file), resized(file)
     rows = []
     # All sizes first: they are read from the file as it was.
     ways = [*zip(found, geometries(file, found)), *zip(enlarged, scales(file, enlarged))]
@@ -46,32 +43,6 @@ def to_lr_space(file: File) -> list[Row]:
         rows.append(_row(name, description, each, lr, constants))
         _replace(graph, each, lr, constants)
     return rows
-
-
-def in_builtins(file: File) -> bool:
-    """Changes a file so that LiteRT runs it: MediaPipe's deconvolutions become TRANSPOSE_CONV, crop; says if any did.
-
-    By another way than `to_lr_space` takes, which is compared with it: the full result, and what of it is kept.
-    """
-    graph, found = file.graphs[0], deconvolutions(file)
-    mediapipe = [(each, where) for each, where in zip(found, geometries(file, found)) if each.size is None]
-    for each, where in mediapipe:
-        if isinstance(where, Stays):
-            raise UsageError(f"Expected a TFLite file that LiteRT runs, to compare. Received: {where}")
-        (output,) = each.operation.outputs
-        sides = zip(each.image.shape[1:3], each.strides, each.weights.shape[1:3])
-        shape = (each.image.shape[0], *((given - 1) * stride + side for given, stride, side in sides), output.shape[3])
-        size = Tensor(f"{output.name}/size", (4,), "int32", np.asarray(shape))
-        rows, columns = each.strides
-        options = schema.TransposeConvOptionsT(schema.Padding.VALID, strideW=columns, strideH=rows)
-        full = Tensor(f"{output.name}/full", shape, output.dtype)
-        operation = Operation("TRANSPOSE_CONV", [size, each.weights, each.image, each.bias], [full], options, version=3)
-        steps = Steps([operation], full, output)
-        wanted = zip(where.offsets, shape[1:3], output.shape[1:3])
-        steps.crop([(offset, whole - offset - kept) for offset, whole, kept in wanted])
-        steps.operations[-1].outputs = [output]
-        graph.replace(each.operation, *steps.operations)
-    return bool(mediapipe)
 
 
 def _lr_form(graph: Graph, each: Deconvolution, geometry: Geometry | Stays) -> tuple[LrConvolution, list[Constant]]:
@@ -127,9 +98,10 @@ def _replace(graph: Graph, each: Deconvolution | Resized, lr: LrConvolution, con
     name, copies, channels = output.name, lr.scale**2, lr.kernel.shape[3]
     first, *others = constants
     zeros = np.tile(first.zeros, copies if len(first.zeros) > 1 else 1).reshape(-1, 1, 1, 1)
-    weights, before = first.again(f"{name}/weights", lr.kernel.transpose(3, 0, 1, 2) + zeros, copies)
+    phases = np.tile(np.arange(channels // copies), copies)
+    weights, before = first.again(f"{name}/weights", lr.kernel.transpose(3, 0, 1, 2) + zeros, phases)
     if others:
-        bias, more = others[0].again(f"{name}/bias", np.tile(others[0].values, copies), copies)
+        bias, more = others[0].again(f"{name}/bias", np.tile(others[0].values, copies), phases)
         before += more
     else:
         bias = no_bias(f"{name}/bias", each.image, weights, channels)
@@ -140,7 +112,4 @@ def _replace(graph: Graph, each: Deconvolution | Resized, lr: LrConvolution, con
     if lr.scale > 1:
         steps.shuffle(lr.scale)
     steps.crop(lr.crops)
-    steps.operations[-1].outputs = [output]
-    graph.replace(each.operation, *steps.operations)
-    for tensor in each.operation.inputs:
-        graph.discard(tensor)
+    steps.replace_in(graph, each.operation)

@@ -86,7 +86,7 @@ def lr_form(graph: Graph, each: Resized, scale: int | Stays) -> tuple[LrConvolut
         raise Stays("its convolution has strides")
     if each.image.dtype not in CONVOLUTIONS:
         raise Stays(f"DEPTH_TO_SPACE does not compute in {each.image}")
-    if not _alike(each.enlargement.inputs[0], each.enlargement.outputs[0]):
+    if not alike(each.enlargement.inputs[0], each.enlargement.outputs[0]):
         raise Stays("the enlargement changes the scale of its numbers")
     if each.weights.shape[3] != each.image.shape[3]:
         raise Stays("its convolution has groups")
@@ -106,7 +106,7 @@ def lr_form(graph: Graph, each: Resized, scale: int | Stays) -> tuple[LrConvolut
     return lr, constants
 
 
-def _alike(*tensors: Tensor) -> bool:
+def alike(*tensors: Tensor) -> bool:
     """Whether the integers of tensors mean the same."""
 
     def numbers(field: str) -> list[tuple]:

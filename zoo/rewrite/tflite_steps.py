@@ -1,14 +1,17 @@
-"""Operations of a TFLite file, made one after another: convolutions, shuffles, crops."""
+"""Operations of a TFLite file, made one after another: convolutions of both kinds, shuffles, crops, activations."""
 
 from typing import Any
 
 import numpy as np
 
-from zoo.graphs.tflite import Operation, Tensor, schema
+from zoo.graphs.tflite import Graph, Operation, Tensor, schema
 from zoo.identities.lr_convolution import is_same_padding
 
 # What LiteRT's CONV_2D and DEPTH_TO_SPACE both compute in, and the version of CONV_2D for it.
 CONVOLUTIONS = {"float32": 1, "uint8": 1, "int8": 3}
+# The schema's activations that operations have fused into them, as operations of their own.
+ACTIVATIONS = {1: "RELU", 2: "RELU_N1_TO_1", 3: "RELU6", 4: "TANH"}
+_TANH = 4
 
 
 class Steps:
@@ -25,9 +28,13 @@ class Steps:
 
     def _add(self, name: str, constants: list[Tensor], options: Any, sides, channels: int, version: int, quantized_as):
         shape = (self.last.shape[0], *sides, channels)
+        self.add(name, [self.last, *constants], options, shape, version, quantized_as)
+
+    def add(self, name: str, inputs: list[Tensor | None], options: Any, shape, version: int = 1, quantized_as=None):
+        """Any operation; its result is quantized as another tensor, or as the last one."""
         tensor = Tensor(f"{self._output.name}/{len(self.operations)}", shape, self.last.dtype)
-        tensor.raw.quantization = quantized_as.raw.quantization
-        self.operations.append(Operation(name, [self.last, *constants], [tensor], options, version))
+        tensor.raw.quantization = (quantized_as or self.last).raw.quantization
+        self.operations.append(Operation(name, inputs, [tensor], options, version))
         self.last = tensor
 
     def _numbers(self, name: str, values) -> Tensor:
@@ -67,3 +74,45 @@ class Steps:
         sides = self._sides(lambda axis, side: side * scale)
         options = schema.DepthToSpaceOptionsT(blockSize=scale)
         self._add("DEPTH_TO_SPACE", [], options, sides, self.last.shape[3] // scale**2, 1, self._output)
+
+    def shuffle_by_transpose(self, scale: int) -> None:
+        """The same shuffle of a map of known size, by operations of rank 4: rows and their phases are one axis.
+
+        (N, H, W, s·s·C) → (N·H, W, s, s·C) → (N·H, s, W, s·C) → (N, H·s, W·s, C).
+        """
+        batch, height, width, channels = self.last.shape
+        phases = channels // scale
+        self._reshape((batch * height, width, scale, phases))
+        order = self._numbers(f"{len(self.operations)}/order", [0, 2, 1, 3])
+        shape = (batch * height, scale, width, phases)
+        self.add("TRANSPOSE", [self.last, order], schema.TransposeOptionsT(), shape, 1 + self._int8)
+        self._reshape((batch, height * scale, width * scale, phases // scale))
+
+    def _reshape(self, shape: tuple[int, ...]) -> None:
+        given = self._numbers(f"{len(self.operations)}/shape", shape)
+        self.add("RESHAPE", [self.last, given], schema.ReshapeOptionsT(newShape=list(shape)), shape)
+
+    def deconvolve(self, weights: Tensor, bias: Tensor | None, strides: tuple[int, int]) -> None:
+        """A transposed convolution of a map of known size, padding 'valid': the whole of its result."""
+        batch, *given, _ = self.last.shape
+        outputs, *taps, _ = weights.shape
+        sides = [(side - 1) * stride + kernel for side, stride, kernel in zip(given, strides, taps)]
+        shape = (batch, *sides, outputs)
+        rows, columns = strides
+        options = schema.TransposeConvOptionsT(schema.Padding.VALID, strideW=columns, strideH=rows)
+        inputs = [self._numbers(f"{len(self.operations)}/size", shape), weights, self.last]
+        version = 3 if bias is not None else 1 + self._int8
+        self.add("TRANSPOSE_CONV", inputs + ([] if bias is None else [bias]), options, shape, version, self._output)
+
+    def activate(self, activation: int) -> None:
+        """A fused activation as an operation of its own; 0 is none."""
+        if activation:
+            version = 2 if self._int8 and activation != _TANH else 1
+            self.add(ACTIVATIONS[activation], [self.last], None, self.last.shape, version)
+
+    def replace_in(self, graph: Graph, operation: Operation) -> None:
+        """Puts these operations where one was, whose result is theirs; what only that one needed goes."""
+        self.operations[-1].outputs = [self._output]
+        graph.replace(operation, *self.operations)
+        for tensor in operation.inputs:
+            graph.discard(tensor)

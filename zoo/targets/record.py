@@ -108,3 +108,13 @@ def free_size(operation: Operation) -> Iterator[str]:
     free = next((tensor for tensor in moving(operation) if None in tensor.shape), None)
     if free:
         yield f"the tensor {free} has a free size, and a file is compiled for one; export it with all sides given"
+
+
+def summarized(findings: list[Finding]) -> list[str]:
+    """A line for each rule that is broken: the first breach, and how many more there are."""
+    lines = []
+    for rule in dict.fromkeys(finding.rule for finding in findings):
+        first, *more = [finding for finding in findings if finding.rule == rule]
+        others = f" and {len(more)} more" if more else ""
+        lines.append(f"{first.severity}: {first.place}{others}: {first.sentence} [{first.source}]")
+    return lines

@@ -1,0 +1,30 @@
+"""A TFLite file in the form that a target computes."""
+
+from zoo.graphs.tflite import File
+from zoo.rewrite.explanation import Row
+from zoo.rewrite.tflite_activations import replace_activations
+from zoo.rewrite.tflite_file import to_lr_space
+from zoo.rewrite.tflite_transposed import to_transposed
+from zoo.targets.record import Target
+
+TO_FORM = {"subpixel": to_lr_space, "transposed": to_transposed}
+
+
+def for_target(file: File, target: Target) -> list[Row]:
+    """Changes a file: enlargements take the target's form, activations that it does not take become others.
+
+    Returns:
+        A row for each: what becomes of it, or why it stays.
+
+    Raises:
+        UsageError: a file of several graphs, or one that LiteRT does not run where its sizes are computed.
+
+    Example:
+        >>> import zoo.registry
+        >>> from zoo.graphs import tflite
+        >>> from zoo.targets import records
+        >>> file = tflite.read(zoo.registry.preset_file("fsrcnn_s_x2", ".tflite"))
+        >>> [row.note for row in for_target(file, records.named("mediatek"))]
+        ['its size is free, and a file for a chip has one: give it one first']
+    """
+    return TO_FORM[target.enlargement](file) + replace_activations(file, target)
