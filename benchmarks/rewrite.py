@@ -16,9 +16,9 @@ TOLERANCE = 1e-4
 def forms(model, costs: dict[str, float]) -> tuple[dict, list[bool]]:
     """The network as it is, rewritten, and rewritten where that is expected to pay; and which of its rows pay."""
     from zoo import rewrite
-    from zoo.rewrite.graph import graphs_of
     from zoo.rewrite.plan import plan
     from zoo.rewrite.rebuild import Rebuild
+    from zoo.rewrite.tracing import graphs_of
     from zoo.targets import xnnpack
 
     graphs = graphs_of(model)

@@ -119,8 +119,8 @@ def measure(folder: Path, quick: bool) -> list[Measured]:
     from benchmarks.networks import randomise
     from benchmarks.timing import paired, summarise
     from zoo import rewrite
-    from zoo.rewrite.graph import graphs_of
     from zoo.rewrite.plan import plan
+    from zoo.rewrite.tracing import graphs_of
 
     results = []
     for model, size in models(quick):

@@ -6,7 +6,8 @@ from export.color import clip_to_unit, wrap_rgb
 from zoo.errors import UsageError
 from zoo.models import scale_of
 from zoo.rewrite import to_lr_space
-from zoo.rewrite.graph import clone, copy_state, has_graph
+from zoo.rewrite.copies import clone, copy_state
+from zoo.rewrite.graph import has_graph
 from zoo.rewrite.same import check_same
 
 COLORS = ("y", "rgb")
@@ -58,10 +59,17 @@ def in_float32(model: keras.Model) -> keras.Model:
 
 def _in_float32(model: keras.Model) -> keras.Model:
     def rebuilt(layer):
-        return _in_float32(layer) if has_graph(layer) else clone(layer, dtype="float32")
+        if has_graph(layer):
+            return _in_float32(layer)
+        try:
+            return clone(layer, dtype="float32")
+        except UsageError:
+            if layer.compute_dtype not in (None, "float32"):
+                raise
+            return layer  # What cannot be made anew and needs not.
 
     new = keras.models.clone_model(model, clone_function=rebuilt)
     for old, copy in zip(model.layers, new.layers):
-        if not has_graph(old):
+        if copy is not old and not has_graph(old):
             copy_state(old, copy)
     return new

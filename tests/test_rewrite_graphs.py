@@ -14,7 +14,7 @@ from benchmarks.networks import randomise
 from zoo import rewrite
 from zoo.errors import UsageError
 from zoo.rewrite import find
-from zoo.rewrite.graph import graphs_of
+from zoo.rewrite.tracing import graphs_of
 
 F64 = {"dtype": "float64"}
 UP = {"strides": 2, "padding": "same", **F64}
@@ -279,17 +279,6 @@ def test_refused():
             rewrite.to_lr_space(model)
     with pytest.raises(UsageError, match="border"):
         rewrite.to_lr_space(chain(layers.ReLU(**F64)), border="nearly")
-
-    class NoConfig(layers.Layer):
-        def __init__(self, function):
-            super().__init__()
-            self.function = function
-
-        def call(self, x):
-            return self.function(x)
-
-    with pytest.raises(UsageError, match="get_config"):
-        rewrite.to_lr_space(chain(NoConfig(lambda x: x)))
 
 
 def test_a_lambda_layer_is_carried_over():

@@ -1,6 +1,7 @@
 """Never wrong in silence: what a model made anew takes over, and the comparison before it is handed out."""
 
 import warnings
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -12,7 +13,7 @@ from export.prepare import in_float32
 from zoo import rewrite
 from zoo.errors import UsageError
 from zoo.layers import SubpixelUpsampler
-from zoo.rewrite import graph, replace
+from zoo.rewrite import copies, replace
 from zoo.rewrite.blocks import for_cpu
 from zoo.rewrite.same import check_same
 
@@ -110,14 +111,14 @@ def test_cells_of_recurrent_layers():
 
 
 class Forgetful(layers.Layer):
-    """Its configuration leaves out what it was made with."""
+    """Its configuration leaves out what it was made with, and no attribute shows it."""
 
     def __init__(self, factor=1.0, **options):
         super().__init__(**options)
-        self.factor = factor
+        self.hidden = SimpleNamespace(factor=factor)
 
     def call(self, x):
-        return self.factor * x
+        return self.hidden.factor * x
 
     def get_config(self):
         return {"name": self.name, "dtype": self.dtype}
@@ -132,10 +133,8 @@ def nested(*inner):
 
 
 def makers():
-    """Everything that makes a model anew."""
+    """What makes a model anew and takes no layer over whose copy computes something else."""
     return {
-        "to_lr_space": rewrite.to_lr_space,
-        "whole": lambda model: rewrite.to_lr_space(model, whole=True),
         "convert": lambda model: rewrite.convert(model, "transposed"),
         "for_cpu": for_cpu,
         "in_float32": in_float32,
@@ -152,6 +151,18 @@ def test_a_configuration_that_forgets_is_named(maker):
             makers()[maker](model)
     # Control: what it forgets is what it would be anyway.
     makers()[maker](network(Forgetful(1.0, dtype="float64"), SubpixelUpsampler(3, 4, 2)))
+
+
+@pytest.mark.parametrize("whole", (False, True))
+def test_what_a_copy_forgets_is_taken_over(whole):
+    """The comparison finds it out, and the very layer comes along."""
+    steps = [layers.ReLU(), Forgetful(3.0, name="forgets"), SubpixelUpsampler(3, 4, 2)]
+    for model in (network(*steps), nested(*steps)):
+        made, explanation = rewrite.rewritten(model, whole=whole)
+        assert oracle.relative(made(values()), model(values())) <= 1e-5
+        (shared,) = explanation.shared
+        assert "'forgets' (Forgetful): its copy computes something else" in shared and shared in str(explanation)
+        assert oracle.relative(rewrite.to_lr_space(model, check=False)(values()), model(values())) > 0.1
 
 
 def test_whoever_must():
@@ -185,7 +196,7 @@ def test_a_broken_rewrite_is_caught(monkeypatch, path):
 
 
 def test_activations_not_taken_over_are_caught(monkeypatch):
-    monkeypatch.setattr(graph, "_take_over_activations", lambda source, target: None)
+    monkeypatch.setattr(copies, "_take_over_activations", lambda source, target: None)
     with pytest.raises(UsageError, match="behind layer 'own'"):
         rewrite.to_lr_space(network(*HOLDERS["Conv2D"](leaky_relu)))
 
@@ -266,15 +277,17 @@ class Sampler(layers.Layer):
 def test_what_draws_is_compared_with_equal_seeds():
     sampler = Sampler(name="sampler")
     model = network(sampler, layers.Conv2D(3, 3))
-    before = ops.convert_to_numpy(sampler.generator.state)
+    before = np.array(ops.convert_to_numpy(sampler.generator.state))
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         rewrite.to_lr_space(model)
     assert np.array_equal(ops.convert_to_numpy(sampler.generator.state), before), "the original's seed is not used up"
+    far = network(Sampler(2.0, name="sampler"))
     with pytest.raises(UsageError, match="behind layer 'sampler' .Sampler"):
-        rewrite.to_lr_space(network(Sampler(2.0, name="sampler")))
-    with pytest.raises(UsageError, match="behind layer 'forgets'"):
-        rewrite.to_lr_space(network(Sampler(name="sampler"), Forgetful(3.0, name="forgets")))
+        check_same(far, rewrite.to_lr_space(network(Sampler(name="sampler")), check=False))
+    assert rewrite.to_lr_space(far).get_layer("sampler") is far.get_layer("sampler")
+    both = rewrite.rewritten(network(Sampler(name="sampler"), Forgetful(3.0, name="forgets")))
+    assert len(both.explanation.shared) == 1 and "'forgets'" in both.explanation.shared[0]
 
 
 def test_what_cannot_be_compared_is_said():

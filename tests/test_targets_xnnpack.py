@@ -12,8 +12,8 @@ from benchmarks import rewrite_layers, rewrite_page
 from releasing.generated import inserted
 from zoo import rewrite
 from zoo.errors import UsageError
-from zoo.rewrite.graph import graphs_of
 from zoo.rewrite.plan import plan
+from zoo.rewrite.tracing import graphs_of
 from zoo.targets import xnnpack
 
 RESULTS = Path(__file__).parent.parent / "benchmarks" / "results" / "rewrite.json"

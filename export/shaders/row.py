@@ -10,7 +10,7 @@ from zoo.errors import UsageError
 from zoo.graphs.operations import Convolution
 from zoo.layers import DepthToSpace, SubpixelUpsampler
 from zoo.models import scale_of
-from zoo.rewrite.graph import graphs_of
+from zoo.rewrite.tracing import graphs_of
 
 _ACTIVATIONS = ("linear", "relu", "tanh")
 

@@ -14,12 +14,13 @@ from typing import NamedTuple
 import keras
 
 from zoo.errors import UsageError
+from zoo.rewrite.copies import is_of_ones_own
 from zoo.rewrite.explanation import Explanation, Row
 from zoo.rewrite.forms import convert
-from zoo.rewrite.graph import graphs_of
 from zoo.rewrite.plan import plan
 from zoo.rewrite.rebuild import Rebuild
-from zoo.rewrite.same import check_same
+from zoo.rewrite.same import Different, check_same
+from zoo.rewrite.tracing import functional, graphs_of
 from zoo.rewrite.whole import Whole
 from zoo.targets.facts import Upsampling
 from zoo.targets.xnnpack import worth
@@ -45,14 +46,17 @@ def to_lr_space(
     enlargement into the zoo's `FixedUpsampler`. What has no exact form stays, and `explain` says why.
 
     The new layers are plain (`Conv2D`, `DepthToSpace`, padding and cropping), trainable like the ones they replace, and
-    the last of each group bears the replaced layer's name. Weights are copies; the original is not touched. Training
+    the last of each group bears the replaced layer's name. Weights are copies; the original is not touched. Only a
+    layer that cannot be made anew from its configuration is taken over as it is: both models then share it and its
+    weights, and `explain` names it. Training
     state is not carried over: optimizer, compilation, losses, and a replaced layer's regularizers and constraints. What
     was tied stays tied only where it is one layer: a nearest-neighbour enlargement's LR kernel has more free weights
     than the HR kernel it came from, and biases are repeated scale² times.
 
     Args:
         model: a functional or built Sequential Keras model; nested models, shared layers and several inputs and outputs
-            are followed. channels_last.
+            are followed. A subclassed model that was called once, and layers that hold upsampling layers, are run once
+            on symbolic tensors, and the graph that this draws is taken. channels_last.
         border: `"exact"`: equal at every pixel. `"interior"`: bilinear or bicubic enlargement followed by a convolution
             becomes one LR convolution too, which differs in a border that `explain` states.
         whole: also moves the HR convolutions after an upsampling into LR space, with everything pointwise between them:
@@ -67,7 +71,7 @@ def to_lr_space(
     Returns:
         A new model of the same inputs, outputs and names.
     Raises:
-        UsageError: a subclassed or unbuilt model, a layer that cannot be made anew, or the result differs from the
+        UsageError: an unbuilt model, a subclassed one whose call draws no graph, or the result differs from the
             original: with the name of the first layer where they part.
     """
     return rewritten(model, border, whole, only_if_cheaper, check).model
@@ -113,26 +117,42 @@ def rewritten(
         (None, None, None, 1)
     """
     started = time.monotonic()
-    result, facts, rows = _rewrite(model, border, whole, only_if_cheaper)
-    if check:
+    original, model = model, functional(model)
+    if check and original is not model:
+        check_same(model, original)
+    options = (border, whole, only_if_cheaper)
+    kept: list[keras.layers.Layer] = []
+    while True:
+        result, facts, explanation = _rewrite(model, *options, kept)
+        if not check:
+            break
         exact = result
         if any(upsampling.inexact for upsampling in facts):
-            exact, facts, _ = _rewrite(model, "exact", whole, only_if_cheaper)
+            exact, facts, _ = _rewrite(model, "exact", whole, only_if_cheaper, kept)
         bicubic = any(upsampling.kind == "bicubic" for upsampling in facts)
         seconds = max(1.0, (time.monotonic() - started) / 10)
-        check_same(model, exact, BICUBIC if bicubic else 0.0, seconds)
-    return Rewritten(result, Explanation(model.name, rows, whole))
+        try:
+            check_same(model, exact, BICUBIC if bicubic else 0.0, seconds)
+            break
+        except Different as difference:
+            layer = difference.layer
+            if layer is None or not is_of_ones_own(layer) or any(layer is each for each in kept):
+                raise
+            kept.append(layer)
+    return Rewritten(result, explanation)
 
 
 def _rewrite(
-    model: keras.Model, border: str, whole: bool, only_if_cheaper: bool
-) -> tuple[keras.Model, list[Upsampling], list[Row]]:
+    model: keras.Model, border: str, whole: bool, only_if_cheaper: bool, kept: list[keras.layers.Layer]
+) -> tuple[keras.Model, list[Upsampling], Explanation]:
     if border not in BORDERS:
         raise UsageError(f"Expected border to be one of {BORDERS}. Received: {border!r}")
     if whole and only_if_cheaper:
         raise UsageError("Expected whole or only_if_cheaper. Received: both; the whole is never cheaper by design")
-    graphs = graphs_of(model)
+    graphs = graphs_of(model, kept)
     found = plan(graphs, border == "interior", worth if only_if_cheaper else lambda upsampling: None)
-    maker = (Whole if whole else Rebuild)(graphs, found)
+    maker = (Whole if whole else Rebuild)(graphs, found, kept)
     result = maker.model(graphs[0])
-    return result, found.facts, maker.rows if whole else found.rows
+    rows = maker.rows if whole else found.rows
+    shared = [f"{layer.name!r} ({type(layer).__name__}): {reason}" for layer, reason in maker.copies.shared]
+    return result, found.facts, Explanation(model.name, rows, whole, shared)

@@ -16,9 +16,11 @@ from zoo import identities
 from zoo.errors import UsageError
 from zoo.layers import DepthToSpace, SubpixelUpsampler
 from zoo.reach.keras_model import walk
-from zoo.rewrite.graph import clone, copy_state
+from zoo.rewrite.plan import Plan, Swapped
 from zoo.rewrite.pointwise import is_function_of_one_value
+from zoo.rewrite.rebuild import Rebuild
 from zoo.rewrite.same import check_same
+from zoo.rewrite.tracing import graphs_of
 from zoo.targets.xnnpack import LEAST_GATHERED, VECTOR, best_block
 
 
@@ -35,7 +37,7 @@ def for_cpu(model: keras.Model) -> keras.Model:
     Returns:
         A new model of the same inputs and outputs; equal at every pixel, borders included, and compared.
     Raises:
-        UsageError: a layer cannot be made anew, or is not the same then.
+        UsageError: the result is not the same.
     """
     new = _aligned(model)
     check_same(model, new)
@@ -43,23 +45,17 @@ def for_cpu(model: keras.Model) -> keras.Model:
 
 
 def _aligned(model: keras.Model) -> keras.Model:
-    multiples = _multiples(model)
-
-    def changed(layer):
-        if isinstance(layer, keras.Model):
-            return _aligned(layer)
-        convolution = _convolution(layer)
-        if convolution is not None:
-            replacement = _replacement(layer, *convolution, multiples.get(id(layer), 1))
-            if replacement is not None:
-                return replacement
-        return clone(layer)
-
-    new = keras.models.clone_model(model, clone_function=changed)
-    for old, copy in zip(model.layers, new.layers):
-        if type(copy) is type(old) and not isinstance(old, keras.Model):
-            copy_state(old, copy)
-    return new
+    graphs = graphs_of(model)
+    replaced = {}
+    for graph in graphs:
+        multiples = _multiples(graph.model)
+        for node in graph.nodes:
+            layer = node.operation
+            if convolution := _convolution(layer):
+                replacement = _replacement(layer, *convolution, multiples.get(id(layer), 1))
+                if replacement is not None:
+                    replaced[id(node)] = Swapped(node, lambda name, made=replacement: made, replacement.get_weights())
+    return Rebuild(graphs, Plan(replaced)).model(graphs[0])
 
 
 def block_kernel(kernel: np.ndarray, block: int) -> np.ndarray:

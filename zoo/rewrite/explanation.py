@@ -1,6 +1,7 @@
 """What a rewrite does to every layer that it looks at, as rows and as a table."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -59,21 +60,26 @@ class Explanation:
     Attributes:
         name: the model's name.
         rows: one `Row` for each upsampling of the model, and with `whole=True` for each layer that moves.
+        shared: the layers that could not be made anew, each with the reason: the new model holds the original's.
     """
 
-    def __init__(self, name: str, rows: list[Row], whole: bool = False):
+    def __init__(self, name: str, rows: list[Row], whole: bool = False, shared: Sequence[str] = ()):
         self.name = name
         self.rows = rows
+        self.shared = list(shared)
         self._whole = whole
 
     def __str__(self) -> str:
         from rich.console import Console
 
         if not self.rows:
-            return f"{self.name}: no upsampling found"
+            return "\n".join([f"{self.name}: no upsampling found", *self._shared()])
         console = Console(file=io.StringIO(), width=150)
         console.print(self._table())
-        return console.file.getvalue().rstrip("\n")
+        return "\n".join([console.file.getvalue().rstrip("\n"), *self._shared()])
+
+    def _shared(self) -> list[str]:
+        return [f"taken over as it is, shared with the original: {each}" for each in self.shared]
 
     def __repr__(self) -> str:
         moved = sum(row.action == "moved" for row in self.rows)

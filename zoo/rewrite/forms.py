@@ -6,10 +6,11 @@ import numpy as np
 from zoo import layers as zoo_layers
 from zoo.errors import UsageError
 from zoo.identities.lr_convolution import resized_convolution
-from zoo.rewrite.graph import array, graphs_of
+from zoo.rewrite.graph import array
 from zoo.rewrite.plan import Plan, Swapped
 from zoo.rewrite.rebuild import Rebuild
 from zoo.rewrite.same import check_same
+from zoo.rewrite.tracing import functional, graphs_of
 
 
 def convert(model: keras.Model, upsampler: str) -> keras.Model:
@@ -30,6 +31,7 @@ def convert(model: keras.Model, upsampler: str) -> keras.Model:
     """
     if upsampler not in zoo_layers.FORMS:
         raise UsageError(f"Expected upsampler to be one of {', '.join(zoo_layers.FORMS)}. Received: {upsampler!r}")
+    model = functional(model)
     graphs = graphs_of(model)
     kinds = tuple(zoo_layers.LEARNED.values())
     nodes = [node for graph in graphs for node in graph.nodes if isinstance(node.operation, kinds)]

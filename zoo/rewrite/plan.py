@@ -11,7 +11,7 @@ from zoo import layers as zoo_layers
 from zoo.rewrite import facts, find
 from zoo.rewrite.explanation import Row
 from zoo.rewrite.find import Moved, Stays
-from zoo.rewrite.graph import Graph, Node, has_graph
+from zoo.rewrite.graph import Graph, Node
 from zoo.rewrite.rows import (
     row_of_enlargement,
     row_of_fixed_upsampler,
@@ -19,6 +19,7 @@ from zoo.rewrite.rows import (
     row_of_zoo_layer,
     row_that_stays,
 )
+from zoo.rewrite.tracing import UPSAMPLING
 from zoo.targets.facts import Upsampling
 
 # Upsamplings that no rule covers, so that they are named and not passed over.
@@ -63,11 +64,13 @@ class Plan:
     Attributes:
         facts: of what moves, on which it was decided.
         rows: of what moves and what stays, in the order of the graphs; nothing is decided on them.
+        read: ids of the models and layers whose graphs are looked at by themselves.
     """
 
     replaced: dict[int, Moved | Swapped] = field(default_factory=dict)
     facts: list[Upsampling] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
+    read: set[int] = field(default_factory=set)
 
 
 def plan(graphs: list[Graph], interior: bool, worth: Callable[[Upsampling], str | None]) -> Plan:
@@ -90,7 +93,7 @@ def plan(graphs: list[Graph], interior: bool, worth: Callable[[Upsampling], str 
     for moved in _sharing_broken(found, calls):
         del found[id(moved.node)]
         refused[id(moved.node)] = "shares its weights with a call that cannot move: the weights would come apart"
-    result = Plan()
+    result = Plan(read={id(graph.owner) for graph in graphs})
     for graph in graphs:
         _plan_graph(graph, found, refused, worth, result)
     return result
@@ -191,7 +194,7 @@ def _swap_or_stay(graph: Graph, node: Node, refused: dict, worth, result: Plan) 
             return row_that_stays(path, layer, OTHERS[kind.__name__])
         if kind in (keras.layers.Conv2DTranspose, keras.layers.UpSampling2D):
             return row_that_stays(path, layer, f"{type(layer).__name__}, a subclass that may compute something else")
-    return _opaque(path, layer)
+    return None if id(layer) in result.read else _opaque(path, layer)
 
 
 def _subpixel(layer: zoo_layers.Upsampler, name: str) -> zoo_layers.SubpixelUpsampler:
@@ -214,10 +217,9 @@ def _follows(graph: Graph, node: Node, method: str, refused: dict) -> str:
 
 def _opaque(path: str, layer) -> Row | None:
     """A layer that holds upsampling layers whose connections cannot be read."""
-    if not isinstance(layer, keras.layers.Layer) or has_graph(layer):
+    if not isinstance(layer, keras.layers.Layer):
         return None
-    kinds = (keras.layers.Conv2DTranspose, keras.layers.UpSampling2D, *TRANSPOSED_FORMS)
-    inside = [each for each in layer._flatten_layers(include_self=False) if isinstance(each, kinds)]
+    inside = [each for each in layer._flatten_layers(include_self=False) if isinstance(each, UPSAMPLING)]
     if not inside:
         return None
     names = ", ".join(repr(each.name) for each in inside)

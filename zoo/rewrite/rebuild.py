@@ -1,12 +1,14 @@
 """A model made anew layer by layer, with the replacements of a plan in it; the original is only read."""
 
 import inspect
+from collections.abc import Sequence
 
 import keras
 
 from zoo.rewrite import replace
+from zoo.rewrite.copies import Copies
 from zoo.rewrite.find import Moved
-from zoo.rewrite.graph import Graph, Node, clone, copy_state, has_graph
+from zoo.rewrite.graph import Graph, Node
 from zoo.rewrite.plan import Plan, needed
 
 
@@ -29,11 +31,11 @@ class Names:
 class Rebuild:
     """Makes the models of all graphs anew; a layer or model that is called twice is made once."""
 
-    def __init__(self, graphs: list[Graph], plan: Plan):
+    def __init__(self, graphs: list[Graph], plan: Plan, kept: Sequence[keras.layers.Layer] = ()):
         self.names = Names(graphs)
-        self._graphs = {id(graph.model): graph for graph in graphs}
+        self._graphs = {id(graph.owner): graph for graph in graphs}
         self._plan = plan
-        self._clones = {}
+        self.copies = Copies(kept)
         self._chains = {}
 
     def model(self, graph: Graph) -> keras.Model:
@@ -56,29 +58,19 @@ class Rebuild:
         replaced = self._plan.replaced.get(id(node))
         if isinstance(replaced, Moved):
             return self._moved(replaced, known)
-        operation = node.operation
-        if replaced is not None:
-            new = self._once(operation, lambda: replaced.make(operation.name))
-        else:
-            new = self.clone(operation)
+        operation, graph = node.operation, self._graphs.get(id(node.operation))
+        if graph is not None and graph.layer is not None:
+            inputs = [known[id(tensor)] for tensor in node.input_tensors]
+            return self.copies.once(operation, lambda: self.model(graph))(inputs[0] if len(inputs) == 1 else inputs)
         arguments, keywords = node.arguments.fill_in(known)
+        if graph is not None:
+            return self.copies.once(operation, lambda: self.model(graph))(*arguments, **keywords)
+        if replaced is None:
+            return self.copies.call(operation, arguments, keywords)
+        new = self.copies.once(operation, lambda: replaced.make(operation.name))
         outputs = new(*arguments, **keywords)
-        if replaced is not None and replaced.weights is not None:
-            new.set_weights(replaced.weights)
-        elif isinstance(new, keras.layers.Layer) and not has_graph(new):
-            copy_state(operation, new)
+        new.set_weights(operation.get_weights() if replaced.weights is None else replaced.weights)
         return outputs
-
-    def clone(self, operation):
-        """The operation made anew, once; a model whose graph is known with its replacements."""
-        if id(operation) in self._graphs:
-            return self._once(operation, lambda: self.model(self._graphs[id(operation)]))
-        return self._once(operation, lambda: clone(operation))
-
-    def _once(self, operation, make):
-        if id(operation) not in self._clones:
-            self._clones[id(operation)] = make()
-        return self._clones[id(operation)]
 
     def _moved(self, moved: Moved, known: dict):
         if id(moved.layer) not in self._chains:

@@ -5,8 +5,9 @@ import numpy as np
 
 from zoo.identities.lr_convolution import LrConvolution, is_same_padding
 from zoo.layers import DepthToSpace
+from zoo.rewrite.copies import clone
 from zoo.rewrite.find import Moved
-from zoo.rewrite.graph import array, clone
+from zoo.rewrite.graph import array
 from zoo.rewrite.pointwise import is_function_of_one_value
 
 

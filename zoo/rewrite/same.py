@@ -19,6 +19,12 @@ TOLERANCE = {"float64": 1e-6, "float32": 1e-4, "float16": 2e-2, "bfloat16": 1e-1
 ROUNDINGS = 10
 
 
+class Different(UsageError):
+    """A model made anew is another function than its original; `layer` is the original's first that is, where known."""
+
+    layer: keras.layers.Layer | None = None
+
+
 def check_same(model: keras.Model, other: keras.Model, tolerance: float = 0.0, seconds: float = 1.0) -> None:
     """Compares two models on noise and on a ramp, at two sizes; the states of their random generators are kept.
 
@@ -30,7 +36,7 @@ def check_same(model: keras.Model, other: keras.Model, tolerance: float = 0.0, s
         tolerance: of the largest value, where it has to be more than the coarsest precision's (`TOLERANCE`).
         seconds: nothing further is tried once they are over; one comparison is made, whatever it takes.
     Raises:
-        UsageError: they differ; with the name of the first layer where they part.
+        Different: with the name of the first layer where they part.
     """
     tolerance = max([tolerance, *(TOLERANCE.get(dtype, 0.0) for dtype in _precisions(model, other))])
     started = time.monotonic()
@@ -59,11 +65,13 @@ def _compare(model, other, inputs, expected, generators: list, tolerance: float)
             return
         apart = difference(expected, received)
     if apart > tolerance and apart > ROUNDINGS * _sensitivity(model, inputs, generators, tolerance / 100):
-        where = _parting(model, other, inputs, generators, tolerance)
-        raise UsageError(
+        where, layer = _parting(model, other, inputs, generators, tolerance)
+        error = Different(
             f"Expected {other.name!r}, made anew, to be the same function as the original. Received: a difference of "
             f"{apart:.1e} of the largest value{where}"
         )
+        error.layer = layer
+        raise error
 
 
 def _warn(sentence: str) -> None:
@@ -104,12 +112,14 @@ def _sensitivity(model, inputs, generators: list, rounding: float) -> float:
     return difference(*[_seeded(model, each, generators) for each in (inputs, shaken)])
 
 
-def _parting(model, other, inputs, generators: list, tolerance: float, path: str = "") -> str:
-    """In words, the first call of a layer that both models have by name and whose outputs differ."""
+def _parting(model, other, inputs, generators: list, tolerance: float, path: str = "") -> tuple[str, object]:
+    """In words, the first call of a layer that both models have by name and whose outputs differ; and that layer."""
+    if not has_graph(model) or not has_graph(other):
+        return "", None
     ours, theirs = _calls(model), _calls(other)
     names = [name for name in ours if name in theirs and ours[name].outputs[0].shape == theirs[name].outputs[0].shape]
     if not names:
-        return ""
+        return "", None
     expected, received = (
         _seeded(_part(each, [calls[name].outputs[0] for name in names]), inputs, generators)
         for each, calls in ((model, ours), (other, theirs))
@@ -121,10 +131,10 @@ def _parting(model, other, inputs, generators: list, tolerance: float, path: str
                 reads = _seeded(_part(model, ours[name].input_tensors), inputs, generators)
                 inside = keras.tree.pack_sequence_as(inputs_of(layer), reads)
                 found = _parting(layer, theirs[name].operation, inside, generators, tolerance, f"{path}{layer.name}/")
-                if found:
+                if found[0]:
                     return found
-            return f", first behind layer {path + layer.name!r} ({type(layer).__name__})"
-    return ""
+            return f", first behind layer {path + layer.name!r} ({type(layer).__name__})", layer
+    return "", None
 
 
 def _calls(model) -> dict[tuple[str, int], object]:

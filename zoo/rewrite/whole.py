@@ -5,6 +5,7 @@ HR weight up to scale² times and zeros in between.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
@@ -15,8 +16,9 @@ from zoo import layers as zoo_layers
 from zoo.identities.lr_convolution import LrConvolution, keras_transposed, lr_convolution, resized_convolution
 from zoo.rewrite import replace
 from zoo.rewrite.containment import Contained, contain_convolution, contain_upsampling
+from zoo.rewrite.copies import clone
 from zoo.rewrite.find import Moved
-from zoo.rewrite.graph import Graph, Node, array, clone
+from zoo.rewrite.graph import Graph, Node, array
 from zoo.rewrite.plan import Plan, Swapped
 from zoo.rewrite.pointwise import is_activation, is_function_of_one_value, is_per_channel
 from zoo.rewrite.rebuild import Rebuild
@@ -48,8 +50,8 @@ class Phases:
 class Whole(Rebuild):
     """Rebuilds graphs with everything after an upsampling in LR space, as far as it goes; `rows` says how far."""
 
-    def __init__(self, graphs: list[Graph], plan: Plan):
-        super().__init__(graphs, plan)
+    def __init__(self, graphs: list[Graph], plan: Plan, kept: Sequence[keras.layers.Layer] = ()):
+        super().__init__(graphs, plan, kept)
         self.rows = []
         self._paths = {id(node): graph.path for graph in graphs for node in graph.nodes}
         self._calls = Counter(id(node.operation) for graph in graphs for node in graph.nodes)
@@ -67,7 +69,7 @@ class Whole(Rebuild):
         path = self._paths[id(node)]
         if path + layer.name in self._ordinary:
             self.rows.append(self._ordinary[path + layer.name])
-        elif in_lr and not isinstance(layer, keras.Model):
+        elif in_lr and id(layer) not in self._graphs:
             shared = self._calls[id(layer)] > 1 and getattr(layer, "weights", [])
             reason = "shares its weights between calls" if shared else "has no form in LR space"
             self.rows.append(row_that_stays(path, layer, f"{reason}: the shuffle comes before it"))
