@@ -55,7 +55,7 @@ setup(
         # Where the tested versions of the rest are wanted too: an environment of its own, constraints-beam.txt.
         "beam": ["apache-beam>=2.70"],
         # The training engine for accelerators; jax[cuda13] on a machine with a GPU.
-        "device": ["jax>=0.7"],
+        "device": ["jax>=0.10"],
         "plots": PLOTS,
         "notebook": NOTEBOOK,
         "bench": BENCH,

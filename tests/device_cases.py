@@ -1,5 +1,6 @@
 """What tests/test_training_device.py runs where there is no TensorFlow: `python device_cases.py CASE FOLDER`."""
 
+import functools
 import json
 import sys
 from pathlib import Path
@@ -22,13 +23,17 @@ def trainer(folder: Path) -> device.Trainer:
     return device.Trainer([device.Seed(config, folder / "run", Snapshots(folder / "run"))], source, source)
 
 
+def drawer(source, batch: int, lr_size: int, **options):
+    held, draw = patches_on_device(source, batch, lr_size, **options)
+    return functools.partial(jax.jit(draw), held)
+
+
 def patches(folder: Path) -> None:
     """Batches of both scales and colours, drawn twice; and such as are neither turned nor flipped."""
     found = {}
     for scale, channels in ((2, 1), (3, 3)):
         source = data.from_folder(folder / "pictures", scale, channels)
-        draw = jax.jit(patches_on_device(source, batch=16, lr_size=5))
-        plain = patches_on_device(source, batch=16, lr_size=5, augment=False)
+        draw, plain = drawer(source, batch=16, lr_size=5), drawer(source, batch=16, lr_size=5, augment=False)
         key = jax.random.key(7)
         for name, batches in (
             ("turned", [draw(key, step) for step in range(3)]),
@@ -51,7 +56,7 @@ def gradient(folder: Path) -> None:
 def drawn(folder: Path) -> None:
     """Trains, and keeps the batches for the other engine."""
     config, source = read_config(folder), data.by_name(str(folder / "records"), 2)
-    draw = jax.jit(patches_on_device(source, config.batch, config.lr_size))
+    draw = drawer(source, config.batch, config.lr_size)
     key = jax.random.key(config.seed)
     batches = [draw(key, step) for step in range(config.steps)]
     np.savez(folder / "batches.npz", lr=[lr for lr, _ in batches], hr=[hr for _, hr in batches])

@@ -23,8 +23,10 @@ def patches_on_device(source, batch: int, lr_size: int, augment: bool = True, mi
         min_detail: see `zoo.data.Source.patches`.
 
     Returns:
-        A function (key, step) → (lr (batch, lr_size, lr_size, c), hr (batch, scale·lr_size, scale·lr_size, c)),
-        float32 in [0, 1]. It can be compiled and mapped over keys, as made by `jax.random.key`.
+        (held, draw): the arrays in the device's memory; and a function (held, key, step) → (lr (batch, lr_size,
+        lr_size, c), hr (batch, scale·lr_size, scale·lr_size, c)), float32 in [0, 1]. It can be compiled and mapped
+        over keys, as made by `jax.random.key`. The pictures are its argument because a compiled program would hold
+        them once more as a constant.
 
     Raises:
         UsageError: if no picture is large or detailed enough, or the records are more than JAX can index.
@@ -38,36 +40,36 @@ def patches_on_device(source, batch: int, lr_size: int, augment: bool = True, mi
             f"Expected pictures of at most {_MOST_BYTES / 1e9:.1f} GB as records for the device. "
             f"Received: {source.name!r}, {source.records.size / 1e9:.1f} GB"
         )
-    records = jax.device_put(np.ascontiguousarray(source.records))
-    firsts, lasts, columns, starts, widths = (
-        jnp.asarray(each, jnp.int32) for each in (where.firsts, where.lasts, where.columns, where.starts, where.widths)
-    )
-    allowed = None if where.allowed is None else jnp.asarray(where.allowed, jnp.int32)
+    held = {"records": jax.device_put(np.ascontiguousarray(source.records))}
+    for name in ("firsts", "lasts", "columns", "starts", "widths", "allowed"):
+        if (numbers := getattr(where, name)) is not None:
+            held[name] = jnp.asarray(numbers, jnp.int32)
     side = jnp.arange(lr_size)
     turned_blocks = jnp.asarray(np.stack([_turned(np.arange(scale**2), scale, o) for o in range(8)]))
 
-    def draw(key, step):
+    def draw(held, key, step):
+        columns, starts, widths = held["columns"], held["starts"], held["widths"]
         where_key, turn_key = jax.random.split(jax.random.fold_in(key, step))
         number = jax.random.randint(where_key, (batch,), 0, where.total)
         orientation = jax.random.randint(turn_key, (batch,), 0, 8 if augment else 1)
-        if allowed is not None:
-            number = allowed[number]
-        picture = jnp.searchsorted(lasts, number, side="right")
-        number -= firsts[picture]
+        if "allowed" in held:
+            number = held["allowed"][number]
+        picture = jnp.searchsorted(held["lasts"], number, side="right")
+        number -= held["firsts"][picture]
         corner = starts[picture] + number // columns[picture] * widths[picture] + number % columns[picture]
         turns = orientation[:, None, None]
         row, column = side[:, None], side[None, :]
         row, column = jnp.where(turns & 4 > 0, column, row), jnp.where(turns & 4 > 0, row, column)
         row = jnp.where(turns & 1 > 0, lr_size - 1 - row, row)
         column = jnp.where(turns & 2 > 0, lr_size - 1 - column, column)
-        cut = records[corner[:, None, None] + row * widths[picture][:, None, None] + column]
+        cut = held["records"][corner[:, None, None] + row * widths[picture][:, None, None] + column]
         lr, blocks = cut[..., :channels], cut[..., channels:].reshape(batch, lr_size, lr_size, scale**2, channels)
         blocks = jnp.take_along_axis(blocks, turned_blocks[orientation][:, None, None, :, None], axis=3)
         hr = blocks.reshape(batch, lr_size, lr_size, scale, scale, channels).transpose(0, 1, 3, 2, 4, 5)
         hr = hr.reshape(batch, scale * lr_size, scale * lr_size, channels)
         return lr.astype(jnp.float32) / 255, hr.astype(jnp.float32) / 255
 
-    return draw
+    return held, draw
 
 
 def _turned(block: np.ndarray, scale: int, orientation: int) -> np.ndarray:

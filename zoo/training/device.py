@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import logging
 import math
+import os
 import platform
 from pathlib import Path
 
@@ -23,8 +24,9 @@ from zoo.training import start
 from zoo.training.comparison import Comparison
 from zoo.training.config import TrainConfig
 from zoo.training.input import open_picture, open_source
-from zoo.training.interruption import Interrupted, Interruption
+from zoo.training.interruption import Interruption
 from zoo.training.losses import average_rate, mean_loss
+from zoo.training.milestones import check_finite, due, stopped
 from zoo.training.optimizers import LearningRate, make_optimizer
 from zoo.training.progress import Recorder, Stopwatch
 from zoo.training.results import keep_best, write_results
@@ -33,6 +35,10 @@ from zoo.training.validation import Validation
 from zoo.training.workdir import claim_workdir, note_environment
 
 LOGGER = logging.getLogger("zoo.training")
+
+# XLA's names of the operations that may be in a CUDA graph; `WHILE` is the loop over the steps.
+_IN_ONE_GRAPH = ("FUSION", "CUBLAS", "CUBLASLT", "CUDNN", "CUSTOM_CALL", "DYNAMIC_SLICE_FUSION", "CONVOLUTION",
+                 "CONDITIONAL", "WHILE")  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,8 +71,9 @@ def train_seeds(config: TrainConfig, workdir, seeds, source=None, valid=None) ->
     Returns:
         The results of each, as `train` returns them.
     """
-    if len(set(seeds)) < len(list(seeds)) or not len(list(seeds)):
-        raise UsageError(f"Expected seeds that differ. Received: {list(seeds)}")
+    seeds = list(seeds)
+    if len(set(seeds)) < len(seeds) or not seeds:
+        raise UsageError(f"Expected seeds that differ. Received: {seeds}")
     folders = [Path(workdir) / f"seed_{seed}" for seed in seeds]
     runs = [
         Seed(dataclasses.replace(config, seed=seed), folder, Snapshots(folder)) for seed, folder in zip(seeds, folders)
@@ -97,7 +104,7 @@ class Trainer:
     def __init__(self, runs: list[Seed], source, valid):
         config = self.config = runs[0].config
         self.runs, self.valid = runs, valid
-        self.draw = patches_on_device(source, config.batch, config.lr_size, min_detail=config.min_detail)
+        self.held, self.draw = patches_on_device(source, config.batch, config.lr_size, min_detail=config.min_detail)
         states, steps = [], set()
         for run in runs:
             keras.utils.set_random_seed(run.config.seed)
@@ -110,7 +117,9 @@ class Trainer:
             if state:
                 LOGGER.info("Going on from the checkpoint of step %d in %s", done, run.workdir)
             else:
-                said = start.initial_weights(self.model, run.config, _Drawn(self.draw, config), self.shave)
+                said = start.initial_weights(
+                    self.model, run.config, _Drawn(functools.partial(self.draw, self.held), config), self.shave
+                )
                 LOGGER.info("Starting from %s", said)
                 state = self._fresh_state()
             states.append(state)
@@ -144,10 +153,10 @@ class Trainer:
 
         return jax.value_and_grad(loss_of)(weights)
 
-    def update(self, key, state: dict, number) -> tuple[dict, tuple]:
-        """One update of one run: (key, state before, steps done) → (state after, (loss, norm of the gradient))."""
+    def update(self, held: dict, key, state: dict, number) -> tuple[dict, tuple]:
+        """One update of one run: (pictures, key, state, steps done) → (new state, (loss, norm of the gradient))."""
         config = self.config
-        loss, gradients = self.gradient(state["weights"], state["frozen"], *self.draw(key, number))
+        loss, gradients = self.gradient(state["weights"], state["frozen"], *self.draw(held, key, number))
         norm = jnp.sqrt(sum(jnp.sum(jnp.square(gradient)) for gradient in gradients))
         variables = list(state["optimizer"])
         variables.insert(self.counter, jnp.asarray(number, self.optimizer.iterations.dtype))
@@ -160,24 +169,24 @@ class Trainer:
     def advance(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
         """Makes so many updates of all runs on the device; returns losses and gradient norms, (runs, steps) each."""
         if steps not in self.programs:
-            self.programs[steps] = jax.jit(self._program(steps), donate_argnums=1)
-        self.state, measured = self.programs[steps](self.keys, self.state, self.step)
+            self.programs[steps] = jax.jit(self._program(steps), donate_argnums=2, compiler_options=compiler_options())
+        self.state, measured = self.programs[steps](self.held, self.keys, self.state, self.step)
         self.step += steps
         return tuple(np.asarray(each) for each in measured)
 
     def _program(self, steps: int):
-        """The function (keys, state, steps done) → (state, (losses, norms)) of so many updates of all runs."""
+        """The function (pictures, keys, state, steps done) → (state, (losses, norms)) of so many updates of all."""
 
-        def alone(key, state, number):
-            state, measured = self.update(key[0], jax.tree.map(lambda each: each[0], state), number)
+        def alone(held, key, state, number):
+            state, measured = self.update(held, key[0], jax.tree.map(lambda each: each[0], state), number)
             return jax.tree.map(lambda each: each[None], (state, measured))
 
         # The number of a step is the same for all runs: mapped over too, both sides of every `cond` would be computed.
-        update = jax.vmap(self.update, (0, 0, None)) if len(self.runs) > 1 else alone
+        update = jax.vmap(self.update, (None, 0, 0, None)) if len(self.runs) > 1 else alone
 
-        def program(keys, state, done):
+        def program(held, keys, state, done):
             numbers = done + jnp.arange(steps)
-            state, measured = jax.lax.scan(lambda state, number: update(keys, state, number), state, numbers)
+            state, measured = jax.lax.scan(lambda state, number: update(held, keys, state, number), state, numbers)
             return state, jax.tree.map(jnp.transpose, measured)
 
         return program
@@ -218,35 +227,27 @@ class Trainer:
         while self.step < config.steps:
             recent.append(self.advance(min(chunk, config.steps - self.step)))
             watch.steps += recent[-1][0].shape[1]
-            last = self.step == config.steps
-            saves = self.step % config.checkpoint_every == 0 or last or interruption.asked
-            validates = self.step % config.validate_every == 0 or last
+            stops = interruption.asked and self.step < config.steps
+            now = due(config, self.step, stops)
             for recorder in recorders:
                 recorder.advance(self.step)
-            if self.step % config.log_every == 0 or saves or validates:
+            if now.logs:
                 losses, norms = (np.concatenate(each, axis=1).mean(axis=1) for each in zip(*recent))
                 recent = []
                 speed = watch.read(0.0)
                 learning_rate = float(rate(self.step - 1))
                 for run, recorder, loss, norm in zip(self.runs, recorders, losses, norms):
-                    if not (np.isfinite(loss) and np.isfinite(norm)):
-                        raise UsageError(
-                            f"Expected a finite loss; at step {self.step} it is {loss} and the gradient's norm {norm}. "
-                            f"{run.snapshots.kept()}; try a smaller learning_rate, or clip_norm"
-                        )
+                    check_finite(self.step, loss, norm, run.snapshots.kept())
                     recorder.record(
                         self.step, loss=float(loss), gradient_norm=float(norm), learning_rate=learning_rate, **speed
                     )
-            if validates:
+            if now.validates:
                 self._validate(recorders, validation)
-            if saves:
+            if now.saves:
                 self._save()
-            if interruption.asked and not last:
-                raise Interrupted(
-                    f"Stopped after step {self.step}, saved in {self.runs[0].workdir}. "
-                    "The same command goes on from there."
-                )
-            if validates or saves:
+            if stops:
+                raise stopped(self.step, self.runs[0].workdir)
+            if now.validates or now.saves:
                 watch.restart()
 
     def _validate(self, recorders: list[Recorder], validation: Validation) -> None:
@@ -271,6 +272,17 @@ class Trainer:
         for index, run in enumerate(self.runs):
             state = {name: [each[index] for each in arrays] for name, arrays in self.state.items()}
             run.snapshots.save(self.step, state)
+
+
+def compiler_options() -> dict[str, str]:
+    """Returns what XLA is told beyond its defaults: on a GPU whole steps, convolutions too, become one CUDA graph.
+
+    A step of such small networks is some hundred operations of microseconds, and starting them one by one takes longer
+    than they do; `python -m benchmarks.device_training` measures it. XLA leaves convolutions out unless it is told.
+    """
+    if jax.default_backend() != "gpu" or "xla_gpu_enable_command_buffer" in os.environ.get("XLA_FLAGS", ""):
+        return {}
+    return {"xla_gpu_enable_command_buffer": ",".join(_IN_ONE_GRAPH)}
 
 
 def environment() -> dict:

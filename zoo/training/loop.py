@@ -18,7 +18,8 @@ from zoo.training.config import TrainConfig
 from zoo.training.cores import one_core_an_operation, parts
 from zoo.training.events import Events
 from zoo.training.input import open_batches, open_picture, open_source
-from zoo.training.interruption import Interrupted, Interruption
+from zoo.training.interruption import Interruption
+from zoo.training.milestones import check_finite, due, stopped
 from zoo.training.optimizers import LearningRate, make_optimizer
 from zoo.training.progress import Recorder, Stopwatch
 from zoo.training.results import keep_best, write_results
@@ -193,32 +194,25 @@ def take_steps(run: Run, batches, recorder: Recorder, interruption: Interruption
         watch.steps += 1
         recorder.advance(step)
 
-        last = step == config.steps
-        saves = step % config.checkpoint_every == 0 or last or stops
-        validates = step % config.validate_every == 0 or last
-        if step % config.log_every == 0 or saves or validates:
+        now = due(config, step, stops)
+        if now.logs:
             # Reading the loss waits for the device, so it is read only here; always before anything is kept.
             loss, norm, waited = np.mean([[float(value) for value in each] for each in recent], axis=0)
             recent = []
-            if not (np.isfinite(loss) and np.isfinite(norm)):
+            if not np.isfinite(loss + norm):
                 run.workers.leave_together()
-                raise UsageError(
-                    f"Expected a finite loss; at step {step} it is {loss} and the gradient's norm {norm}. "
-                    f"{run.checkpoints.kept()}; try a smaller learning_rate, or clip_norm"
-                )
+            check_finite(step, loss, norm, run.checkpoints.kept())
             recorder.record(
                 step, loss=loss, gradient_norm=norm, learning_rate=float(rate(step - 1)), **watch.read(waited)
             )
-        if validates:
+        if now.validates:
             validate(run, recorder, step)
-        if saves:
+        if now.saves:
             run.checkpoints.save()
         if stops:
             run.workers.leave_together()
-            raise Interrupted(
-                f"Stopped after step {step}, saved in {run.workdir}. The same command goes on from there."
-            )
-        if validates or saves:
+            raise stopped(step, run.workdir)
+        if now.validates or now.saves:
             watch.restart()
 
 
