@@ -16,7 +16,7 @@ from zoo.machine import available_threads, processor, system, versions
 # What a figure may depend on; named with it where installed.
 PACKAGES = (
     "tensorflow", "keras", "ai-edge-litert", "ncnn", "openvino", "numpy", "pillow", "onnxruntime",
-    "opencv-python-headless", "torch"
+    "opencv-python-headless", "torch", "jax"
 )  # fmt: skip
 
 
