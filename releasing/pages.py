@@ -33,8 +33,8 @@ def table(cards: list[dict]) -> str:
         lines.append(f"| {' | '.join(cells)} |")
 
     for scale in sorted({entry["scale"] for entry in cards}):
-        bicubic = published("bicubic", scale)["results"]
-        row("*bicubic*", str(scale), "–", "–", *(_figures(bicubic.get(name)) for name in SETS), "")
+        bicubic = published("bicubic", scale) or {"results": {}}
+        row("*bicubic*", str(scale), "–", "–", *(_figures(bicubic["results"].get(name)) for name in SETS), "")
         for entry in (entry for entry in cards if entry["scale"] == scale):
             cost = f"{entry['parameters']:,}", f"{entry['macs_720p'] / 1e9:.2f}"
             figures = [_figures(entry["results"].get(name)) for name in SETS]

@@ -97,6 +97,8 @@ def measure(model, scale: int, folders: list[Path]) -> dict:
     results = {}
     for folder in folders:
         mean = evaluate.mean(evaluate.evaluate(model, benchmark(folder), scale))
+        if mean.psnr is None or mean.ssim is None:
+            raise UsageError(f"Expected pictures that can be compared in {folder}. Received: none")
         results[folder.name] = {"psnr": round(mean.psnr, 4), "ssim": round(mean.ssim, 5)}
     return results
 

@@ -161,11 +161,11 @@ def mean(rows: list[Row], without: Collection[str] = ()) -> Mean:
         without: names of pictures to leave out beside those left out already, so that networks are compared on the same
             ones; see `left_out`.
     """
-    counted = [(row.psnr, row.ssim) for row in rows if not row.left_out and row.name not in without]
+    counted = [row for row in rows if not row.left_out and row.name not in without]
     if not counted:
         return Mean("mean", None, None)
-    psnr, ssim = np.mean(counted, axis=0, dtype=np.float64)
-    return Mean("mean", float(psnr), float(ssim))
+    psnr, ssim = np.array([(row.psnr, row.ssim) for row in counted], np.float64).mean(axis=0).tolist()
+    return Mean("mean", psnr, ssim)
 
 
 def left_out(networks: Iterable[list[Row]]) -> dict[str, str]:

@@ -7,7 +7,9 @@ import dataclasses
 import logging
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from absl import app, flags
 from absl import logging as absl_logging
@@ -21,7 +23,13 @@ from zoo.training.interruption import Interrupted, WorkerLost, leave
 from zoo.training.recipes import RECIPES, recipe
 
 FLAGS = flags.FLAGS
-DEFINE = {int: flags.DEFINE_integer, float: flags.DEFINE_float, bool: flags.DEFINE_boolean, str: flags.DEFINE_string}
+# By the type of a field.
+DEFINE: dict[Any, Callable] = {
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    bool: flags.DEFINE_boolean,
+    str: flags.DEFINE_string,
+}
 FIELDS = dataclasses.fields(TrainConfig)
 COMMAND_FLAGS = ("workdir", "recipe", "export", "strategy", "cluster", "task", "wait")
 STOPPED = 130  # what a shell reports for Ctrl-C
@@ -126,18 +134,20 @@ def export(workdir: Path) -> None:
     print(f"In {workdir / 'export'}: {', '.join(file['name'] for file in report['files'])}")
 
 
-@exit_on_usage_error
-def parse(argv: list[str]) -> list[str]:
-    """Reads the flags; a wrong one is a sentence like any other wrong input."""
-    try:
-        return FLAGS(argv)
-    except flags.Error as error:
-        raise UsageError(f"Expected flags that --help lists. Received: {error}") from None
-
-
 def flags_or_exit(argv: list[str]) -> list[str]:
-    rest = parse(argv)
-    return sys.exit(rest) if isinstance(rest, int) else rest
+    """Reads the flags and returns what is none; a wrong one is a sentence like any other wrong input, and the end."""
+    rest: list[str] = []
+
+    @exit_on_usage_error
+    def parse() -> None:
+        try:
+            rest.extend(FLAGS(argv))
+        except flags.Error as error:
+            raise UsageError(f"Expected flags that --help lists. Received: {error}") from None
+
+    if code := parse():
+        sys.exit(code)
+    return rest
 
 
 def main(arguments: list[str] | None = None) -> None:

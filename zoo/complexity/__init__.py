@@ -61,14 +61,16 @@ def count(model: keras.Model, height: float = 720, width: float = 1280) -> dict:
     steps = list(keras_model.walk(model, _LENGTH))
     sizes = {0: ((Fraction(1), Fraction(0)), (Fraction(1), Fraction(0)))}
     for step in steps:
-        sizes[step.output_key] = tuple(_size(span) for span in step.output.axes)
+        rows, columns = step.output.axes
+        sizes[step.output_key] = (_size(rows), _size(columns))
     slopes = sizes[steps[-1].output_key]
     if any(slope == 0 for slope, _ in slopes):
         raise UsageError(f"Expected a model whose output is a picture. Received: {model.name!r}")
     lr_size = [(side - offset) / slope for side, (slope, offset) in zip((height, width), slopes)]
 
     def sides(key: int) -> tuple[float, float]:
-        return tuple(float(slope * side + offset) for side, (slope, offset) in zip(lr_size, sizes[key]))
+        high, wide = (float(slope * side + offset) for side, (slope, offset) in zip(lr_size, sizes[key]))
+        return high, wide
 
     costs = [cost(step, sides(step.input_keys[0]), sides(step.output_key)) for step in steps]
     try:

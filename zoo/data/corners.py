@@ -81,10 +81,10 @@ def _detailed(source, places: list, firsts: np.ndarray, lr_size: int, min_detail
         down = _sums(np.abs(np.diff(lr_image, axis=0)), rows, columns, lr_size - 1, lr_size)
         at = np.argwhere((across + down) >= min_detail * 2 * lr_size * (lr_size - 1))
         allowed.append(first + rows[at[:, 0]] * (place.width - lr_size + 1) + columns[at[:, 1]])
-    allowed = np.concatenate(allowed)
-    if not len(allowed):
+    numbers = np.concatenate(allowed)
+    if not len(numbers):
         raise UsageError(f"Expected min_detail that leaves some patch. Received: min_detail={min_detail}")
-    return allowed
+    return numbers
 
 
 def _sums(values: np.ndarray, rows: np.ndarray, columns: np.ndarray, height: int, width: int) -> np.ndarray:

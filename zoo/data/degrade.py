@@ -71,10 +71,9 @@ def _resize_axis(image: np.ndarray, axis: int, scale: float, border: str) -> np.
     """One pass, in float64, tap by tap: the sums are then the same on every machine, ties at 0.5 included."""
     indices, weights = _taps(image.shape[axis], scale, border)
     weights = weights.reshape(weights.shape + (1,) * (image.ndim - 1 - axis))
-    total = None
-    for tap in range(indices.shape[1]):
-        term = weights[:, tap] * np.take(image, indices[:, tap], axis=axis)
-        total = term if total is None else np.add(total, term, out=total)
+    total = weights[:, 0] * np.take(image, indices[:, 0], axis=axis)
+    for tap in range(1, indices.shape[1]):
+        total += weights[:, tap] * np.take(image, indices[:, tap], axis=axis)
     return total
 
 

@@ -53,9 +53,9 @@ def _reader(maker, seed: int):
 
 
 def _colour(random, saturated: bool = False) -> tuple[int, int, int]:
-    if saturated:
-        return tuple(int(v) for v in random.choice((0, 36, 73, 109, 146, 182, 219, 255), 3))
-    return tuple(int(v) for v in random.integers(0, 256, 3))
+    levels = random.choice((0, 36, 73, 109, 146, 182, 219, 255), 3) if saturated else random.integers(0, 256, 3)
+    red, green, blue = (int(level) for level in levels)
+    return red, green, blue
 
 
 def _pair(random) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
@@ -221,5 +221,6 @@ def _pixel_art(random) -> Image.Image:
         palette = np.array([_colour(random, True) for _ in range(4)], np.uint8)
         half = random.integers(0, 4, (12, 6))
         sprite = palette[np.concatenate([half, half[:, ::-1]], axis=1)].repeat(block, axis=0).repeat(block, axis=1)
-        sheet.paste(Image.fromarray(sprite), tuple(int(v) for v in random.integers(0, SIDE - 72, 2)))
+        left, top = (int(place) for place in random.integers(0, SIDE - 72, 2))
+        sheet.paste(Image.fromarray(sprite), (left, top))
     return sheet

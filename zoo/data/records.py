@@ -58,13 +58,13 @@ def write_records(source: Source, folder, progress: Callable[[int], None] = lamb
         size = width * sum(entry["height"] * entry["width"] for entry in entries if "name" in entry)
         records.truncate(size)
         for picture, lr, hr, digest in source.read(known=[entry["path"] for entry in entries]):
-            if lr is None:
+            if lr is None or hr is None:
                 entry = {"path": picture.path, "skipped": source.skipped[-1][1]}
             else:
                 height, breadth = lr.shape[:2]
                 content = np.empty((height * breadth, width), np.uint8)
                 pack(lr, hr, source.scale, content)
-                records.write(content)
+                records.write(content.data)
                 records.flush()
                 os.fsync(records.fileno())
                 entry = {
@@ -73,7 +73,7 @@ def write_records(source: Source, folder, progress: Callable[[int], None] = lamb
                     "height": height,
                     "width": breadth,
                     "luma": digest.hex(),
-                    "sha256": hashlib.sha256(content).hexdigest(),
+                    "sha256": hashlib.sha256(content.data).hexdigest(),
                 }
             _append(journal, entry)
             entries.append(entry)
@@ -117,9 +117,9 @@ class RecordsOnDisk(Source):
         skipped = [tuple(each) for each in self._index["skipped"]]
         super().__init__(self._index["name"], scale, channels, (), 0, skipped)
 
-    def _load(self) -> None:
+    def _load(self) -> np.ndarray:
         if self._records is not None:
-            return
+            return self._records
         path, start = self.folder / RECORDS, 0
         for entry in self._index["pictures"]:
             place = Place(entry["name"], entry["path"], start, entry["height"], entry["width"])
@@ -135,7 +135,7 @@ class RecordsOnDisk(Source):
 
         def damaged(place: Place, entry: dict) -> bool:
             rows = records[place.start : place.start + place.height * place.width]
-            return hashlib.sha256(rows).hexdigest() != entry["sha256"]
+            return hashlib.sha256(rows.data).hexdigest() != entry["sha256"]
 
         with ThreadPoolExecutor(available_threads()) as pool:
             found = list(pool.map(damaged, self._places, self._index["pictures"]))
@@ -143,6 +143,7 @@ class RecordsOnDisk(Source):
             names = ", ".join(place.name for place, wrong in list(zip(self._places, found)) if wrong)
             raise UsageError(f"Expected {path} as it was prepared. Received: other bytes in {names}; prepare it again")
         self._records = records
+        return records
 
 
 def _read_index(folder: Path) -> dict:

@@ -123,8 +123,7 @@ class Source:
     @property
     def records(self) -> np.ndarray:
         """(LR pixels of all pictures, channels · (1 + scale²)) uint8: each LR pixel, then its HR pixels row by row."""
-        self._load()
-        return self._records
+        return self._load()
 
     @property
     def places(self) -> list[Place]:
@@ -139,16 +138,16 @@ class Source:
         self._load()
         return self._hashes
 
-    def _load(self) -> None:
+    def _load(self) -> np.ndarray:
         if self._records is not None:
-            return
+            return self._records
         width = self.channels * (1 + self.scale**2)
         records = _aligned(self._pixels // self.scale**2, width, self.name)
         start, spoken = 0, time.monotonic()
         for path, reason in self.skipped:
             LOGGER.warning("Skipping %s: %s", path, reason)
         for picture, lr, hr, digest in self.read():
-            if lr is None:
+            if lr is None or hr is None:
                 continue
             place = Place(picture.name, picture.path, start, *lr.shape[:2])
             start += place.height * place.width
@@ -164,8 +163,9 @@ class Source:
         if not self._places:
             why = "; ".join(f"{path}: {reason}" for path, reason in self.skipped[:3])
             raise UsageError(f"Expected at least one picture that can be read in {self.name!r}. Received: {why}")
-        self._unread = None
+        self._unread = ()
         self._records = records[:start]
+        return self._records
 
     def read(self, known: Sequence[str] = ()) -> Iterator[tuple[Picture, np.ndarray | None, np.ndarray | None, bytes]]:
         """Yields, in order, each picture, its LR and HR image and its hash; uint8 (h, w, c).
@@ -279,7 +279,7 @@ def _ahead(function: Callable, items: Iterable) -> Iterator[tuple]:
     """Yields, in order, each item and what returns `function(item)`, computed by all cores a few items ahead."""
     workers = available_threads()
     with ThreadPoolExecutor(workers) as pool:
-        waiting = deque()
+        waiting: deque[tuple] = deque()
         for item in items:
             waiting.append((item, pool.submit(function, item)))
             if len(waiting) > 2 * workers:

@@ -116,7 +116,7 @@ class File:
         Raises:
             UsageError: it would reach 2 GB, or holds what cannot be moved without harm.
         """
-        named, numbers = self._tensors(), {}
+        named, numbers = self._tensors(), dict[Tensor, int]()
         for graph in self.graphs:
             graph.tensors = [each for each in graph.tensors if each in named or each not in self._tensors_before]
             graph.tensors = list(dict.fromkeys((*graph.tensors, *graph.named())))

@@ -5,7 +5,7 @@ Each object holds the schema's own in `raw`, so that what has no attribute here 
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -116,6 +116,10 @@ class Tensor:
         return f"Tensor({self.name!r}, {self})"
 
 
+# A Tensor, or None where an operation leaves one out; which it may leave out the schema says, not the type.
+Slot: TypeAlias = Any
+
+
 @dataclasses.dataclass(eq=False)
 class Operation:
     """An operation of a graph.
@@ -131,12 +135,12 @@ class Operation:
     """
 
     name: str
-    inputs: list[Tensor | None]
-    outputs: list[Tensor | None]
+    inputs: list[Slot]
+    outputs: list[Slot]
     options: Any = None
     version: int = 1
     custom: str = ""
-    intermediates: list[Tensor | None] = dataclasses.field(default_factory=list)
+    intermediates: list[Slot] = dataclasses.field(default_factory=list)
     raw: Any = dataclasses.field(default_factory=schema.OperatorT, repr=False)
 
     def __str__(self) -> str:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo.identities.phases import Pair
+from zoo.identities.phases import Pair, pair
 
 
 class Convolution(NamedTuple):
@@ -125,14 +125,14 @@ def in_a_row(first: Convolution, second: Convolution, middle: str = "zeros") -> 
     for y, x in np.ndindex(below, across):
         kernel[y : y + rows, x : x + columns] += first.kernel @ second.kernel[y, x]
     bias = second.bias + first.bias @ second.kernel.sum(axis=(0, 1))
-    pads = tuple((b + d, a + c) for (b, a), (d, c) in zip(first.pads, second.pads))
+    rows_pads, columns_pads = ((b + d, a + c) for (b, a), (d, c) in zip(first.pads, second.pads))
     as_padded = middle == "bias" or not np.any(first.bias)
-    ring = tuple(
+    rows_ring, columns_ring = (
         # One tap along an axis gives the bias beyond the border, where several see the picture's edge.
         (0, 0) if as_padded and taps == 1 and min(own) >= 0 else (max(before, 0), max(after, 0))
         for taps, own, (before, after) in zip((rows, columns), first.pads, second.pads)
     )
-    return Collapsed(Convolution(kernel, bias, pads), ring)
+    return Collapsed(Convolution(kernel, bias, (rows_pads, columns_pads)), (rows_ring, columns_ring))
 
 
 def carried_by_padding(first: Convolution) -> np.ndarray | None:
@@ -165,13 +165,14 @@ def side_by_side(*branches: Convolution) -> Convolution:
             "Expected branches with as many maps in and out and results of one size. Received: "
             + ", ".join(f"a kernel of shape {branch.kernel.shape} with pads {branch.pads}" for branch in branches)
         )
-    pads = tuple(tuple(np.max([branch.pads[axis] for branch in branches], axis=0).tolist()) for axis in (0, 1))
-    kernel = 0.0
+    rows, columns = (pair(np.max([branch.pads[axis] for branch in branches], axis=0)) for axis in (0, 1))
+    kernels = []
     for branch in branches:
         # A tap further out and a zero more around the map: the same convolution.
-        wider = [tuple(np.subtract(most, own).tolist()) for most, own in zip(pads, branch.pads)]
-        kernel = kernel + np.pad(branch.kernel, [*wider, (0, 0), (0, 0)])
-    return Convolution(kernel, sum(branch.bias for branch in branches), pads)
+        wider = [pair(np.subtract(most, own)) for most, own in zip((rows, columns), branch.pads)]
+        kernels.append(np.pad(branch.kernel, [*wider, (0, 0), (0, 0)]))
+    bias = np.sum([branch.bias for branch in branches], axis=0)
+    return Convolution(np.sum(kernels, axis=0), bias, (rows, columns))
 
 
 def _axes(convolution: Convolution):

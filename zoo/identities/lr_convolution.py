@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from zoo.identities.interpolation import interpolation_weights, interpolation_window
-from zoo.identities.phases import Pair
+from zoo.identities.phases import Pair, pair
 from zoo.identities.transposed import lr_window, subpixel_to_transposed, transposed_to_subpixel
 
 
@@ -51,7 +51,7 @@ class LrConvolution(NamedTuple):
     @property
     def zeros(self) -> int:
         """Structural zeros among the ky·kx·scale² weights between one input and one output map."""
-        return self.used.size - np.count_nonzero(self.used)
+        return int(self.used.size - np.count_nonzero(self.used))
 
 
 def is_same_padding(sides: tuple[int, ...], pads: tuple[Pair, Pair]) -> bool:
@@ -75,7 +75,7 @@ def keras_transposed(kernel: np.ndarray, scale: int, padding: str, output_paddin
         else:
             extras.append(0 if given is None else side % 2 + given - scale)
             offsets.append(max(side - scale - extras[-1], 0) // 2)
-    return Transposed(kernel, scale, tuple(offsets), tuple(extras), np.ones(kernel.shape[:2], bool))
+    return Transposed(kernel, scale, pair(offsets), pair(extras), np.ones(kernel.shape[:2], bool))
 
 
 def resized_convolution(
@@ -113,14 +113,14 @@ def resized_convolution(
         extras.append(before + after - reach)
     composed = np.einsum("tk,ul,klio->tuoi", *matrices, kernel, optimize=True)
     rows, columns = (np.any(matrix != 0, axis=1) for matrix in matrices)
-    return Transposed(composed, scale, tuple(offsets), tuple(extras), np.outer(rows, columns))
+    return Transposed(composed, scale, pair(offsets), pair(extras), np.outer(rows, columns))
 
 
 def _zeros_around(padding: tuple[Pair, Pair] | str, axis: int, reach: int) -> Pair:
     """HR zeros before and after along an axis whose taps span `reach` pixels beyond the first."""
-    if padding == "same":
-        return reach // 2, reach - reach // 2
-    return (0, 0) if padding == "valid" else padding[axis]
+    if isinstance(padding, str):
+        return (reach // 2, reach - reach // 2) if padding == "same" else (0, 0)
+    return padding[axis]
 
 
 def lr_convolution(transposed: Transposed, crop: bool = True) -> LrConvolution:
@@ -135,7 +135,7 @@ def lr_convolution(transposed: Transposed, crop: bool = True) -> LrConvolution:
         # An offset that is a multiple of scale needs no crop; zeros before the taps make it one.
         before = [(-offset % scale, 0) for offset in offsets]
         kernel, taps = np.pad(kernel, [*before, (0, 0), (0, 0)]), np.pad(taps, before)
-        offsets = tuple(offset + more for offset, (more, _) in zip(offsets, before))
+        offsets = pair(offset + more for offset, (more, _) in zip(offsets, before))
     windows = [lr_window(side, scale, offset) for side, offset in zip(kernel.shape[:2], offsets)]
     pads, crops = [], []
     for window, extra in zip(windows, extras):
@@ -145,7 +145,7 @@ def lr_convolution(transposed: Transposed, crop: bool = True) -> LrConvolution:
         crops.append((window.crop, scale * positions - extra - window.crop))
     lr_kernel = transposed_to_subpixel(kernel, scale, offsets=offsets)
     used = transposed_to_subpixel(taps[:, :, None, None], scale, offsets=offsets)
-    return LrConvolution(lr_kernel, scale, tuple(pads), tuple(crops), used)
+    return LrConvolution(lr_kernel, scale, (pads[0], pads[1]), (crops[0], crops[1]), used)
 
 
 def as_transposed(lr: LrConvolution) -> Transposed:
@@ -163,8 +163,8 @@ def as_transposed(lr: LrConvolution) -> Transposed:
         return subpixel_to_transposed(kernel, tuple(sides), scale, offsets=tuple(offsets))
 
     used = turned(lr.used)[:, :, 0, 0] != 0
-    cropped = tuple(offset + start for offset, (start, _) in zip(offsets, lr.crops))
-    return Transposed(turned(lr.kernel), scale, cropped, tuple(extras), used)
+    cropped = pair(offset + start for offset, (start, _) in zip(offsets, lr.crops))
+    return Transposed(turned(lr.kernel), scale, cropped, pair(extras), used)
 
 
 def trimmed(transposed: Transposed) -> Transposed:
@@ -185,4 +185,4 @@ def trimmed(transposed: Transposed) -> Transposed:
             np.moveaxis(np.moveaxis(each, axis, 0)[before : side - after], 0, axis) for each in (kernel, taps)
         )
         offsets[axis] -= before
-    return transposed._replace(kernel=kernel, taps=taps, offsets=tuple(offsets))
+    return transposed._replace(kernel=kernel, taps=taps, offsets=pair(offsets))

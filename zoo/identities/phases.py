@@ -4,6 +4,7 @@ Per axis an HR pixel is y = scale·p + a, LR pixel p and phase a in 0..scale-1. 
 LR maps, its phases; a convolution of the one is a convolution between the others.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,12 @@ from zoo.errors import one_of
 
 ORDERS = ("tensorflow", "pytorch")
 Pair = tuple[int, int]
+
+
+def pair(values: Iterable[int]) -> Pair:
+    """The two values, of rows and columns or before and after, as a `Pair`."""
+    first, second = values
+    return int(first), int(second)
 
 
 class Taps(NamedTuple):

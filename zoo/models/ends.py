@@ -1,6 +1,7 @@
 """What all models share: the LR image comes in, convolutions keep its size, an upsampling layer makes it larger."""
 
 import math
+from typing import Any
 
 import keras
 from keras import layers
@@ -31,7 +32,7 @@ def convolution(maps: int, side: int, **options) -> layers.Conv2D:
     return layers.Conv2D(maps, side, padding="same", data_format="channels_last", **options)
 
 
-def upsample(x, form: str, channels: int, kernel_size: int | None, scale: int, name: str = "upsampler", **options):
+def upsample(x, form: str, channels: int, kernel_size: Any, scale: int, name: str = "upsampler", **options):
     """Applies the upsampling layer of the given form, so that `channels` maps of the HR size come out.
 
     The fixed forms have no weights: where the number of maps has to change, a convolution over the same LR window as

@@ -33,10 +33,10 @@ def srcnn(
     Raises:
         UsageError: kernels are not three odd sides.
     """
-    kernels = tuple(kernels)
-    odd = [isinstance(side, numbers.Integral) and side > 0 and side % 2 == 1 for side in kernels]
-    if len(kernels) != 3 or not all(odd):
-        raise UsageError(f"Expected kernels to be three odd sides, as (9, 1, 5). Received: {kernels!r}")
+    sides = tuple(kernels)
+    odd = [isinstance(side, numbers.Integral) and side > 0 and side % 2 == 1 for side in sides]
+    if len(sides) != 3 or not all(odd):
+        raise UsageError(f"Expected kernels to be three odd sides, as (9, 1, 5). Received: {sides!r}")
     lr_image = lr_input(scale, channels)
     options = {}
     if upsampler == "resize":
@@ -45,8 +45,8 @@ def srcnn(
         kernel_size = kernel_size or 4 * scale - scale % 2
         options = {"kernel_initializer": Interpolation("bicubic", scale)}
     x = upsample(lr_image, upsampler, channels, kernel_size, scale, **options)
-    x = convolution(64, kernels[0], activation="relu", name="patches")(x)
-    x = convolution(32, kernels[1], activation="relu", name="mapping")(x)
+    x = convolution(64, sides[0], activation="relu", name="patches")(x)
+    x = convolution(32, sides[1], activation="relu", name="mapping")(x)
     dtype = keras.config.dtype_policy().variable_dtype
-    sr_image = convolution(channels, kernels[2], name="reconstruction", dtype=dtype)(x)
+    sr_image = convolution(channels, sides[2], name="reconstruction", dtype=dtype)(x)
     return keras.Model(lr_image, sr_image, name=name or f"srcnn_x{scale}")

@@ -10,7 +10,7 @@ from zoo.files import whole
 from zoo.program import program, quiet_tensorflow
 
 
-def kernels(flags: argparse.Namespace) -> Callable[[Path], None]:
+def kernels(flags: argparse.Namespace) -> Callable[[Path], object]:
     from zoo.plots import kernels as plot
     from zoo.plots.chart import save
     from zoo.registry import open_model
@@ -19,14 +19,14 @@ def kernels(flags: argparse.Namespace) -> Callable[[Path], None]:
     return lambda path: save(figure, path)
 
 
-def split(flags: argparse.Namespace) -> Callable[[Path], None]:
+def split(flags: argparse.Namespace) -> Callable[[Path], object]:
     from zoo.plots.split import split as draw
 
     svg = draw(flags.kernel_size, flags.scale)
     return lambda path: path.write_text(svg, encoding="utf-8")
 
 
-def checkerboard(flags: argparse.Namespace) -> Callable[[Path], None]:
+def checkerboard(flags: argparse.Namespace) -> Callable[[Path], object]:
     from zoo.plots import checkerboard as plot
     from zoo.plots.chart import figure, save
 
@@ -35,7 +35,7 @@ def checkerboard(flags: argparse.Namespace) -> Callable[[Path], None]:
     return lambda path: save(made, path)
 
 
-def cost(flags: argparse.Namespace) -> Callable[[Path], None]:
+def cost(flags: argparse.Namespace) -> Callable[[Path], object]:
     from zoo.plots import cost as plot
     from zoo.plots.chart import save
 
@@ -43,7 +43,7 @@ def cost(flags: argparse.Namespace) -> Callable[[Path], None]:
     return lambda path: save(figure, path)
 
 
-def difference(flags: argparse.Namespace) -> Callable[[Path], None]:
+def difference(flags: argparse.Namespace) -> Callable[[Path], object]:
     from zoo.data.decode import PictureError, read_picture
     from zoo.evaluate import open_network
     from zoo.plots import difference as plot

@@ -66,9 +66,11 @@ def draw(found: list[Point], dataset: str) -> "Figure":
     made = figure(4.4 * len(scales), 4.6)
     for scale, axes in zip(scales, made.subplots(1, len(scales), squeeze=False)[0]):
         here = [point for point in found if point.scale == scale]
-        for point in (point for point in here if point.macs is not None):
+        for point in here:
+            if point.macs is None:
+                continue
             colour = BLUE if point.ours else GREY
-            x, quoted = point.macs / 1e9, point.macs_quoted / 1e9
+            x, quoted = point.macs / 1e9, (point.macs_quoted or point.macs) / 1e9
             if quoted > 1.001 * x:
                 axes.plot([x, quoted], [point.psnr] * 2, color=colour, linewidth=0.8)
                 axes.plot(quoted, point.psnr, "o", color=colour, markerfacecolor="white", markersize=5)

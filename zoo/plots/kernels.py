@@ -79,7 +79,7 @@ def draw(measured: Kernels, name: str) -> "Figure":
     maps, scale, _, taps, _ = measured.lr.shape
     side = measured.hr.shape[1]
     made = figure(1.25 * maps + 0.9, 3.5)
-    made.get_layout_engine().set(w_pad=0.07)
+    made.set_layout_engine("constrained", w_pad=0.07)
     axes = made.subplots(2, maps, squeeze=False)
     limit = np.abs(measured.hr).max()
     # A gap of one cell, empty, between the phases.

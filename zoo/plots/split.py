@@ -44,9 +44,9 @@ def split(side: int, scale: int, cell: float = 24) -> str:
         for j in range(window.taps):
             for i in range(window.taps):
                 number = lr[j, i, phase]
-                x, y = right + b * (window.taps * cell + 14) + i * cell, top + a * (window.taps * cell + 14) + j * cell
+                left, upper = right + b * (window.taps * cell + 14), top + a * (window.taps * cell + 14)
                 fill = PHASES[phase_of(phase) % len(PHASES)] if number else EMPTY
-                drawing.cell(x, y, fill, str(number - 1) if number else "", cell)
+                drawing.cell(left + i * cell, upper + j * cell, fill, str(number - 1) if number else "", cell)
     zeros = int((lr == 0).sum())
     words = (
         f"grey: {zeros} structural zeros of {lr.size}" if zeros else "no structural zeros: the same weights, reordered"

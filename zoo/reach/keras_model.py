@@ -88,7 +88,8 @@ def _upsampling(layer, axis: int, span: Span) -> Span:
 
 
 def _pad(operation, axis: int, span: Span) -> Span:
-    return spans.pad(span, *operation.pad_width[axis + 1], operation.mode)
+    before, after = operation.pad_width[axis + 1]
+    return spans.pad(span, before, after, operation.mode)
 
 
 def _learned_upsampler(layer, axis: int, span: Span) -> Span:
@@ -150,7 +151,8 @@ def _own_classes(operation) -> list[str]:
     Somebody's own class follows the rule of the class it extends, but only if it computes by that one's `call`.
     """
     bases = [base for base in type(operation).__mro__ if base.__module__.split(".")[0] == "keras" or _of_zoo(base)]
-    return [base.__name__ for base in bases if type(operation).call is bases[0].call]
+    call = getattr(bases[0], "call", None)
+    return [base.__name__ for base in bases if type(operation).call is call]
 
 
 def _of_zoo(kind: type) -> bool:
@@ -271,8 +273,10 @@ def _walk(graph, inputs: list[tuple[Map, int]], numbers):
                 known[id(output)] = yield from _walk(_functional(operation), read, numbers)
                 continue
             maps, keys = zip(*read)
-            axes = tuple(_axis(operation, axis, [each.axes[axis] for each in maps], node.arguments) for axis in (0, 1))
-            result = Map(axes, output.shape[-1])
+            rows, columns = (
+                _axis(operation, axis, [each.axes[axis] for each in maps], node.arguments) for axis in (0, 1)
+            )
+            result = Map((rows, columns), output.shape[-1])
             known[id(output)] = (result, next(numbers))
             yield Step(operation, maps, result, keys, known[id(output)][1])
     return known[id(graph.outputs[0])]

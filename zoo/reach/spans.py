@@ -8,10 +8,12 @@ receptive field exactly, whatever mixture of strides, phases, crops and borders 
 import dataclasses
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 
 import numpy as np
 
 NONE = 1 << 40
+Border = Literal["constant", "edge", "reflect", "symmetric"]
 # Input pixels that an interpolation reads along one axis.
 TAPS = {"nearest": 1, "bilinear": 2, "bicubic": 4}
 
@@ -89,7 +91,8 @@ def join(spans: list[Span]) -> Span:
         for position, span in enumerate(spans)
     ]
     columns = zip(*((part.low, part.high, part.at_start, part.at_end) for part in parts))
-    return Span(*(np.concatenate(each) for each in columns), spans[picture].ratio)
+    low, high, at_start, at_end = (np.concatenate(each) for each in columns)
+    return Span(low, high, at_start, at_end, spans[picture].ratio)
 
 
 def cut(span: Span, part: slice) -> Span:
@@ -97,7 +100,7 @@ def cut(span: Span, part: slice) -> Span:
     return scaled(take(span, np.arange(span.length)[part]), Fraction(1, abs(part.step or 1)))
 
 
-def pad(span: Span, before: int, after: int, mode: str = "constant") -> Span:
+def pad(span: Span, before: int, after: int, mode: Border = "constant") -> Span:
     """A border around the map: zeros, or NumPy's modes "edge", "reflect", "symmetric"; below 0 it is cut."""
     wanted = np.arange(-before, span.length + after)
     if mode == "constant" or max(before, after) <= 0:

@@ -1,6 +1,7 @@
 """How far an output pixel of a TFLite file looks: what each operation reads, along each axis of the picture."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -41,16 +42,16 @@ def reach(file: File) -> field.Reach:
         Reach(radius=5, step=1)
     """
     known: dict[tuple[int, int], _Walk] = {}
-    shape = file.inputs[0].shape
+    sides: Any = file.inputs[0].shape[1:3]
 
     def follow(axis: int, length: int) -> list[Span]:
-        size = (length, length) if free else (shape[1], shape[2])
+        size = (length, length) if free else sides
         walk = known.get(size) or known.setdefault(size, _Walk(file, size))
         return [axes[axis] for axes in walk.maps.values()]
 
     try:
-        free = shape[1] is None
-        return field.of_any_size(follow) if free else field.of_one_size(follow, (shape[1], shape[2]))
+        free = sides[0] is None
+        return field.of_any_size(follow) if free else field.of_one_size(follow, sides)
     except Unbounded:
         raise
     # What a stranger's graph holds, no list of exceptions foresees.
@@ -75,7 +76,7 @@ class _Walk:
         """The numbers of a tensor that depend on the picture's size at most."""
         return value(tensor, self.graph, self._shape)
 
-    def _shape(self, tensor: Tensor) -> tuple[int, ...] | None:
+    def _shape(self, tensor: Tensor) -> tuple[int | None, ...] | None:
         if tensor not in self.maps:
             return None
         rows, columns = self.maps[tensor]
@@ -142,8 +143,8 @@ def _resize(walk: _Walk, operation: Operation, axis: int, span: Span) -> Span:
 
 def _pad(walk: _Walk, operation: Operation, axis: int, span: Span) -> Span:
     before, after = (int(side) for side in walk.value(operation.inputs[1])[axis + 1])
-    modes = ("reflect", "symmetric")
-    mode = modes[operation.options.mode] if operation.name == "MIRROR_PAD" else "constant"
+    modes: tuple[spans.Border, ...] = ("reflect", "symmetric", "constant")
+    mode = modes[operation.options.mode if operation.name == "MIRROR_PAD" else -1]
     return spans.pad(span, before, after, mode)
 
 

@@ -29,7 +29,7 @@ def _divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _gather(operation: Operation, values: Values) -> np.ndarray:
-    return np.take(*values[:2], axis=operation.options.axis)
+    return np.take(values[0], values[1], axis=operation.options.axis)
 
 
 # What an operation makes of known numbers.
@@ -59,7 +59,7 @@ RULES: dict[str, Callable[[Operation, Values], np.ndarray]] = {
 }
 
 
-def value(tensor: Tensor, graph: Graph, shape_of: Callable[[Tensor], tuple[int, ...] | None]) -> np.ndarray:
+def value(tensor: Tensor, graph: Graph, shape_of: Callable[[Tensor], tuple[int | None, ...] | None]) -> np.ndarray:
     """The numbers of a tensor that are known before any picture is.
 
     Args:

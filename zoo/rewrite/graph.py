@@ -1,13 +1,14 @@
 """A Keras model as graphs of layer calls: who made a tensor, and who reads it."""
 
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 
 # Reading a functional model's graph has no public call in Keras 3: `_nodes_by_depth`, `_inbound_nodes` and a tensor's
-# `_keras_history` are what `keras.models.clone_model` itself walks.
-Node = object
+# `_keras_history` are what `keras.models.clone_model` itself walks. Nor has a call a public class.
+Node: TypeAlias = Any
 
 
 @dataclass

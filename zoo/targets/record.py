@@ -10,8 +10,8 @@ from zoo.graphs.tflite import File, Operation
 
 FORMS = ("subpixel", "transposed")
 # What a convolution's result goes through, by the names of TFLite.
-ACTIVATIONS = ("ELU", "GELU", "HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "PRELU", "RELU", "RELU_0_TO_1", "RELU_N1_TO_1")
-ACTIVATIONS += ("RELU6", "TANH")
+ACTIVATIONS: tuple[str, ...] = ("ELU", "GELU", "HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "PRELU", "RELU", "RELU_0_TO_1")
+ACTIVATIONS += ("RELU_N1_TO_1", "RELU6", "TANH")
 Look = Callable[[Operation], Iterator[str]]
 
 

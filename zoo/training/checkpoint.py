@@ -32,7 +32,7 @@ class Checkpoints:
 
     def __init__(self, workdir: Path, model, average, optimizer, writes: bool = True):
         self.optimizer, self.writes = optimizer, writes
-        self.step = None
+        self.step: int | None = None
         checkpoint = tf.train.Checkpoint(
             model=[v.value for v in model.variables],
             average=[v.value for v in average.variables],

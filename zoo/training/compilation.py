@@ -43,4 +43,4 @@ def _faster(config: TrainConfig, model, shave: int, replicas: int, parts: int) -
             start = time.perf_counter()
             gradient(weights, constants, lr, hr).numpy()
             best[jit] = min(best[jit], time.perf_counter() - start)
-    return min(best, key=best.get)
+    return min(best, key=best.__getitem__)

@@ -9,6 +9,7 @@ import logging
 import math
 import os
 import platform
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -131,7 +132,7 @@ class Trainer:
         self.counter = next(i for i, v in enumerate(self.optimizer.variables) if v is self.optimizer.iterations)
         self.keys = jnp.stack([jax.random.key(run.config.seed) for run in runs])
         self.state = {name: [jnp.stack(each) for each in zip(*(s[name] for s in states))] for name in states[0]}
-        self.programs = {}
+        self.programs: dict[int, Callable] = {}
         self.judged = start.build_average(config)
         self.infer = jax.jit(lambda weights, frozen, lr: self.judged.stateless_call(weights, frozen, lr)[0])
 
@@ -172,7 +173,8 @@ class Trainer:
             self.programs[steps] = jax.jit(self._program(steps), donate_argnums=2, compiler_options=compiler_options())
         self.state, measured = self.programs[steps](self.held, self.keys, self.state, self.step)
         self.step += steps
-        return tuple(np.asarray(each) for each in measured)
+        losses, norms = measured
+        return np.asarray(losses), np.asarray(norms)
 
     def _program(self, steps: int):
         """The function (pictures, keys, state, steps done) → (state, (losses, norms)) of so many updates of all."""
@@ -300,7 +302,7 @@ def environment() -> dict:
 class _Drawn:
     """The batches of the device, for what reads patches before the first step."""
 
-    draw: object
+    draw: Callable
     config: TrainConfig
 
     def patches(self, batch: int, lr_size: int, seed: int):

@@ -44,14 +44,15 @@ def fit_upsampler(model: keras.Model, batches, shave: int) -> None:
     last.kernel.assign(np.zeros(last.kernel.shape))
     last.bias.assign(np.zeros(last.bias.shape))
     both = keras.Model(model.inputs, [last.input, model.output])
-    gram = moments = 0.0
+    gram: np.ndarray = np.zeros(())
+    moments: np.ndarray = np.zeros(())
     for lr, hr in batches:
         features, rest = both(lr, training=False)
         features = _window(features, low, high, margin)
         missing = space_to_depth(hr - rest, scale)[:, margin:-margin, margin:-margin]
         missing = ops.reshape(missing, [-1, missing.shape[-1]])
-        gram += _product(features, features)
-        moments += _product(features, missing)
+        gram = gram + _product(features, features)
+        moments = moments + _product(features, missing)
 
     # The phases share one bias. Each gives its weights as without - bias·slope; what they leave decides the bias.
     width, inputs = high - low + 1, last.kernel.shape[3]

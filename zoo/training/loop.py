@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -49,7 +50,7 @@ class Run:
     average: keras.Model
     optimizer: keras.optimizers.Optimizer
     checkpoints: Checkpoints
-    step: object
+    step: Callable
     validation: Validation | None
     comparison: Comparison | None
     workers: Workers
@@ -101,7 +102,7 @@ def run_steps(run: Run, source, valid) -> dict:
         ):
             take_steps(run, open_batches(run.workers.strategy, source, config, done), recorder, interruption)
         results = {}
-        if chief:
+        if run.comparison is not None:
             results = write_results(config, workdir, run.average, valid, run.comparison, steps_done(run.optimizer))
         run.workers.leave_together()
         return results
@@ -218,7 +219,7 @@ def take_steps(run: Run, batches, recorder: Recorder, interruption: Interruption
 
 def validate(run: Run, recorder: Recorder, step: int) -> None:
     """Measures the averaged weights, shows them at work, and keeps them if they are the best so far; the chief's."""
-    if not run.workers.chief:
+    if run.validation is None or run.comparison is None:
         return
     psnr = run.validation.psnr()
     recorder.record(step, psnr=psnr)

@@ -1,6 +1,7 @@
 """The learning rate over the steps, and optimizers whose layers may have rates of their own."""
 
 import math
+from typing import Any
 
 import keras
 from keras import ops
@@ -41,8 +42,9 @@ def make_optimizer(config: TrainConfig, variables: list) -> keras.optimizers.Opt
     Raises:
         UsageError: if a name in `config.lr_multipliers` is part of no trainable layer's name.
     """
+    base: Any
     base, options = {
-        "adam": (keras.optimizers.Adam, {}),
+        "adam": (keras.optimizers.Adam, dict[str, Any]()),
         "adamw": (keras.optimizers.AdamW, {"weight_decay": config.weight_decay}),
         "soap": (SOAP, {"refresh": config.soap_refresh}),
         "sgd": (keras.optimizers.SGD, {"momentum": 0.9}),

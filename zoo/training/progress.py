@@ -122,5 +122,5 @@ def read_log(workdir: Path) -> list[dict]:
     return records
 
 
-def _rounded(value: float) -> float:
+def _rounded(value: float) -> float | str:
     return float(f"{value:.6g}") if math.isfinite(value) else str(value)

@@ -46,11 +46,12 @@ def gather(addresses: list[str], index: int, wait: float) -> None:
 def _call(addresses: list[str], deadline: float) -> list[int]:
     """The chief: collects the others, then tells each who is missing, which is nobody or the end."""
     port = split_address(addresses[0])[1]
-    kind = {"family": socket.AF_INET6, "dualstack_ipv6": True} if socket.has_dualstack_ipv6() else {}
+    both = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if both else socket.AF_INET
     present: dict[int, socket.socket] = {}
     with contextlib.ExitStack() as stack:
         try:
-            server = stack.enter_context(socket.create_server(("", port), **kind))
+            server = stack.enter_context(socket.create_server(("", port), family=family, dualstack_ipv6=both))
         except OSError as error:
             raise UsageError(f"Expected port {port} of this machine to be free. Received: {error.strerror}") from error
         while len(present) < len(addresses) - 1 and time.monotonic() < deadline:

@@ -95,8 +95,8 @@ def print_results(results: dict, console: Console | None = None) -> None:
     if len(rows) > 20:
         rows = []
     if len(results["pictures"]) > 1:
-        means = [[results[name]["psnr"], results[name]["ssim"]] for name in ("bicubic", "model")]
-        rows.append((f"mean of {len(results['pictures'])}", *means))
+        bicubic, model = ([results[name]["psnr"], results[name]["ssim"]] for name in ("bicubic", "model"))
+        rows.append((f"mean of {len(results['pictures'])}", bicubic, model))
     for name, low, high in rows:
         table.add_row(
             name, *(f"{v:.2f}" for v in (low[0], high[0], high[0] - low[0])), f"{low[1]:.4f}", f"{high[1]:.4f}"

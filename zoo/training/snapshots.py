@@ -21,7 +21,8 @@ class Snapshots:
     """
 
     def __init__(self, workdir: Path):
-        self.folder, self.step = workdir / "checkpoints", None
+        self.folder = workdir / "checkpoints"
+        self.step: int | None = None
 
     def kept(self) -> str:
         """Says what a run that fails now can go on from."""
@@ -38,7 +39,7 @@ class Snapshots:
         self.folder.mkdir(parents=True, exist_ok=True)
         arrays = {f"{name}/{index}": np.asarray(a) for name, each in state.items() for index, a in enumerate(each)}
         with whole(self.folder / f"{step:09d}.npz") as unfinished:
-            np.savez(unfinished, **arrays)
+            np.savez(unfinished, allow_pickle=False, **arrays)
         self.step = step
         for path in self._paths()[:-KEPT]:
             path.unlink()
@@ -67,10 +68,8 @@ class Snapshots:
             )
             if not alike:
                 raise UsageError(f"Expected a checkpoint of this network and optimizer. Received: {path}")
-            self.step = int(path.stem)
-            return self.step, {
-                name: [found[f"{name}/{index}"] for index in range(len(each))] for name, each in like.items()
-            }
+            self.step = step = int(path.stem)
+            return step, {name: [found[f"{name}/{index}"] for index in range(len(each))] for name, each in like.items()}
         if unreadable:
             raise UsageError(f"Expected a checkpoint that can be read. Received: {unreadable}")
         return None

@@ -164,7 +164,7 @@ def load_trained(config: TrainConfig) -> keras.Model:
     if not path.is_file():
         raise UsageError(f"Expected weights in a .keras or .weights.h5 file. Received: {config.weights}")
     if path.suffix == ".keras":
-        return open_model(path)
+        return open_model(str(path))
     # A weights file knows its layers by their class, so the upsampler's form has to be the one it was saved with.
     for form in (config.upsampler, *EXACT):
         model = build_model(dataclasses.replace(config, upsampler=form))

@@ -102,7 +102,7 @@ def read_cluster(cluster: str, task: int | None) -> tuple[list[str], int]:
             raise UsageError(f"Expected {source} with addresses host:port. Received: {address!r}")
     if len(set(addresses)) < len(addresses):
         raise UsageError(f"Expected {source} with an address of its own for each worker. Received: {addresses}")
-    if not 0 <= task < len(addresses):
+    if task is None or not 0 <= task < len(addresses):
         raise UsageError(f"Expected task from 0 to {len(addresses) - 1}. Received: {task}")
     return addresses, task
 
