@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
     rows = []
     for engine in engines:
         ways = {
-            name: functools.partial(tiles.run_whole, engine, ensemble=on)
+            name: functools.partial(tiles.run_picture, engine, ensemble=on)
             for name, on in (("plain", False), ("ensemble", True))
         }
         calls = {name: functools.partial(way, frame) for name, way in ways.items()}

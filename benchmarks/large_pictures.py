@@ -51,7 +51,7 @@ def whole_against_tiled(path: Path, quick: bool) -> list[dict]:
     from zoo.engines.keras import KerasEngine
     from zoo.engines.opening import without_cells
     from zoo.engines.tflite import TFLiteEngine
-    from zoo.engines.tiles import run_whole
+    from zoo.engines.tiles import run_picture
     from zoo.registry import create_model
     from zoo.upscale import open_engine, upscale
 
@@ -64,9 +64,9 @@ def whole_against_tiled(path: Path, quick: bool) -> list[dict]:
     rows = []
     for name, engine in engines.items():
         entire = max(image.shape[:2])
-        whole_bytes, whole_floats = upscale(image, engine, tile=entire), run_whole(engine, lr_image, entire)
+        whole_bytes, whole_floats = upscale(image, engine, tile=entire), run_picture(engine, lr_image, entire)
         for tile in ((37, 53), (64, 64)):
-            floats = np.abs(run_whole(engine, lr_image, tile) - whole_floats).max() / np.ptp(whole_floats)
+            floats = np.abs(run_picture(engine, lr_image, tile) - whole_floats).max() / np.ptp(whole_floats)
             levels = np.abs(upscale(image, engine, tile=tile).astype(int) - whole_bytes).max()
             rows.append({"engine": name, "tile": tile, "float": float(floats), "uint8_levels": int(levels)})
     return rows

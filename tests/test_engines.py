@@ -8,7 +8,7 @@ from upscale_cases import photo
 
 from zoo.engines import Chain, Engine, open_engine
 from zoo.engines.tflite import TFLiteEngine
-from zoo.engines.tiles import run_whole
+from zoo.engines.tiles import run_picture
 from zoo.errors import UsageError
 
 
@@ -41,9 +41,9 @@ def test_a_chain_of_a_network_with_an_unknown_reach_is_not_cut(home_made):
     assert all(each.radius is None and each.unbounded for each in (chain, *chain.engines))
     lr_image = photo(200, 300, 1).astype(np.float32) / 255
     once = engine.run(lr_image)
-    assert np.abs(run_whole(chain, lr_image) - engine.run(once.clip(0, 1))).max() < 1e-5 * np.ptp(once)
+    assert np.abs(run_picture(chain, lr_image) - engine.run(once.clip(0, 1))).max() < 1e-5 * np.ptp(once)
     with pytest.raises(UsageError, match="reach is known.*PixelShuffle"):
-        run_whole(chain, lr_image, 64)
+        run_picture(chain, lr_image, 64)
 
 
 def test_a_chain_of_a_network_with_a_stated_reach_is_cut_exactly(home_made):
@@ -53,8 +53,8 @@ def test_a_chain_of_a_network_with_a_stated_reach_is_cut_exactly(home_made):
         engine = open_engine(home_made, radius=radius)
         chain = Chain([engine, engine])
         assert chain.radius == radius + -(-radius // 2)
-        whole = run_whole(chain, lr_image, 300)
-        apart.append(np.abs(run_whole(chain, lr_image, 64) - whole).max() / np.ptp(whole))
+        whole = run_picture(chain, lr_image, 300)
+        apart.append(np.abs(run_picture(chain, lr_image, 64) - whole).max() / np.ptp(whole))
     # Control: a reach that is less than the network's shows.
     assert apart[0] < 1e-5 and apart[1] > 1e-2
 

@@ -43,7 +43,7 @@ def test_results_are_those_of_tflite_and_tiles_change_no_bit(name):
     assert np.abs(whole - expected.run(np.roll(lr_image, 1, 0))).max() > 1e-2 * np.ptp(theirs)
     kept = whole.copy()
     for tile in (1, (HEIGHT + 1, WIDTH), (WIDTH, HEIGHT)):
-        np.testing.assert_array_equal(tiles.run_whole(engine, lr_image, tile), kept)
+        np.testing.assert_array_equal(tiles.run_picture(engine, lr_image, tile), kept)
     # Control: windows off the grid add up in another order.
     off = engine.run_part(lr_image, slice(3, HEIGHT + 3), slice(2, WIDTH + 2))
     assert not np.array_equal(
@@ -66,11 +66,11 @@ def test_pictures_of_every_length_around_a_cell(name, height):
 def test_the_ensemble_is_the_mean_of_turned_pictures(name):
     engine, expected = pair(name)
     lr_image = NOISE[: HEIGHT + 13, : WIDTH + 8, : engine.channels]
-    ours = tiles.run_whole(engine, lr_image, ensemble=True)
-    theirs = tiles.run_whole(expected, lr_image, ensemble=True)
+    ours = tiles.run_picture(engine, lr_image, ensemble=True)
+    theirs = tiles.run_picture(expected, lr_image, ensemble=True)
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=3e-6 * np.ptp(theirs))
     assert np.abs(ours - engine.run(lr_image)).max() > 1e-2 * np.ptp(theirs)
-    np.testing.assert_array_equal(tiles.run_whole(engine, lr_image, HEIGHT, ensemble=True), ours)
+    np.testing.assert_array_equal(tiles.run_picture(engine, lr_image, HEIGHT, ensemble=True), ours)
 
 
 def test_borders_turn_with_the_picture():
@@ -180,8 +180,8 @@ def test_a_row_of_convolutions_from_elsewhere_is_taken():
     # A reach that nobody states keeps the picture whole, and its cells have their margins from the layers.
     whole = NcnnEngine(TFLiteEngine(expected.content, "stranger", unbounded="nobody says"))
     assert whole.radius is None and whole.unbounded == "nobody says"
-    assert len(tiles.plan(*NOISE.shape[:2], whole)) == 1
-    np.testing.assert_array_equal(tiles.run_whole(whole, NOISE[..., :1]), NcnnEngine(expected).run(NOISE[..., :1]))
+    assert len(tiles.tiles_of(*NOISE.shape[:2], whole)) == 1
+    np.testing.assert_array_equal(tiles.run_picture(whole, NOISE[..., :1]), NcnnEngine(expected).run(NOISE[..., :1]))
     # A fixed size leaves no cells.
     with pytest.raises(Unfit):
         NcnnEngine(TFLiteEngine(_graph(network, (16, 24)), "fixed"))

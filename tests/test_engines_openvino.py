@@ -30,7 +30,7 @@ def test_results_are_those_of_tflite_and_tiles_are_exact(tflite, name):
     assert np.abs(whole - expected.run(np.roll(lr_image, 1, 0))).max() > 1e-2 * np.ptp(whole)
     kept = whole.copy()
     for tile in (13, (9, 40)):
-        np.testing.assert_array_equal(tiles.run_whole(engine, lr_image, tile), kept)
+        np.testing.assert_array_equal(tiles.run_picture(engine, lr_image, tile), kept)
     # A result is not written over by the runs after it, and a view that is not contiguous is read as it is.
     np.testing.assert_array_equal(whole, kept)
     turned = lr_image.transpose(1, 0, 2)

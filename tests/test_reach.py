@@ -65,12 +65,12 @@ def test_tiles_are_the_whole_picture(name):
         picture = NOISE[:height, :width]
         expected = engine.run(picture)
         for tile in (17, (40, 23)):
-            received = tiles.run_whole(engine, picture, tile)
+            received = tiles.run_picture(engine, picture, tile)
             assert np.abs(received - expected).max() < 1e-5 * np.abs(expected).max()
     # Control: windows that begin anywhere, or that overlap by less, give other pixels or none.
     spoilt = dataclasses.replace(copy_of(engine), step=1, radius=engine.radius - (engine.step == 1))
     try:
-        received = tiles.run_whole(spoilt, picture, 17)
+        received = tiles.run_picture(spoilt, picture, 17)
     except ValueError:
         return
     assert np.abs(received - expected).max() > 1e-3 * np.abs(expected).max()
@@ -98,7 +98,7 @@ def test_a_chain_begins_where_each_of_its_networks_may():
     picture = NOISE[:72, :78]
     chained = Chain([half, sixth])
     expected = chained.run(picture)
-    assert np.abs(tiles.run_whole(chained, picture, 12) - expected).max() < 1e-5 * np.abs(expected).max()
+    assert np.abs(tiles.run_picture(chained, picture, 12) - expected).max() < 1e-5 * np.abs(expected).max()
 
 
 class DepthToSpace(layers.Layer):

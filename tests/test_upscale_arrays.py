@@ -45,8 +45,8 @@ def test_the_overlap_is_needed_and_no_larger_than_needed(tflite, name):
     for engine, tolerance in ((open_engine(tflite(name)), 0), (keras, 2e-6)):
         lr_image = photo(60, 71, engine.channels).astype(np.float32) / 255
         whole = engine.run(lr_image)
-        assert np.abs(tiles.run_whole(engine, lr_image, 13) - whole).max() <= tolerance * np.abs(whole).max()
-        narrow = tiles.run_whole(Claims(engine, keras.radius - 1), lr_image, 13)
+        assert np.abs(tiles.run_picture(engine, lr_image, 13) - whole).max() <= tolerance * np.abs(whole).max()
+        narrow = tiles.run_picture(Claims(engine, keras.radius - 1), lr_image, 13)
         assert np.abs(narrow - whole).max() > 1e-4
 
 
@@ -55,7 +55,7 @@ def test_presets_tile_exactly_by_the_radius_of_their_card(name):
     engine = open_engine(name)
     assert engine.radius == registry.card(name)["radius"]
     lr_image = photo(70, 83, engine.channels).astype(np.float32) / 255
-    assert np.array_equal(tiles.run_whole(engine, lr_image, 19), engine.run(lr_image))
+    assert np.array_equal(tiles.run_picture(engine, lr_image, 19), engine.run(lr_image))
 
 
 def test_keras_models_run_as_tflite_in_lr_space_where_they_can(tflite):
@@ -211,7 +211,7 @@ def test_windows_cover_the_picture_once():
         for window in (9, 16, 64, 500):
             for radius in (0, 1, 4):
                 covered = []
-                for part in tiles.parts(length, window, radius):
+                for part in tiles.windows(length, window, radius):
                     covered += range(part.keep_start, part.keep_stop)
                     assert 0 <= part.start <= part.keep_start and part.keep_stop <= part.stop <= length
                     assert part.stop - part.start == min(window, length)

@@ -71,7 +71,7 @@ def test_windows_keep_the_picture_once_and_reach_far_enough(tflite):
     for height, width in ((1, 1), (5, 30), (97, 400), (1, 2000)):
         for given in (engine, cells):
             for tile in (None, 9, (64, 500)):
-                planned = mirrored.plan(height, width, given, tile)
+                planned = mirrored.tiles_of(height, width, given, tile)
                 counted = np.zeros((height, width), int)
                 for rows, columns in planned:
                     counted[rows.keep_start : rows.keep_stop, columns.keep_start : columns.keep_stop] += 1
@@ -86,8 +86,8 @@ def test_a_file_of_fixed_size_is_cut_where_the_margin_does_not_fit(tflite):
     for shape in ((24, 32), (9, 40), (20, 28), (1, 1)):
         image = photo(*shape)
         assert np.abs(upscale(image, fixed).astype(int) - upscale(image, free)).max() <= 1
-    assert len(mirrored.plan(24 - 2 * fixed.radius, 32 - 2 * fixed.radius, fixed)) == 1
-    assert len(mirrored.plan(24, 32, fixed)) == 4
+    assert len(mirrored.tiles_of(24 - 2 * fixed.radius, 32 - 2 * fixed.radius, fixed)) == 1
+    assert len(mirrored.tiles_of(24, 32, fixed)) == 4
 
 
 class Narrow(Engine):
@@ -157,4 +157,4 @@ def test_a_network_of_one_pixel_has_no_margin():
     model = zoo.create_model("espcn", scale=2)
     engine = Narrow(KerasEngine(model), 0, "", None)
     assert mirrored.margin(engine) == 0
-    assert [tuple(part) for tile in mirrored.plan(3, 4, engine) for part in tile] == [(0, 3, 0, 3), (0, 4, 0, 4)]
+    assert [tuple(part) for tile in mirrored.tiles_of(3, 4, engine) for part in tile] == [(0, 3, 0, 3), (0, 4, 0, 4)]

@@ -205,7 +205,7 @@ def test_other_graphs_are_tiled_exactly(tmp_path, name):
     # The truth: the same function, in TensorFlow, on the whole of a larger picture.
     picture = photo(130, 96, 1).astype(np.float32) / 255
     whole = function(tf.constant(picture[None]))[0].numpy()
-    assert np.abs(tiles.run_whole(engine, picture) - whole).max() < 1e-5 * max(1, np.abs(whole).max())
+    assert np.abs(tiles.run_picture(engine, picture) - whole).max() < 1e-5 * max(1, np.abs(whole).max())
 
 
 def test_what_the_file_says_goes_before_what_the_graph_shows(tflite, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 
 from zoo.engines.engine import Engine
 from zoo.engines.opening import without_cells
-from zoo.engines.tiles import run_whole
+from zoo.engines.tiles import run_picture
 from zoo.errors import UsageError
 
 
@@ -26,7 +26,8 @@ class Chain(Engine):
         # A network that comes twice is opened once.
         known = {id(engine): without_cells(engine) for engine in engines}
         engines = [known[id(engine)] for engine in engines]
-        radius, unbounded, scale, step = 0, "", 1, 1
+        unbounded, scale, step = "", 1, 1
+        radius: int | None = 0
         for engine in engines:
             if engine.radius is None:
                 radius, unbounded = None, unbounded or f"{engine.name}: {engine.unbounded}"
@@ -41,7 +42,7 @@ class Chain(Engine):
     def run(self, lr_image: np.ndarray) -> np.ndarray:
         image = lr_image
         for position, engine in enumerate(self.engines):
-            image = run_whole(engine, np.clip(image, 0, 1) if position else image)
+            image = run_picture(engine, np.clip(image, 0, 1) if position else image)
         return image
 
     def fingerprint(self) -> str:

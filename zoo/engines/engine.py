@@ -60,11 +60,16 @@ class Engine:
             sr_image = ensemble_of(lambda turned, *_: self.run(np.ascontiguousarray(turned)), lr_image)
         else:
             sr_image = self.run(lr_image)
-        return sr_image[tuple(slice(part.start * self.scale, part.stop * self.scale) for part in (rows, columns))]
+        return sr_image[hr_slice(rows, self.scale), hr_slice(columns, self.scale)]
 
     def fingerprint(self) -> str:
         """What tells one network from another, for work that goes on later."""
         return self.name
+
+
+def hr_slice(part: slice, scale: int, origin: int = 0) -> slice:
+    """The HR pixels of LR pixels along one axis, counted from those of the LR pixel `origin`."""
+    return slice(scale * (part.start - origin), scale * (part.stop - origin))
 
 
 def ensemble_of(run: Callable[[np.ndarray, int, bool], np.ndarray], lr_image: np.ndarray) -> np.ndarray:
@@ -76,7 +81,7 @@ def ensemble_of(run: Callable[[np.ndarray, int, bool], np.ndarray], lr_image: np
 
     References: Timofte et al., Seven ways to improve example-based single image super resolution, CVPR 2016, 3.5.
     """
-    total = 0
+    total: np.ndarray = np.zeros((), np.float32)
     # The upright four first: a window that is not square changes its size only once.
     for turns in (0, 2, 1, 3):
         for flip in (False, True):

@@ -33,38 +33,40 @@ def remark(engine: Engine) -> str:
     """In a sentence, why pictures keep the network's own border; "" where they do not."""
     if margin(engine) is not None:
         return ""
-    why = engine.unbounded or f"its size, {engine.size[1]}×{engine.size[0]}, is no more than twice its reach"
+    size = "×".join(str(side) for side in reversed(engine.size or ()))
+    why = engine.unbounded or f"its size, {size}, is no more than twice its reach"
     advice = "" if engine.radius is not None else " (--radius states it, in LR px)"
     return f"{engine.name} sees its own padding at a picture's border, not the picture mirrored{advice}: {why}"
 
 
-def plan(height: int, width: int, engine: Engine, tile: int | tuple[int, int] | None = None) -> list[Tile]:
+def tiles_of(height: int, width: int, engine: Engine, tile: int | tuple[int, int] | None = None) -> list[Tile]:
     """The windows of a picture, row by row: they begin before it and end behind it.
 
-    Args and errors: those of `tiles.plan`, which is the plan where `margin` is None.
+    Args and errors: those of `zoo.engines.tiles.tiles_of`, which gives them where `margin` is None.
     """
     around = margin(engine)
     if around is None:
-        return tiles.plan(height, width, engine, tile)
+        return tiles.tiles_of(height, width, engine, tile)
     if engine.size is not None:
-        sides = tuple((side - 2 * around) // engine.step * engine.step for side in engine.size)
-        axes = [
+        sides = [(side - 2 * around) // engine.step * engine.step for side in engine.size]
+        rows, columns = (
             _windows(length, side, around, fixed) for length, side, fixed in zip((height, width), sides, engine.size)
-        ]
+        )
     elif engine.cell != (1, 1):
-        sides = tiles.cell_sides(height, width, engine, tile)
-        axes = [
-            [Part(keep[0] - around, keep[1] + around, *keep) for keep in tiles.kept(length, side)]
-            for length, side in zip((height, width), sides)
-        ]
+        rows, columns = (
+            [Part(start - around, stop + around, start, stop) for start, stop in tiles.kept(length, side)]
+            for length, side in zip((height, width), tiles.cell_sides(height, width, engine, tile))
+        )
     else:
         if tile is None:
-            window = tiles.default_window(height + 2 * around, width + 2 * around, engine.radius)
-            sides = tuple(max(side - 2 * around, 1) for side in window)
+            window = tiles.default_window(height + 2 * around, width + 2 * around, engine.radius or 0)
+            sides = [max(side - 2 * around, 1) for side in window]
         else:
-            sides = tiles.two_sides(tile)
-        axes = [_equal_windows(length, side, around, engine.step) for length, side in zip((height, width), sides)]
-    return [Tile(rows, columns) for rows in axes[0] for columns in axes[1]]
+            sides = [*tiles.two_sides(tile)]
+        rows, columns = (
+            _equal_windows(length, side, around, engine.step) for length, side in zip((height, width), sides)
+        )
+    return [Tile(down, across) for down in rows for across in columns]
 
 
 def _equal_windows(length: int, side: int, around: int, step: int) -> list[Part]:

@@ -10,6 +10,7 @@ that no sum depends on how the picture was cut into tiles.
 References: Lavin and Gray, Fast algorithms for convolutional neural networks, CVPR 2016.
 """
 
+import itertools
 import tempfile
 import threading
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo.engines.engine import Engine, Unfit, ensemble_of
+from zoo.engines.engine import Engine, Unfit, ensemble_of, hr_slice
 from zoo.engines.tflite import TFLiteEngine
 from zoo.graphs import rows
 from zoo.graphs.operations import Convolution
@@ -50,6 +51,23 @@ class Borders(NamedTuple):
         for _ in range(turns):
             top, bottom, left, right = right, left, top, bottom
         return Borders(top, bottom, left, right)
+
+
+class Cell(NamedTuple):
+    """A cell of the grid and what it is computed from.
+
+    Attributes:
+        rows, columns: of the picture, LR px.
+        window: what it reads: the cell and the margin around it, as far as the picture goes.
+        borders: at which of its sides the window ends where the picture does.
+        begins: where in the window's result the cell begins, down and across, LR px.
+    """
+
+    rows: slice
+    columns: slice
+    window: np.ndarray
+    borders: Borders
+    begins: tuple[int, int]
 
 
 class NcnnEngine(Engine):
@@ -83,7 +101,7 @@ class NcnnEngine(Engine):
             cell=CELL,
             step=engine.step,
         )
-        self.original, self.threads, self.fingerprint = engine, engine.threads, engine.fingerprint
+        self.original, self.threads = engine, engine.threads
         last = self._layers[-1]
         self._blocked = len(last.kernel) == BLOCKED and last.activation == "linear"
         self._margin = sum(len(layer.kernel) // 2 for layer in self._layers)
@@ -95,49 +113,41 @@ class NcnnEngine(Engine):
         return self.run_part(lr_image, slice(0, lr_image.shape[0]), slice(0, lr_image.shape[1]))
 
     def run_part(self, lr_image: np.ndarray, rows: slice, columns: slice, ensemble: bool = False) -> np.ndarray:
-        shape = (rows.stop - rows.start, columns.stop - columns.start)
-        sr_image = np.empty((*(self.scale * side for side in shape), self.channels), np.float32)
-
-        def compute(cell: tuple[slice, slice], window: np.ndarray, borders: Borders, begins: tuple[int, int]) -> None:
-            inside = tuple(
-                slice(self.scale * (part.start - whole.start), self.scale * (part.stop - whole.start))
-                for part, whole in zip(cell, (rows, columns))
-            )
-            sr_image[inside] = self._run_cell(cell, window, borders, begins, ensemble)
-
-        cells = [(across, down) for across in _cells(rows, CELL[0]) for down in _cells(columns, CELL[1])]
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+        sr_image = np.empty((self.scale * height, self.scale * width, self.channels), np.float32)
+        grid = itertools.product(_cut(rows, CELL[0]), _cut(columns, CELL[1]))
+        cells = [self._cell(lr_image, down, across) for down, across in grid]
         # Those of one network together: each has memory of its own, which is in the cache while it goes on.
-        work = iter(sorted([(cell, *self._window(lr_image, cell)) for cell in cells], key=lambda each: each[2]))
+        waiting = iter(sorted(cells, key=lambda cell: cell.borders))
+
+        def compute_cells() -> None:
+            for cell in waiting:
+                place = hr_slice(cell.rows, self.scale, rows.start), hr_slice(cell.columns, self.scale, columns.start)
+                sr_image[place] = self._run_cell(cell, ensemble)
+
         # One task for each thread, not for each cell: this thread would be woken as often.
-        for task in [self._pool.submit(lambda: [compute(*each) for each in work]) for _ in range(self.threads)]:
+        for task in [self._pool.submit(compute_cells) for _ in range(self.threads)]:
             task.result()
         return sr_image
 
-    def _window(self, lr_image: np.ndarray, cell: tuple[slice, slice]) -> tuple[np.ndarray, Borders, tuple[int, int]]:
-        """What a cell reads, at which sides the picture ends there, and where the cell's result begins, LR px."""
-        (height, top, bottom, first), (width, left, right, leading) = (
-            _reach(part, length, self._margin) for part, length in zip(cell, lr_image.shape)
-        )
-        return lr_image[height, width], Borders(top, bottom, left, right), (first, leading)
+    def fingerprint(self) -> str:
+        return self.original.fingerprint()
 
-    def _run_cell(
-        self,
-        cell: tuple[slice, slice],
-        window: np.ndarray,
-        borders: Borders,
-        begins: tuple[int, int],
-        ensemble: bool,
-    ) -> np.ndarray:
+    def _cell(self, lr_image: np.ndarray, rows: slice, columns: slice) -> Cell:
+        height, width = lr_image.shape[:2]
+        down, top, bottom = _with_margin(rows, height, self._margin)
+        across, left, right = _with_margin(columns, width, self._margin)
+        # Where the picture goes on, the margin is lost on the way and the result begins with the cell.
+        begins = rows.start if top else 0, columns.start if left else 0
+        return Cell(rows, columns, lr_image[down, across], Borders(top, bottom, left, right), begins)
+
+    def _run_cell(self, cell: Cell, ensemble: bool) -> np.ndarray:
         if ensemble:
-            result = ensemble_of(lambda turned, *how: self._run_window(turned, borders.turned(*how)), window)
+            result = ensemble_of(lambda turned, *how: self._run_window(turned, cell.borders.turned(*how)), cell.window)
         else:
-            result = self._run_window(window, borders)
-        return result[
-            tuple(
-                slice(self.scale * begin, self.scale * (begin + part.stop - part.start))
-                for begin, part in zip(begins, cell)
-            )
-        ]
+            result = self._run_window(cell.window, cell.borders)
+        above, before = (origin - begin for origin, begin in zip((cell.rows.start, cell.columns.start), cell.begins))
+        return result[hr_slice(cell.rows, self.scale, above), hr_slice(cell.columns, self.scale, before)]
 
     def _run_window(self, window: np.ndarray, borders: Borders) -> np.ndarray:
         import ncnn
@@ -182,15 +192,14 @@ class NcnnEngine(Engine):
         return network
 
 
-def _cells(part: slice, side: int) -> list[slice]:
+def _cut(part: slice, side: int) -> list[slice]:
     return [slice(start, min(start + side, part.stop)) for start in range(part.start, part.stop, side)]
 
 
-def _reach(part: slice, length: int, margin: int) -> tuple[slice, bool, bool, int]:
-    """Along one axis: what a cell reads, whether that ends where the picture does, and where its result lies."""
+def _with_margin(part: slice, length: int, margin: int) -> tuple[slice, bool, bool]:
+    """Along one axis: what a cell reads, and whether that starts and ends where the picture does."""
     starts, ends = part.start < margin, part.stop + margin > length
-    read = slice(0 if starts else part.start - margin, length if ends else part.stop + margin)
-    return read, starts, ends, part.start if starts else 0
+    return slice(0 if starts else part.start - margin, length if ends else part.stop + margin), starts, ends
 
 
 def _files(
@@ -202,7 +211,8 @@ def _files(
         odd: whether the last layer's maps have an odd number of rows and columns, where it is computed in blocks; else
             None.
     """
-    lines, weights = ["Input lr_image 0 1 maps0"], []
+    lines = ["Input lr_image 0 1 maps0"]
+    weights: list[np.ndarray] = []
 
     def add(kind: str, settings: str, *arrays: np.ndarray, result: str = "") -> None:
         number = len(lines)

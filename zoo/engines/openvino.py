@@ -27,7 +27,7 @@ class OpenVINOEngine(Engine):
 
         radius, unbounded, step = engine.radius, engine.unbounded, engine.step
         super().__init__(engine.name, engine.scale, engine.channels, radius, unbounded, engine.size, step=step)
-        self.threads, self.fingerprint = engine.threads, engine.fingerprint
+        self.original, self.threads = engine, engine.threads
         # Some processors would compute in half precision otherwise.
         settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": self.threads, "NUM_STREAMS": 1}
         core = Core()
@@ -43,6 +43,9 @@ class OpenVINOEngine(Engine):
             # OpenVINO has no exceptions of its own.
             except RuntimeError as error:
                 raise Unfit(str(error)) from error
+
+    def fingerprint(self) -> str:
+        return self.original.fingerprint()
 
     def run(self, lr_image: np.ndarray) -> np.ndarray:
         image = np.ascontiguousarray(lr_image[None], np.float32)

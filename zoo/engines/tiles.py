@@ -41,7 +41,7 @@ class Tile(NamedTuple):
 Read = Callable[[Tile], np.ndarray]
 
 
-def parts(length: int, window: int, radius: int, step: int = 1, fixed: bool = False) -> list[Part]:
+def windows(length: int, window: int, radius: int, step: int = 1, fixed: bool = False) -> list[Part]:
     """Equal windows over one axis of `length` px, with what each of them keeps.
 
     Args:
@@ -62,7 +62,7 @@ def parts(length: int, window: int, radius: int, step: int = 1, fixed: bool = Fa
     return [Part(start, min(start + window, length), *edge) for start, edge in zip(starts, zip(edges, edges[1:]))]
 
 
-def plan(height: int, width: int, engine: Engine, tile: int | tuple[int, int] | None = None) -> list[Tile]:
+def tiles_of(height: int, width: int, engine: Engine, tile: int | tuple[int, int] | None = None) -> list[Tile]:
     """The windows of a picture, row by row.
 
     Args:
@@ -74,39 +74,49 @@ def plan(height: int, width: int, engine: Engine, tile: int | tuple[int, int] | 
         UsageError: a network without a bounded reach and a picture too large for it, a tile that is not positive, or
             a fixed size that leaves nothing of a tile.
     """
-    if engine.size is None and engine.radius is None:
-        if tile is not None or height * width > WHOLE:
-            raise UsageError(
-                f"Expected a network whose reach is known to cut a picture of {width}×{height} into tiles "
-                f"(--radius states it, in LR px). Received: {engine.name}: {engine.unbounded}"
-            )
-        return [Tile(Part(0, height, 0, height), Part(0, width, 0, width))]
-    radius = engine.radius or 0
     if engine.size is not None:
-        # One window of the whole picture needs no radius; a picture that is smaller is extended to the file's size.
-        window = engine.size
-        if engine.radius is None and (height > window[0] or width > window[1]):
-            raise UsageError(
-                f"Expected a picture of at most {window[1]}×{window[0]} for {engine.name}, whose reach is not known: "
-                f"{engine.unbounded}. Received: {width}×{height}"
-            )
-        least = 2 * radius + engine.step
-        if (height > window[0] and window[0] < least) or (width > window[1] and window[1] < least):
-            raise UsageError(
-                f"Expected a size of more than {least - 1} px, twice the reach, to cut tiles. "
-                f"Received: {engine.name}, fixed at {window[1]}×{window[0]}"
-            )
+        window = _fixed_window(height, width, engine, engine.size)
+    elif engine.radius is None:
+        return _uncut(height, width, engine, tile)
     elif engine.cell != (1, 1):
         return _on_grid(height, width, engine, tile)
     elif tile is not None:
-        window = tuple(side + 2 * radius for side in two_sides(tile))
+        rows, columns = two_sides(tile)
+        window = rows + 2 * engine.radius, columns + 2 * engine.radius
     else:
-        window = default_window(height, width, radius)
-    return [
-        Tile(rows, columns)
-        for rows in parts(height, window[0], radius, engine.step, engine.size is not None)
-        for columns in parts(width, window[1], radius, engine.step, engine.size is not None)
-    ]
+        window = default_window(height, width, engine.radius)
+    radius, fixed = engine.radius or 0, engine.size is not None
+    down, across = (windows(length, side, radius, engine.step, fixed) for length, side in zip((height, width), window))
+    return [Tile(rows, columns) for rows in down for columns in across]
+
+
+def _uncut(height: int, width: int, engine: Engine, tile: int | tuple[int, int] | None) -> list[Tile]:
+    """One tile, the picture: all that a network can take whose reach has no bound."""
+    if tile is not None or height * width > WHOLE:
+        raise UsageError(
+            f"Expected a network whose reach is known to cut a picture of {width}×{height} into tiles "
+            f"(--radius states it, in LR px). Received: {engine.name}: {engine.unbounded}"
+        )
+    return [Tile(Part(0, height, 0, height), Part(0, width, 0, width))]
+
+
+def _fixed_window(height: int, width: int, engine: Engine, size: tuple[int, int]) -> tuple[int, int]:
+    """The one size that the engine takes, if it can be laid over the picture.
+
+    One window of the whole picture needs no radius; a picture that is smaller is extended to it.
+    """
+    if engine.radius is None and (height > size[0] or width > size[1]):
+        raise UsageError(
+            f"Expected a picture of at most {size[1]}×{size[0]} for {engine.name}, whose reach is not known: "
+            f"{engine.unbounded}. Received: {width}×{height}"
+        )
+    least = 2 * (engine.radius or 0) + engine.step
+    if (height > size[0] and size[0] < least) or (width > size[1] and size[1] < least):
+        raise UsageError(
+            f"Expected a size of more than {least - 1} px, twice the reach, to cut tiles. "
+            f"Received: {engine.name}, fixed at {size[1]}×{size[0]}"
+        )
+    return size
 
 
 def two_sides(tile: int | tuple[int, int]) -> tuple[int, int]:
@@ -128,7 +138,8 @@ def cell_sides(height: int, width: int, engine: Engine, tile: int | tuple[int, i
         sides = WINDOW // columns // engine.cell[0] * engine.cell[0], columns
     else:
         sides = two_sides(tile)
-    return tuple(math.ceil(side / cell) * cell for side, cell in zip(sides, engine.cell))
+    rows, columns = (math.ceil(side / cell) * cell for side, cell in zip(sides, engine.cell))
+    return rows, columns
 
 
 def kept(length: int, side: int) -> list[tuple[int, int]]:
@@ -138,11 +149,16 @@ def kept(length: int, side: int) -> list[tuple[int, int]]:
 
 def _on_grid(height: int, width: int, engine: Engine, tile: int | tuple[int, int] | None) -> list[Tile]:
     """The windows of tiles that consist of whole cells."""
-    axes = []
-    for length, side in zip((height, width), cell_sides(height, width, engine, tile)):
-        keeps = kept(length, side)
-        axes.append([Part(max(a - engine.radius, 0), min(b + engine.radius, length), a, b) for a, b in keeps])
-    return [Tile(rows, columns) for rows in axes[0] for columns in axes[1]]
+    rows, columns = (
+        _around_kept(length, side, engine.radius or 0)
+        for length, side in zip((height, width), cell_sides(height, width, engine, tile))
+    )
+    return [Tile(down, across) for down in rows for across in columns]
+
+
+def _around_kept(length: int, side: int, radius: int) -> list[Part]:
+    """Along one axis: the windows that keep `side` px each."""
+    return [Part(max(a - radius, 0), min(b + radius, length), a, b) for a, b in kept(length, side)]
 
 
 def default_window(height: int, width: int, radius: int) -> tuple[int, int]:
@@ -150,23 +166,22 @@ def default_window(height: int, width: int, radius: int) -> tuple[int, int]:
     # At least half of every window should be kept.
     area = max(WINDOW, (8 * radius) ** 2)
     side = math.isqrt(area)
-    limits = (max(side, area // width), max(side, area // height))
-    return tuple(
-        math.ceil((length - 2 * radius) / _count(length, limit, radius)) + 2 * radius if length > limit else length
-        for length, limit in zip((height, width), limits)
-    )
+    return _even(height, max(side, area // width), radius), _even(width, max(side, area // height), radius)
 
 
-def _count(length: int, window: int, radius: int) -> int:
-    """How many windows cover one axis."""
-    return 1 if length <= window else math.ceil((length - 2 * radius) / (window - 2 * radius))
+def _even(length: int, limit: int, radius: int) -> int:
+    """Along one axis: the windows' length, at most `limit`, that divides the picture evenly."""
+    if length <= limit:
+        return length
+    count = math.ceil((length - 2 * radius) / (limit - 2 * radius))
+    return math.ceil((length - 2 * radius) / count) + 2 * radius
 
 
-def run(engine: Engine, planned: list[Tile], read: Read, ensemble: bool = False) -> Iterator:
+def run(engine: Engine, picture: list[Tile], read: Read, ensemble: bool = False) -> Iterator:
     """Runs the network over a picture.
 
     Args:
-        planned: the picture's windows.
+        picture: its windows.
         read: gives the network's input of a tile's window, (rows, columns, channels) float32 in [0, 1].
         ensemble: average over the 8 flips and quarter turns of each window.
 
@@ -179,24 +194,24 @@ def run(engine: Engine, planned: list[Tile], read: Read, ensemble: bool = False)
             "Expected a network of free or square size for the 8 flips and turns. "
             f"Received: {engine.name}, fixed at {engine.size[1]}×{engine.size[0]}"
         )
-    for each in planned:
+    for each in picture:
         lr_image = read(each)
         rows, columns = lr_image.shape[:2]
         if engine.size is not None and (rows, columns) != engine.size:
             missing = [(0, side - length) for side, length in zip(engine.size, (rows, columns))]
             lr_image = np.pad(lr_image, [*missing, (0, 0)], mode="symmetric")
-        inside = (slice(part.keep_start - part.start, part.keep_stop - part.start) for part in each)
-        yield each, engine.run_part(lr_image, *inside, ensemble)
+        rows_kept, columns_kept = (slice(part.keep_start - part.start, part.keep_stop - part.start) for part in each)
+        yield each, engine.run_part(lr_image, rows_kept, columns_kept, ensemble)
 
 
-def run_whole(engine: Engine, lr_image: np.ndarray, tile=None, ensemble: bool = False) -> np.ndarray:
+def run_picture(engine: Engine, lr_image: np.ndarray, tile=None, ensemble: bool = False) -> np.ndarray:
     """The network over an array (h, w, channels) float32, tile by tile: (scale·h, scale·w, channels) float32.
 
     The border is the network's own, as `engine.run` of the whole array has it.
     """
     height, width, channels = lr_image.shape
     sr_image = np.empty((height * engine.scale, width * engine.scale, channels), np.float32)
-    for each, part in run(engine, plan(height, width, engine, tile), lambda each: cut(lr_image, each), ensemble):
+    for each, part in run(engine, tiles_of(height, width, engine, tile), lambda each: cut(lr_image, each), ensemble):
         cut(sr_image, each, engine.scale)[...] = part
     return sr_image
 

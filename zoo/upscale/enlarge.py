@@ -117,7 +117,7 @@ def run_network(
         write(each.rows.keep_start * engine.scale, each.columns.keep_start * engine.scale, finished)
 
     pending: deque[Future] = deque()
-    for each, sr_image in tiles.run(engine, mirrored.plan(*lengths, engine, tile), read, ensemble):
+    for each, sr_image in tiles.run(engine, mirrored.tiles_of(*lengths, engine, tile), read, ensemble):
         seconds += watch.stop()
         pending.append(pool.submit(finish, each, sr_image))
         # Two results wait at most: memory stays bounded when the colours are the slower half.
