@@ -30,7 +30,7 @@ def whole(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     hidden = path.with_name(f".{_short(path.name)}.{os.getpid()}.tmp")
     # Of a killed process that had this one's number.
-    _remove(hidden)
+    remove(hidden)
     hidden.mkdir(parents=True)
     try:
         unfinished = hidden / path.name
@@ -47,7 +47,7 @@ def whole(path: str | Path) -> Iterator[Path]:
         else:
             unfinished.replace(path)
     finally:
-        _remove(hidden)
+        remove(hidden)
 
 
 def write_json(path: str | Path, values: Any) -> None:
@@ -72,7 +72,7 @@ def sweep(paths: Iterable[Path]) -> None:
     for folder, own in names.items():
         for left in folder.glob(".*.tmp"):
             if left.name[1:-4].rpartition(".")[0] in own:
-                _remove(left)
+                remove(left)
 
 
 def _short(name: str) -> str:
@@ -81,7 +81,8 @@ def _short(name: str) -> str:
     return name if len(content) <= 200 else hashlib.sha256(content).hexdigest()
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Removes a file or a folder, if it is there; of a link the link, not what it leads to."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -3,6 +3,7 @@
 A segment is whole or not there. Segments are NUT files, which keep any time base; joining them codes nothing anew.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -13,23 +14,39 @@ from pathlib import Path
 import av
 
 from zoo.errors import UsageError
-from zoo.files import whole
-from zoo.upscale.targets import CONTAINERS, Job
+from zoo.files import remove, whole, write_json
+from zoo.upscale.targets import Job
+from zoo.upscale.video_frames import FORMATS, Frames, mastering, url
+from zoo.upscale.video_streams import Streams, packets_of
 
 
 class Segments:
     """The encoded part of a video, in a hidden folder beside the target.
 
+    `work.json` there says of what work it is, and of each segment how many frames it holds, up to which time, and its
+    hash: a segment that does not fit, after a power cut say, is made anew with all that follow it.
+
     Attributes:
         last: the time of the last frame that the segments of an earlier run hold, seconds; None if there are none.
+        size: (width, height) of the result, px.
+        notes: what of an earlier run was not taken up, in words.
+
+    Raises:
+        UsageError: nothing of the video can be decoded, or the target does not hold its sound or subtitles.
     """
 
     def __init__(self, job: Job, source, stream, engine, options):
         self.job, self.stream, self.options = job, stream, options
-        self.copied = [each for each in source.streams if each.type in ("audio", "subtitle")]
-        self._check_container()
-        self.size = stream.codec_context.width * engine.scale, stream.codec_context.height * engine.scale
+        self.streams = Streams(source, stream, job)
+        context = stream.codec_context
+        self.size = FORMATS[context.pix_fmt].even(context.width * engine.scale, context.height * engine.scale)
+        with av.open(url(job.source)) as looked_at:
+            self.first = Frames(looked_at, looked_at.streams[stream.index], job.source).first()
+            if self.first is None:
+                raise UsageError(f"Expected a whole video. Received: {job.source.name}, without a frame")
+            self.rotation, self.mastering = self.first.rotation, mastering(self.first)
         self.folder = job.target.with_name(f".{job.target.name}.parts")
+        self.notes: list[str] = []
         self._take_up([engine.fingerprint(), engine.scale, repr(options)])
         self.container = None
 
@@ -40,6 +57,7 @@ class Segments:
             self.close()
         if self.container is None:
             self._open(frame)
+        self.frames, self.latest = self.frames + 1, time
         self.container.mux(self.output.encode(frame))
 
     def close(self) -> None:
@@ -48,30 +66,32 @@ class Segments:
             container, self.container = self.container, None
             container.mux(self.output.encode(None))
             container.close()
-            self.unfinished.rename(self.unfinished.with_suffix(".nut"))
+            entry = {"frames": self.frames, "last": str(self.latest), "sha256": _hash(self.unfinished)}
+            self.unfinished.rename(self._path(len(self.segments)))
+            self.segments.append(entry)
+            self._note_down()
 
-    def join(self) -> None:
-        """Writes the target and removes the segments."""
-        paths, form = self._paths(), CONTAINERS[self.job.target.suffix.lower()]
+    def join(self) -> list[str]:
+        """Writes the target and removes the segments; returns what of the source is left out, in words."""
+        paths = [self._path(number) for number in range(len(self.segments))]
         if not paths:
             raise UsageError(f"Expected a video with frames. Received: {self.job.source.name}, without one")
         plan = _plan(paths)
+        form = self.streams.form
         # What a player needs first comes first.
         options = {} if form == "matroska" else {"movflags": "+faststart"}
         # Opened anew: a seek to the start need not lead to the first packet of every stream.
         with (
-            av.open(str(self.job.source)) as looked_at,
-            av.open(str(self.job.source)) as source,
+            av.open(url(self.job.source)) as source,
             whole(self.job.target) as unfinished,
-            av.open(str(unfinished), "w", format=form, options=options) as to,
+            av.open(url(unfinished), "w", format=form, options=options) as to,
         ):
-            first = next(looked_at.decode(looked_at.streams[self.stream.index]))
-            video = self._add_video(to, first)
-            if first.rotation:
-                video.set_display_rotation(first.rotation)
-            others = {each.index: to.add_stream_from_template(source.streams[each.index]) for each in self.copied}
-            self._describe(source, to, video, others)
-            sound = self._sound(source)
+            video = self._add_video(to, self.first)
+            if self.rotation:
+                video.set_display_rotation(self.rotation)
+            others, left_out = self.streams.add_to(source, to)
+            self._describe(source, to, video)
+            sound = packets_of(source, [*others])
             waiting = next(sound, None)
             for packet, (packet.dts, packet.duration) in zip(_packets(paths), plan):
                 # In the order of time, so that a player need not look far for either.
@@ -86,48 +106,49 @@ class Segments:
                 to.mux(waiting)
                 waiting = next(sound, None)
         shutil.rmtree(self.folder)
-
-    def _sound(self, source) -> Iterator:
-        """The packets of the streams that are copied, in their order."""
-        if self.copied:
-            for packet in source.demux([source.streams[each.index] for each in self.copied]):
-                if packet.dts is not None:
-                    yield packet
-
-    def _check_container(self) -> None:
-        with av.open(os.devnull, "w", format=CONTAINERS[self.job.target.suffix.lower()]) as container:
-            holds = container.supported_codecs
-        for each in self.copied:
-            name = each.codec_context.codec.canonical_name if each.codec_context else "an unknown kind"
-            if name not in holds:
-                raise UsageError(
-                    f"Expected a container that holds {each.type} in {name} (.mkv holds most). "
-                    f"Received: {self.job.target.name}"
-                )
+        return left_out
 
     def _take_up(self, key: list) -> None:
         """Goes on with the segments that are there if they are of the same work, else begins anew."""
         stat = self.job.source.stat()
-        text = json.dumps([str(self.job.source.resolve()), stat.st_size, stat.st_mtime_ns, *key])
-        state = self.folder / "work.json"
-        if not state.is_file() or state.read_text(encoding="utf-8") != text:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder.mkdir(parents=True)
-            state.write_text(text, encoding="utf-8")
-        paths = self._paths()
-        self.count = len(paths)
-        self.last = max(packet.pts * packet.time_base for packet in _packets(paths[-1:])) if paths else None
+        self.work = [str(self.job.source.resolve()), stat.st_size, stat.st_mtime_ns, *key]
+        self.segments, self.last = [], None
+        try:
+            if self.folder.is_symlink():
+                raise FileNotFoundError
+            stored = json.loads((self.folder / "work.json").read_text(encoding="utf-8"))
+            known = stored["segments"] if stored["work"] == self.work else []
+            for number, entry in enumerate(known):
+                if not self._path(number).is_file() or _hash(self._path(number)) != entry["sha256"]:
+                    self.notes.append(f"segments from {float(self.last or 0):.1f} s on were damaged and made anew")
+                    break
+                self.last = Fraction(entry["last"])
+                self.segments.append(entry)
+        except FileNotFoundError:
+            pass
+        except (ValueError, KeyError, TypeError):
+            self.notes.append("the record of an earlier run was damaged: all was made anew")
+            self.segments, self.last = [], None
+        if not self.segments:
+            remove(self.folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        own = {self._path(number) for number in range(len(self.segments))}
+        for left in {*self.folder.glob("*.nut"), *self.folder.glob("*.tmp")} - own:
+            remove(left)
+        self._note_down()
 
-    def _paths(self) -> list[Path]:
-        return sorted(self.folder.glob("*.nut"))
+    def _note_down(self) -> None:
+        write_json(self.folder / "work.json", {"work": self.work, "segments": self.segments})
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"{number:06}.nut"
 
     def _open(self, frame) -> None:
-        self.unfinished = self.folder / f"{self.count:06}.tmp"
-        self.count += 1
-        self.began = frame.pts * frame.time_base
+        self.unfinished = self.folder / f"{len(self.segments):06}.tmp"
+        self.began, self.frames = frame.pts * frame.time_base, 0
         # Times stay as they are, though the first frames have to be decoded before the time 0.
         options = {"avoid_negative_ts": "disabled"}
-        self.container = av.open(str(self.unfinished), "w", format="nut", options=options)
+        self.container = av.open(url(self.unfinished), "w", format="nut", options=options)
         self.output = self._add_video(self.container, frame)
 
     def _add_video(self, container, frame):
@@ -136,7 +157,11 @@ class Segments:
         output = container.add_stream("libx264", rate=rate, time_base=self.stream.time_base)
         output.width, output.height = self.size
         output.pix_fmt = frame.format.name.replace("yuvj", "yuv")
-        output.options = {"crf": str(self.options.crf), "preset": self.options.preset}
+        # With 10 bits, x264's 0 of the rate factor is no longer lossless.
+        quality = {"crf": str(self.options.crf)} if self.options.crf else {"qp": "0"}
+        output.options = {**quality, "preset": self.options.preset}
+        if self.mastering:
+            output.options |= {"x264-params": self.mastering}
         context = output.codec_context
         context.time_base = self.stream.time_base
         for name in ("color_range", "colorspace", "color_primaries", "color_trc"):
@@ -145,19 +170,23 @@ class Segments:
             context.sample_aspect_ratio = self.stream.sample_aspect_ratio
         return output
 
-    def _describe(self, source, to, video, others: dict) -> None:
+    def _describe(self, source, to, video) -> None:
         to.metadata.update(source.metadata)
-        for each in self.copied:
-            others[each.index].metadata.update(each.metadata)
-            others[each.index].disposition = each.disposition
         video.metadata.update(self.stream.metadata)
         if source.chapters():
             to.set_chapters(source.chapters())
 
 
+def _hash(path: Path) -> str:
+    """Of a file, once it lies on the disk whole."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _packets(paths: list[Path]) -> Iterator:
     for path in paths:
-        with av.open(str(path)) as container:
+        with av.open(url(path)) as container:
             for packet in container.demux(video=0):
                 if packet.pts is not None:
                     yield packet

@@ -5,7 +5,7 @@ was cut off goes on where the last segment ends.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,21 +18,12 @@ from zoo.upscale.enlarge import Samples, run_network
 from zoo.upscale.files import MAX_MEGAPIXELS, Row, sentence
 from zoo.upscale.planes import bicubic, bordered
 from zoo.upscale.targets import Job
+from zoo.upscale.video_frames import FORMATS, Frames, plane, url
 
 try:
     import av
 except ImportError:
     av = None
-
-# Luma px to a chroma px, across and down.
-FORMATS = {
-    "yuv420p": (2, 2),
-    "yuvj420p": (2, 2),
-    "yuv422p": (2, 1),
-    "yuvj422p": (2, 1),
-    "yuv444p": (1, 1),
-    "yuvj444p": (1, 1),
-}
 
 
 @dataclass(frozen=True)
@@ -65,11 +56,12 @@ def upscale_video(
     """Enlarges one video; a failure is a row that says why.
 
     Y goes through the network as it is stored, in its own range; Cb and Cr are enlarged by bicubic interpolation in
-    the place they have between the luma pixels (H.264's default: on the left one), rounded half up. Pixel format,
-    colour range, matrix, primaries, transfer, pixel shape, rotation and time stamps stay what they were.
+    the place they have between the luma pixels (H.264's default: on the left one), rounded half up. Pixel format, bits,
+    colour range, matrix, primaries, transfer, the mastering display, pixel shape, rotation and time stamps stay what
+    they were. Damaged packets are passed over, and counted in the row's note, which names all that is lost.
 
     Args:
-        job: the source, 8-bit YUV, and a target that ends with one of `zoo.upscale.segments.CONTAINERS`.
+        job: the source, YUV of 8 or 10 bits, and a target that ends with one of `zoo.upscale.segments.CONTAINERS`.
         engine: of a luma network.
         progress: is told of the work done, in parts of the video.
         stopped: is asked after every frame whether to end; the same call goes on later.
@@ -77,7 +69,7 @@ def upscale_video(
     try:
         if av is None:
             raise UsageError("Expected PyAV for video (pip install 'subpixel-zoo[video]'). Received: none")
-        with av.open(str(job.source)) as source:
+        with av.open(url(job.source)) as source:
             stream = _checked_stream(source, job.source, engine, options)
             return _enlarge_stream(source, stream, job, engine, options, progress, stopped)
     except Exception as error:
@@ -93,8 +85,10 @@ def _checked_stream(source, path: Path, engine: Engine, options: VideoOptions):
     if not streams:
         raise UsageError(f"Expected a video. Received: {path.name}, without one")
     context = streams[0].codec_context
+    if context.pix_fmt is None:
+        raise UsageError(f"Expected a whole video. Received: {path.name}, without a frame")
     if context.pix_fmt not in FORMATS:
-        raise UsageError(f"Expected 8-bit YUV ({', '.join(FORMATS)}). Received: {path.name}, {context.pix_fmt}")
+        raise UsageError(f"Expected YUV ({', '.join(FORMATS)}). Received: {path.name}, {context.pix_fmt}")
     if engine.channels != 1:
         raise UsageError(f"Expected a luma network for video. Received: {engine.name} with {engine.channels} channels")
     width, height = context.width * engine.scale, context.height * engine.scale
@@ -103,9 +97,6 @@ def _checked_stream(source, path: Path, engine: Engine, options: VideoOptions):
             f"Expected frames of at most {options.max_megapixels:g} megapixels (--max_megapixels raises it). "
             f"Received: {path.name}, {width}×{height} at scale {engine.scale}"
         )
-    across, down = FORMATS[context.pix_fmt]
-    if width % across or height % down:
-        raise UsageError(f"Expected even sides for {context.pix_fmt}. Received: {path.name} → {width}×{height}")
     return streams[0]
 
 
@@ -113,7 +104,8 @@ def _enlarge_stream(source, stream, job: Job, engine: Engine, options: VideoOpti
     from zoo.upscale.segments import Segments
 
     segments = Segments(job, source, stream, engine, options)
-    frames = _frames(source, stream, job.source, segments.last)
+    found = Frames(source, stream, job.source)
+    frames = found.after(segments.last)
     length = float((stream.duration or 0) * stream.time_base) or (source.duration or 0) / 1e6
     network, done, count, halted = 0.0, 0.0, 0, False
 
@@ -132,8 +124,8 @@ def _enlarge_stream(source, stream, job: Job, engine: Engine, options: VideoOpti
         try:
             while not halted and (frame := ahead.popleft().result()) is not None:
                 ahead.append(decoder.submit(next, frames, None))
-                luma = Samples(plane(frame.planes[0])[..., None])
-                result = Samples(np.empty((luma.height * engine.scale, luma.width * engine.scale, 1), np.uint8))
+                luma = _luma(frame)
+                result = Samples(np.empty((luma.height * engine.scale, luma.width * engine.scale, 1), luma.dtype))
                 ways = engine, painter, options.tile, options.ensemble
                 seconds, pending = run_network(luma, result.write, *ways)
                 network, count = network + seconds, count + 1
@@ -151,65 +143,44 @@ def _enlarge_stream(source, stream, job: Job, engine: Engine, options: VideoOpti
             encoder.submit(segments.close).result()
     if halted:
         return Row(job, "not tried", "stopped; the same command goes on")
-    segments.join()
+    left_out = segments.join()
     progress(1 - done)
-    size = stream.codec_context.width * engine.scale, stream.codec_context.height * engine.scale
-    note = "" if segments.last is None else f"went on after {float(segments.last):.1f} s"
-    return Row(job, "written", note, size, network, count)
-
-
-def _frames(source, stream, path: Path, last) -> Iterator:
-    """The decoded frames after the time `last` (seconds, a fraction), or all."""
-    stream.thread_type = "AUTO"
-    for attempt in ("index", "start"):
-        if last is not None:
-            source.seek(0 if attempt == "start" else int(last / stream.time_base), stream=stream)
-        complete = last is None or attempt == "start"
-        for index, frame in enumerate(source.decode(stream)):
-            if frame.pts is None:
-                frame.pts = round(index / stream.guessed_rate / stream.time_base)
-            time = frame.pts * stream.time_base
-            # An index that leads too far cannot be trusted: once more from the start.
-            complete = complete or time <= last
-            if not complete:
-                break
-            if last is None or time > last:
-                yield _checked_frame(frame, stream, path)
-        if complete:
-            return
-
-
-def _checked_frame(frame, stream, path: Path):
-    context = stream.codec_context
-    if (frame.width, frame.height, frame.format.name) != (context.width, context.height, context.pix_fmt):
-        raise UsageError(
-            f"Expected frames of one size and format, {context.width}×{context.height} {context.pix_fmt}. "
-            f"Received: {path.name}, {frame.width}×{frame.height} {frame.format.name} in between"
+    width, height = (side * engine.scale for side in (stream.codec_context.width, stream.codec_context.height))
+    notes = [f"went on after {float(segments.last):.1f} s"] if segments.last is not None else []
+    notes += [*segments.notes, *found.notes(), *left_out]
+    if segments.size != (width, height):
+        notes.append(
+            f"{width}×{height} became {segments.size[0]}×{segments.size[1]}, the last px repeated: H.264 has even sides"
         )
-    if frame.interlaced_frame:
-        raise UsageError(f"Expected progressive frames. Received: {path.name}, interlaced")
-    return frame
+    return Row(job, "written", "; ".join(notes), segments.size, network, count)
+
+
+def _luma(frame) -> Samples:
+    """The luma plane for the network: 8 bits as they are, 10 bits as floating point in [0, 1]."""
+    kind = FORMATS[frame.format.name]
+    samples = plane(frame.planes[0], kind.dtype)[..., None]
+    return Samples(samples if kind.bits == 8 else samples.astype(np.float32) / np.float32((1 << kind.bits) - 1))
 
 
 def _assembled(frame, luma: np.ndarray, scale: int):
     """The enlarged frame: the network's luma, bicubic chroma, and everything else as it was."""
-    across, down = FORMATS[frame.format.name]
-    name = frame.format.name.replace("yuvj", "yuv")
-    result = av.VideoFrame(frame.width * scale, frame.height * scale, name)
-    plane(result.planes[0])[...] = luma
+    kind, largest = FORMATS[frame.format.name], (1 << FORMATS[frame.format.name].bits) - 1
+    width, height = kind.even(frame.width * scale, frame.height * scale)
+    result = av.VideoFrame(width, height, frame.format.name.replace("yuvj", "yuv"))
+    if luma.dtype != kind.dtype:
+        luma = (luma * np.float32(largest) + np.float32(0.5)).astype(kind.dtype)
+    missing = [(0, height - luma.shape[0]), (0, width - luma.shape[1])]
+    plane(result.planes[0], kind.dtype)[...] = np.pad(luma, missing, mode="edge")
     # A chroma sample lies on the left one of its two luma pixels, not between them.
-    cosited = (scale - 1) / (4 * scale) if across == 2 and frame.format.name != "yuvj420p" else 0
-    chroma = np.stack([plane(each) for each in frame.planes[1:]]).astype(np.float32)
+    cosited = (scale - 1) / (4 * scale) if kind.across == 2 and frame.format.name != "yuvj420p" else 0
+    chroma = np.stack([plane(each, kind.dtype) for each in frame.planes[1:]]).astype(np.float32)
     around = [(0, length) for length in chroma.shape[1:]]
     enlarged = bicubic(bordered(chroma, around), scale, (0, cosited)) + np.float32(0.5)
-    for target, values in zip(result.planes[1:], np.clip(enlarged, 0, 255, out=enlarged)):
-        plane(target)[...] = values.astype(np.uint8)
+    for target, values in zip(result.planes[1:], np.clip(enlarged, 0, largest, out=enlarged)):
+        # A chroma px of an odd side covers a luma px that is not there.
+        samples = plane(target, kind.dtype)
+        samples[...] = values[: samples.shape[0], : samples.shape[1]].astype(kind.dtype)
     result.pts, result.time_base, result.duration = frame.pts, frame.time_base, frame.duration
     for name in ("color_range", "colorspace", "color_primaries", "color_trc"):
         setattr(result, name, getattr(frame, name))
     return result
-
-
-def plane(of) -> np.ndarray:
-    """A frame's plane as an array (height, width) uint8 in its own memory, without the padding of its lines."""
-    return np.frombuffer(of, np.uint8).reshape(-1, of.line_size)[: of.height, : of.width]

@@ -1,0 +1,178 @@
+"""The frames of a video file: damaged packets are passed over, times rise, and what does not come through is named."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from zoo.errors import UsageError
+
+try:
+    import av
+except ImportError:
+    av = None
+
+
+class Format(NamedTuple):
+    """A pixel format: luma px to a chroma px, across and down, and bits of a sample."""
+
+    across: int
+    down: int
+    bits: int = 8
+
+    @property
+    def dtype(self) -> type:
+        return np.uint8 if self.bits == 8 else np.uint16
+
+    def even(self, width: int, height: int) -> tuple[int, int]:
+        """The sides that a frame needs to have whole px of chroma, as H.264 wants them."""
+        return width + width % self.across, height + height % self.down
+
+
+FORMATS = {
+    "yuv420p": Format(2, 2),
+    "yuvj420p": Format(2, 2),
+    "yuv422p": Format(2, 1),
+    "yuvj422p": Format(2, 1),
+    "yuv444p": Format(1, 1),
+    "yuvj444p": Format(1, 1),
+    "yuv420p10le": Format(2, 2, 10),
+    "yuv422p10le": Format(2, 1, 10),
+    "yuv444p10le": Format(1, 1, 10),
+}
+# Data of single frames that no new frame gets.
+_LOST = {
+    "A53_CC": "closed captions within the pictures",
+    "DOVI_METADATA": "Dolby Vision's data",
+    "DOVI_RPU_BUFFER": "Dolby Vision's data",
+    "DYNAMIC_HDR_PLUS": "HDR10+'s data",
+    "DYNAMIC_HDR_VIVID": "HDR Vivid's data",
+    "AMBIENT_VIEWING_ENVIRONMENT": "the ambient viewing environment",
+    "ICC_PROFILE": "the colour profile",
+    "S12M_TIMECODE": "time codes of single frames",
+}
+# A file that gives nothing but errors has ended.
+_ERRORS = 100
+
+
+def url(path: Path) -> str:
+    """A path as FFmpeg takes it: `12:30.mp4` alone would be a protocol."""
+    return f"file:{path}"
+
+
+def plane(of, dtype=np.uint8) -> np.ndarray:
+    """A frame's plane as an array (height, width) in its own memory, without the padding of its lines."""
+    return np.frombuffer(of, dtype).reshape(-1, of.line_size // np.dtype(dtype).itemsize)[: of.height, : of.width]
+
+
+class Frames:
+    """The decoded frames of one stream.
+
+    Attributes:
+        damaged: how many packets could not be decoded, or only in part.
+        moved: how many frames were shown no later than the one before them, and were moved behind it.
+    """
+
+    def __init__(self, source, stream, path: Path):
+        self.source, self.stream, self.path = source, stream, path
+        self.damaged, self.moved, self._lost = 0, 0, set()
+        # Threads that each have a frame would tell of a damaged one later, and lose others with it.
+        stream.thread_type = "SLICE"
+
+    def after(self, last: Fraction | None) -> Iterator:
+        """The frames after the time `last`, seconds, or all.
+
+        Raises:
+            UsageError: frames of several sizes or formats, or interlaced ones.
+        """
+        stream = self.stream
+        for attempt in ("index", "start"):
+            if last is not None:
+                self.source.seek(0 if attempt == "start" else int(last / stream.time_base), stream=stream)
+            complete, before = last is None or attempt == "start", None
+            for index, frame in enumerate(self._decoded()):
+                if frame.pts is None:
+                    frame.pts = round(index / (stream.guessed_rate or 25) / stream.time_base)
+                late = before is not None and frame.pts <= before
+                if late:
+                    frame.pts = before + 1
+                before = frame.pts
+                time = frame.pts * stream.time_base
+                # An index that leads too far cannot be trusted: once more from the start.
+                complete = complete or time <= last
+                if not complete:
+                    break
+                if last is None or time > last:
+                    self.moved += late
+                    self._lost |= {_LOST[each.type.name] for each in frame.side_data if each.type.name in _LOST}
+                    yield self._checked(frame)
+            if complete:
+                return
+
+    def first(self):
+        """The first frame that can be decoded; None if there is none."""
+        return next(self._decoded(), None)
+
+    def notes(self) -> list[str]:
+        """What did not come through as it is, in words."""
+        return [
+            *([f"{self.damaged} damaged packets were passed over"] if self.damaged else []),
+            *([f"{self.moved} frames had the time of the one before them, and follow it"] if self.moved else []),
+            *(f"left out: {lost}" for lost in sorted(self._lost)),
+        ]
+
+    def _decoded(self) -> Iterator:
+        errors = 0
+        while errors < _ERRORS:
+            try:
+                for packet in self.source.demux(self.stream):
+                    errors = 0
+                    try:
+                        decoded = packet.decode()
+                    except (av.error.InvalidDataError, av.error.EOFError):
+                        self.damaged += bool(packet.size)
+                        continue
+                    for frame in decoded:
+                        self.damaged += bool(frame.is_corrupt)
+                        yield frame
+                return
+            # The file itself: what follows may be whole.
+            except av.error.InvalidDataError:
+                self.damaged += not errors
+                errors += 1
+
+    def _checked(self, frame):
+        context = self.stream.codec_context
+        if (frame.width, frame.height, frame.format.name) != (context.width, context.height, context.pix_fmt):
+            raise UsageError(
+                f"Expected frames of one size and format, {context.width}×{context.height} {context.pix_fmt}. "
+                f"Received: {self.path.name}, {frame.width}×{frame.height} {frame.format.name} in between"
+            )
+        if frame.interlaced_frame:
+            raise UsageError(f"Expected progressive frames. Received: {self.path.name}, interlaced")
+        return frame
+
+
+def mastering(frame) -> str:
+    """x264's parameters for the display that a film was made on and its brightest light; "" where nothing is said.
+
+    References: SMPTE ST 2086; CTA-861.3, appendix A; FFmpeg's AVMasteringDisplayMetadata: fractions of red, green, blue
+    and white point (x, y), darkest and brightest, and whether they are there.
+    """
+    found = {each.type.name: bytes(each) for each in frame.side_data}
+    parameters = []
+    if len(content := found.get("MASTERING_DISPLAY_METADATA", b"")) >= 88:
+        numbers = np.frombuffer(content[:80], np.int32).reshape(10, 2)
+        has_colours, has_light = np.frombuffer(content[80:88], np.int32)
+        if has_colours and has_light and numbers[:, 1].all():
+            # Colours in steps of 1/50000, light in steps of 1/10000 cd/m².
+            steps = [Fraction(*map(int, pair)) * (50000 if index < 8 else 10000) for index, pair in enumerate(numbers)]
+            red, green, blue, white, light = (f"({round(a)},{round(b)})" for a, b in zip(steps[::2], steps[1::2]))
+            light = f"({round(steps[9])},{round(steps[8])})"
+            parameters.append(f"mastering-display=G{green}B{blue}R{red}WP{white}L{light}")
+    if len(content := found.get("CONTENT_LIGHT_LEVEL", b"")) >= 8:
+        brightest, average = np.frombuffer(content[:8], np.uint32)
+        parameters.append(f"cll={brightest},{average}")
+    return ":".join(parameters)
