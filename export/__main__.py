@@ -12,6 +12,7 @@ from pathlib import Path
 from zoo.backend import require_backend
 from zoo.errors import UsageError, exit_on_usage_error
 from zoo.program import program, quiet_tensorflow
+from zoo.targets import records
 
 
 def read_sizes(text: str) -> list[tuple[int, int]]:
@@ -46,6 +47,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--keep_form", action="store_true", help="leave the upsampling as it is")
     parser.add_argument(
         "--upsampler", metavar="FORM", help="write a zoo network's upsampling in this form: transposed, subpixel, …"
+    )
+    parser.add_argument(
+        "--target",
+        help="what the files are for, which chooses the form of the upsampling and activations: "
+        f"{', '.join(records.TARGETS)}; default gpu_delegate",
     )
     parser.add_argument("--calibration", help="folder of pictures that int8 is fitted to; default: sample photographs")
     parser.add_argument("--data", default="", help="folders of public test sets, joined with commas: PSNR of each file")
@@ -93,6 +99,7 @@ def main(arguments: list[str] | None = None) -> int:
         color=flags.color,
         io=flags.io,
         border=flags.border,
+        target=flags.target,
         clip=flags.clip,
         keep_form=flags.keep_form or bool(flags.upsampler),
         calibration=calibration,

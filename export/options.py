@@ -7,6 +7,8 @@ from export.int8 import IO
 from export.shaders.mpv import BORDERS
 from zoo.data import Source
 from zoo.errors import UsageError
+from zoo.targets import records
+from zoo.targets.record import Target
 
 GATES = ("full", "small", "off")
 
@@ -25,10 +27,12 @@ class Options:
         check: whether the files are run at all; False writes them, and no report.
         gate: `"full"` runs each static TFLite file on the GPU delegate at its own size and re-exported at small ones,
             `"small"` leaves out its own size (minutes, without a GPU), `"off"` runs nothing.
+        target: a name out of `zoo.targets.records`: the form of an enlargement and the activations that files are
+            written with, and the rules that they are held against; None is the GPU delegate.
         border: what a shader takes to lie outside the picture: `"mirror"` or `"zeros"`.
 
     Raises:
-        UsageError: an unknown `io`, `gate` or `border`.
+        UsageError: an unknown `io`, `gate`, `border` or `target`, or `target` with `keep_form`.
 
     Example:
         >>> Options(io="uint8").gate
@@ -43,6 +47,7 @@ class Options:
     data: Sequence[str] = ()
     check: bool = True
     gate: str = "full"
+    target: str | None = None
     border: str = "mirror"
 
     def __post_init__(self):
@@ -50,3 +55,10 @@ class Options:
             value = getattr(self, name)
             if value not in valid:
                 raise UsageError(f"Expected {name} to be one of {', '.join(valid)}. Received: {value!r}")
+        if self.keep_form and self.record.name == self.target:
+            raise UsageError(f"Expected target or keep_form. Received: both; the target {self.target} chooses the form")
+
+    @property
+    def record(self) -> Target:
+        """Of the target, by default the GPU delegate's."""
+        return records.named(self.target or "gpu_delegate")

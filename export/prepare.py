@@ -5,7 +5,7 @@ import keras
 from export.color import clip_to_unit, wrap_rgb
 from zoo.errors import UsageError
 from zoo.models import scale_of
-from zoo.rewrite import to_lr_space
+from zoo.rewrite import to_lr_space, to_transposed
 from zoo.rewrite.copies import clone, copy_state
 from zoo.rewrite.graph import has_graph
 from zoo.rewrite.same import check_same
@@ -13,7 +13,13 @@ from zoo.rewrite.same import check_same
 COLORS = ("y", "rgb")
 
 
-def prepare(model: keras.Model, color: str | None = None, clip: bool = False, keep_form: bool = False) -> keras.Model:
+def prepare(
+    model: keras.Model,
+    color: str | None = None,
+    clip: bool = False,
+    keep_form: bool = False,
+    form: str = "subpixel",
+) -> keras.Model:
     """The model that is written to the files.
 
     Args:
@@ -21,7 +27,8 @@ def prepare(model: keras.Model, color: str | None = None, clip: bool = False, ke
         color: `"rgb"` wraps a luma model so that it takes and gives RGB; `"y"` says that it takes and gives luma;
             None leaves it as it is.
         clip: whether the output is clipped to [0, 1]; with `color="rgb"` it always is.
-        keep_form: leaves the upsampling as it is instead of moving it into LR space.
+        keep_form: leaves the upsampling as it is instead of giving it a form.
+        form: `"subpixel"` moves upsampling into LR space, `"transposed"` back out of it.
     Returns:
         A float32 model of the same function, (N, H, W, C') → (N, scale·H, scale·W, C').
     Raises:
@@ -35,7 +42,7 @@ def prepare(model: keras.Model, color: str | None = None, clip: bool = False, ke
         raise UsageError(f"Expected a luma model (1 channel) for color={color}. Received: {model.name}, {channels}")
     model = in_float32(model)
     if not keep_form:
-        model = to_lr_space(model)
+        model = to_lr_space(model) if form == "subpixel" else to_transposed(model)
     if color == "rgb" and channels == 1:
         return wrap_rgb(model, scale)
     return clip_to_unit(model) if clip or color == "rgb" else model

@@ -8,6 +8,10 @@ from zoo import machine
 from zoo.files import whole, write_json
 from zoo.targets.record import Finding, summarized
 
+_FORMS = {
+    "subpixel": "in LR space where it has an exact form there",
+    "transposed": "as transposed convolutions where it has that form, else as transposes",
+}
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")
 
 
@@ -49,9 +53,9 @@ def markdown(report: dict[str, Any]) -> str:
 
 def _about(report: dict[str, Any]) -> str:
     color = {1: "luma in, luma out", 3: "RGB in, RGB out"}[report["channels"]]
-    form = "as built" if report["keep_form"] else "in LR space where it has an exact form there"
+    form = "as built" if report["keep_form"] else _FORMS[report["form"]]
     clip = ", output clipped to [0, 1]" if report["clip"] else ""
-    return f"Scale {report['scale']}; {color}{clip}; upsampling {form}."
+    return f"Scale {report['scale']}; {color}{clip}; upsampling {form}. Rules of: {report['target']}."
 
 
 def _keys(report: dict[str, Any]) -> list[str]:

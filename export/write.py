@@ -16,8 +16,10 @@ from export.tflite import write_dynamic
 from zoo.data import benchmark
 from zoo.engines.keras import KerasEngine
 from zoo.errors import UsageError
+from zoo.files import whole
 from zoo.graphs import tflite
 from zoo.models import scale_of
+from zoo.rewrite.tflite_target import for_target
 
 # LR px: where a file has no size of its own, it is compared with Keras at this one.
 _ANY_SIZE = (120, 152)
@@ -55,7 +57,7 @@ def export_model(
         form = FORMATS[name]
         for size in sizes if form.static else [None]:
             path = output / form.file_name(job.content.model.name, size)
-            form.write(job.content, path, size)
+            job.write(form, path, size)
             files.append({"name": path.name, "format": name, "size": size, "bytes": total_bytes(path)})
             progress(f"{path}: {files[-1]['bytes']:,} bytes")
             if chosen.check:
@@ -71,6 +73,8 @@ def export_model(
         "color": chosen.color,
         "clip": chosen.clip or chosen.color == "rgb",
         "keep_form": chosen.keep_form,
+        "form": chosen.record.enlargement,
+        "target": str(chosen.record),
         "pictures": 2,
         "data": ", ".join(job.sets),
         "files": files,
@@ -86,11 +90,21 @@ class _Job:
     def __init__(self, model: keras.Model, options: Options):
         self.sets = {_set_name(folder): benchmark(folder) for folder in options.data}
         self.scale = scale_of(model)
-        self.content = Content(prepare(model, options.color, options.clip, options.keep_form), options)
+        form = options.record.enlargement
+        self.content = Content(prepare(model, options.color, options.clip, options.keep_form, form), options)
         self.reference = KerasEngine(prepare(model, options.color, options.clip, keep_form=True)).run
         self.channels = self.content.model.input_shape[-1]
         # What the sets lose is counted from here.
         self.best = {name: self._psnr(self.reference, pictures) for name, pictures in self.sets.items()}
+
+    def write(self, form: Format, path: Path, size: tuple[int, int] | None) -> None:
+        """A file; a target's TFLite files in what it takes, also where Keras has no such layer."""
+        form.write(self.content, path, size)
+        if self.content.options.target and form.static:
+            file = tflite.read(path)
+            if any(row.action == "moved" for row in for_target(file, self.content.options.record)):
+                with whole(path) as unfinished:
+                    unfinished.write_bytes(file.packed())
 
     def check(self, path: Path, form: Format, size: tuple[int, int] | None) -> dict[str, Any]:
         gate = self.content.options.gate
@@ -106,7 +120,7 @@ class _Job:
         entry["psnr"] = {name: self._loss(name, self._psnr(function, self.sets[name])) for name in self.sets}
         if form.tflite:
             file = tflite.read(path)
-            entry |= measure.describe(file)
+            entry |= measure.describe(file, self.content.options.record)
             if form.static:
                 entry |= measure.run(path, file, [images[0][None]], ("latency", "half"))
                 entry["gpu"] = {"verdict": "not run", "sentence": f"Not run at its own size: the gate is {gate}."}
@@ -124,7 +138,7 @@ class _Job:
         with tempfile.TemporaryDirectory(prefix="export-") as folder:
             for size in measure.small_sizes(self.scale):
                 path = Path(folder) / name
-                form.write(self.content, path, size)
+                self.write(form, path, size)
                 image = measure.photographs(self.channels, size)[0]
                 runs.append({"size": size, **measure.run(path, tflite.read(path), [image[None]], ("gpu",))["gpu"]})
                 if runs[-1]["verdict"] == "not run":

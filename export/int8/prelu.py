@@ -67,6 +67,8 @@ def _places(simulation: Simulation):
         readers = [n for n, (_, given, _, _) in enumerate(simulation.operations) if before in given]
         seconds = [n for n, (_, given, _, _) in enumerate(simulation.operations) if after in given]
         kinds = [simulation.operations[n] for n in (*producers, *seconds)]
-        plain = all(kind == "CONV_2D" for kind, *_ in kinds) and len(producers) == 1 and len(readers) == 1 and seconds
+        # Of both kinds the weights' last axis is the channels that it reads.
+        weighted = all(kind in ("CONV_2D", "TRANSPOSE_CONV") for kind, *_ in kinds[1:])
+        plain = weighted and kinds[0][0] == "CONV_2D" and len(producers) == 1 and len(readers) == 1 and seconds
         if plain and kinds[0][3].fusedActivationFunction == 0 and len(kinds[0][1]) > 2 and after != simulation.output:
             yield number, producers[0], seconds

@@ -167,6 +167,13 @@ def as_transposed(lr: LrConvolution) -> Transposed:
     return Transposed(turned(lr.kernel), scale, cropped, pair(extras), used)
 
 
+def shuffle_as_transposed(scale: int, outputs: int, order: str = "tensorflow") -> Transposed:
+    """A shuffle by itself: each of the scale²·O input maps goes to its own place of a block, by a kernel of ones."""
+    phases = np.eye(scale**2 * outputs)[None, None]
+    kernel = subpixel_to_transposed(phases, scale, scale, order, offsets=(0, 0))
+    return Transposed(kernel, scale, (0, 0), (0, 0), np.ones((scale, scale), bool))
+
+
 def trimmed(transposed: Transposed) -> Transposed:
     """The same without rows and columns of zeros along the kernel's border, where no output pixel needs their place.
 

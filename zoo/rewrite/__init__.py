@@ -4,6 +4,7 @@
     print(zoo.rewrite.explain(model))
     new, explanation = zoo.rewrite.rewritten(model)
     zoo.rewrite.convert(zoo_model, "transposed")
+    npu = zoo.rewrite.to_transposed(model)
 
 The identities are those of arXiv 1609.07009; docs/identity.md explains them with pictures.
 """
@@ -21,11 +22,12 @@ from zoo.rewrite.plan import plan
 from zoo.rewrite.rebuild import Rebuild
 from zoo.rewrite.same import Different, check_same
 from zoo.rewrite.tracing import functional, graphs_of
+from zoo.rewrite.transposed import to_transposed
 from zoo.rewrite.whole import Whole
 from zoo.targets.facts import Upsampling
 from zoo.targets.xnnpack import worth
 
-__all__ = ["Explanation", "Rewritten", "Row", "convert", "explain", "rewritten", "to_lr_space"]
+__all__ = ["Explanation", "Rewritten", "Row", "convert", "explain", "rewritten", "to_lr_space", "to_transposed"]
 
 BORDERS = ("exact", "interior")
 # Of the largest value: TensorFlow's bicubic takes its weights from a table of 1,024 places.

@@ -11,6 +11,7 @@ from zoo.targets import records
 from zoo.targets.record import FORMS, Target, summarized
 
 SUFFIXES = (".keras", ".tflite", ".onnx")
+PLAIN = {"border": "exact", "whole": False, "only_if_cheaper": False}
 
 
 @exit_on_usage_error
@@ -51,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = {"border": flags.border, "whole": flags.whole, "only_if_cheaper": flags.only_if_cheaper}
     if flags.input.suffix == ".keras":
         return _keras(flags.input, flags.output, form, options)
-    if options != {"border": "exact", "whole": False, "only_if_cheaper": False}:
+    if options != PLAIN:
         raise UsageError("Expected --form or --target for TFLite and ONNX files. Received: a flag for Keras networks")
     if flags.input.suffix == ".onnx":
         return _onnx(flags.input, flags.output, form)
@@ -112,9 +113,15 @@ def _keras(source: Path, target: Path, form: str, options: dict) -> int:
     from zoo import rewrite
     from zoo.registry import open_model
     from zoo.rewrite.difference import largest_differences
+    from zoo.rewrite.transposed import turned
 
     model = open_model(str(source))
-    rewritten, explanation = rewrite.rewritten(model, **options)
+    if form == "transposed":
+        if options != PLAIN:
+            raise UsageError("Expected --form=transposed alone. Received: a flag of the other way beside it")
+        rewritten, explanation = turned(model)
+    else:
+        rewritten, explanation = rewrite.rewritten(model, **options)
     print(explanation)
     with whole(target) as unfinished:
         rewritten.save(unfinished)
