@@ -251,7 +251,6 @@ def between():
         "stride": ([layers.Conv2D(2, 3, strides=2, name="next", **F64)], "strides (2, 2)"),
         "groups": ([layers.Conv2D(3, 3, groups=3, name="next", **F64)], "3 groups"),
         "dropout": ([layers.Dropout(0.5, name="next", **F64), layers.Conv2D(2, 3, **F64)], "Dropout"),
-        "softmax": ([layers.Softmax(name="next", **F64), layers.Conv2D(2, 3, **F64)], "Softmax"),
         "prelu": ([layers.PReLU(name="next", shared_axes=[1], **F64), layers.Conv2D(2, 3, **F64)], "PReLU"),
     }
 

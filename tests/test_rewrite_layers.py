@@ -82,9 +82,7 @@ def test_multiplications_at_5_taps_and_scale_3():
     assert round(9 * 25 / lr.kernel.size, 1) == 2.8
 
 
-@pytest.mark.parametrize(
-    "side, scale, padding", itertools.product((1, 2, 3, 4, 5, (3, 1), 9), (2, 3), ("same", "valid"))
-)
+@pytest.mark.parametrize("side, scale, padding", itertools.product((2, 3, 4, 5, (3, 1), 9), (2, 3), ("same", "valid")))
 def test_nearest_then_convolution(side, scale, padding):
     up, conv = layers.UpSampling2D(scale, **F64), layers.Conv2D(2, side, padding=padding, name="conv", **F64)
     row, rewritten = check(model_of(up, conv), images(6, 7))
@@ -195,7 +193,7 @@ def test_interpolations(method, scale):
     assert isinstance(rewritten.get_layer("up"), FixedUpsampler)
 
 
-@pytest.mark.parametrize("method, scale, side", (("bilinear", 2, 3), ("bicubic", 3, 5), ("bilinear", 4, 1)))
+@pytest.mark.parametrize("method, scale, side", (("bilinear", 2, 3), ("bicubic", 3, 5), ("bilinear", 4, 2)))
 def test_interior(method, scale, side):
     """Interpolation and convolution as one LR convolution: equal inside, and not at the border, which is said."""
     model = model_of(

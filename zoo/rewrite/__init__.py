@@ -15,6 +15,7 @@ from typing import NamedTuple
 import keras
 
 from zoo.errors import UsageError
+from zoo.rewrite.commute import commuted
 from zoo.rewrite.copies import is_of_ones_own
 from zoo.rewrite.explanation import Explanation, Row
 from zoo.rewrite.forms import convert
@@ -151,10 +152,11 @@ def _rewrite(
         raise UsageError(f"Expected border to be one of {BORDERS}. Received: {border!r}")
     if whole and only_if_cheaper:
         raise UsageError("Expected whole or only_if_cheaper. Received: both; the whole is never cheaper by design")
+    model, before = (model, []) if whole else commuted(model, kept)
     graphs = graphs_of(model, kept)
     found = plan(graphs, border == "interior", worth if only_if_cheaper else lambda upsampling: None)
     maker = (Whole if whole else Rebuild)(graphs, found, kept)
     result = maker.model(graphs[0])
-    rows = maker.rows if whole else found.rows
+    rows = maker.rows if whole else before + found.rows
     shared = [f"{layer.name!r} ({type(layer).__name__}): {reason}" for layer, reason in maker.copies.shared]
     return result, found.facts, Explanation(model.name, rows, whole, shared)

@@ -33,11 +33,15 @@ class Copies:
             self._made[id(operation)] = make()
         return self._made[id(operation)]
 
-    def call(self, operation, arguments: tuple, keywords: dict):
-        """The outputs of the operation's copy; of the very operation where a copy would be something else."""
+    def call(self, operation, arguments: tuple, keywords: dict, name: str | None = None):
+        """The outputs of the operation's copy; of the very operation where a copy would be something else.
+
+        Args:
+            name: of the copy; default the same.
+        """
         if self._made.get(id(operation)) is not operation:
             try:
-                copy = self.once(operation, lambda: clone(operation))
+                copy = self.once(operation, lambda: clone(operation, name))
                 outputs = copy(*arguments, **keywords)
                 if isinstance(copy, keras.layers.Layer):
                     copy_state(operation, copy)

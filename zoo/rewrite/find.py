@@ -177,6 +177,8 @@ def convolution(graph: Graph, node: Node, interior: bool) -> Moved | None:
         Stays: it reads an enlargement and cannot move.
     """
     layer, tensor = node.operation, node.input_tensors[0]
+    if max(layer.kernel_size) == 1:
+        return None  # Its LR kernel would be scale² copies; where it pays, `zoo.rewrite.commute` put it before.
     padding = layer.padding
     before = graph.producer(tensor)
     if before is not None and padding == "valid" and _is_zero_padding(before.operation):

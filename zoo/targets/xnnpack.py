@@ -83,6 +83,20 @@ def worth(upsampling: Upsampling, costs: dict[str, float] = COSTS) -> str | None
     return None if gain >= 1 else f"expected to be {1 / gain:.1f} times slower in LR space (TFLite on a CPU)"
 
 
+def speedup_of_commuting(inputs: int, outputs: int, pixels: int, enlarged: str, summed: bool = False) -> float:
+    """How many times faster a matrix for each pixel is expected to be before an enlargement than behind it.
+
+    Args:
+        pixels: HR pixels for each LR pixel.
+        enlarged: `"repeated"` or `"interpolated"`.
+        summed: whether the result is added to another one behind the enlargement.
+    """
+    multiplications = inputs * _in_vectors(outputs)
+    before = {"convolution": pixels * multiplications, enlarged: pixels * inputs}
+    after = {"convolution": multiplications, enlarged: pixels * outputs, "moved": summed * pixels * outputs}
+    return estimate(before) / estimate(after)
+
+
 def vectors(outputs: int, side: int, block: int) -> float:
     """What a convolution costs per output pixel and input channel, in multiplications of whole vectors."""
     return _in_vectors(outputs * block**2) * (side + block - 1) ** 2 / block**2
