@@ -14,6 +14,7 @@ from PIL import Image
 from zoo import data
 from zoo.data.records import INDEX, JOURNAL, RECORDS, RecordsOnDisk, write_records
 from zoo.errors import UsageError
+from zoo.files import alone
 from zoo.training import TrainConfig
 from zoo.training.input import open_source
 
@@ -181,3 +182,51 @@ def test_the_command_refuses_in_one_sentence(tmp_path, capsys):
     assert main([f"--data={tmp_path}", "--scale=2", f"--output={tmp_path / 'out'}"]) == 2
     assert capsys.readouterr().err.startswith("error: Expected a folder with pictures")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", [RECORDS, INDEX])
+@pytest.mark.parametrize("damage", ["flipped", "half", "list"])
+def test_the_same_command_makes_damaged_data_anew(prepared, pictures, tmp_path, name, damage):
+    folder, scale, channels = prepared
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    content = (tmp_path / name).read_bytes()
+    changed = {
+        "flipped": content[:1000] + bytes([content[1000] ^ 1]) + content[1001:],
+        "half": content[: len(content) // 2],
+        "list": b"[1]",
+    }[damage]
+    (tmp_path / name).write_bytes(changed)
+    write_records(data.from_folder(pictures, scale, channels), tmp_path)
+    for each in (RECORDS, INDEX):
+        assert (tmp_path / each).read_bytes() == (folder / each).read_bytes()
+
+
+@pytest.mark.parametrize("name", [RECORDS, JOURNAL])
+@pytest.mark.parametrize("damage", ["flipped", "half", "garbage"])
+def test_a_damaged_unfinished_preparation_keeps_what_is_whole(prepared, pictures, tmp_path, name, damage):
+    folder, scale, channels = prepared
+
+    def stop(done):
+        if done == 4:
+            raise Killed
+
+    with pytest.raises(Killed):
+        write_records(data.from_folder(pictures, scale, channels), tmp_path, stop)
+    content = (tmp_path / name).read_bytes()
+    place = 2 * len(content) // 3
+    changed = {
+        "flipped": content[:place] + bytes([content[place] ^ 0x80]) + content[place + 1 :],
+        "half": content[: len(content) // 2],
+        "garbage": bytes(range(256)) * 9,
+    }[damage]
+    (tmp_path / name).write_bytes(changed)
+    write_records(data.from_folder(pictures, scale, channels), tmp_path)
+    for each in (RECORDS, INDEX):
+        assert (tmp_path / each).read_bytes() == (folder / each).read_bytes()
+
+
+def test_two_preparations_at_once_are_refused(prepared, pictures, tmp_path):
+    _, scale, channels = prepared
+    with alone(tmp_path, "preparation"), pytest.raises(UsageError, match="Expected one preparation at a time"):
+        write_records(data.from_folder(pictures, scale, channels), tmp_path)
+    write_records(data.from_folder(pictures, scale, channels), tmp_path)

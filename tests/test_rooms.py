@@ -27,7 +27,7 @@ COLUMNS = [
     {"releasing"},
     {"train", "train_command", "presets_command", "command", "benchmarks", "web", "docs"},
 ]
-BESIDE = {("metrics", "color")}
+BESIDE = {("metrics", "color"), ("files", "errors")}
 PLACE = {room: column for column, rooms in enumerate(COLUMNS) for room in rooms}
 SOURCES = sorted(
     path

@@ -3,12 +3,17 @@
 import contextlib
 import hashlib
 import json
+import logging
 import math
 import os
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+from zoo.errors import UsageError
+
+LOGGER = logging.getLogger("zoo")
 
 
 @contextlib.contextmanager
@@ -62,6 +67,59 @@ def _finite(values: Any) -> Any:
     if isinstance(values, (list, tuple)):
         return [_finite(value) for value in values]
     return None if isinstance(values, float) and not math.isfinite(values) else values
+
+
+@contextlib.contextmanager
+def alone(folder: Path, kind: str) -> Iterator[None]:
+    """Holds a folder against every other process that asks for it so; the system gives it back however this one ends.
+
+    The folder itself is locked, so that no file is left in it, and none that leads elsewhere is opened.
+
+    Args:
+        kind: what goes on there, for the sentence: "Expected one {kind} at a time in …".
+
+    Raises:
+        UsageError: another process holds it.
+    """
+    try:
+        import fcntl
+    # Not on Windows.
+    except ImportError:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError(f"Expected one {kind} at a time in {folder}. Received: a second one") from error
+        # Some network's file systems lock nothing.
+        except OSError:
+            pass
+        yield
+    finally:
+        os.close(handle)
+
+
+def read_record(path: str | Path) -> dict[str, Any]:
+    """What `write_json` wrote, if it is there and whole; {} otherwise, and a damaged file is named in the log."""
+    path = Path(path)
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        LOGGER.warning("%s is damaged and is made anew", path)
+        return {}
+    return values
+
+
+def sha256(path: str | Path) -> str:
+    """A file's SHA-256, read piece by piece."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sweep(paths: Iterable[Path]) -> None:

@@ -7,6 +7,7 @@ machine share what has been read.
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,10 +17,11 @@ import numpy as np
 
 from zoo.data.sources import Place, Source, check_form, pack
 from zoo.errors import UsageError
-from zoo.files import write_json
+from zoo.files import alone, write_json
 from zoo.machine import available_threads
 
 VERSION = 1
+LOGGER = logging.getLogger("zoo.data")
 INDEX, RECORDS, JOURNAL = "index.json", "records.bin", "unfinished.jsonl"
 
 
@@ -41,11 +43,18 @@ def write_records(source: Source, folder, progress: Callable[[int], None] = lamb
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    with alone(folder, "preparation"):
+        return _write_records(source, folder, progress)
+
+
+def _write_records(source: Source, folder: Path, progress: Callable[[int], None]) -> dict:
     head = {"version": VERSION, "name": source.name, "scale": source.scale, "channels": source.channels}
     if (folder / INDEX).exists():
-        index = _read_index(folder)
-        _check_head(folder, {name: index[name] for name in head}, head)
-        return index
+        index = _undamaged(folder, head)
+        if index is not None:
+            return index
+        for name in (INDEX, JOURNAL, RECORDS):
+            (folder / name).unlink(missing_ok=True)
     width = source.channels * (1 + source.scale**2)
     header_skipped = list(source.skipped)
     with open(folder / JOURNAL, "a+b") as journal, open(folder / RECORDS, "a+b") as records:
@@ -54,9 +63,12 @@ def write_records(source: Source, folder, progress: Callable[[int], None] = lamb
             _check_head(folder, lines[0], head)
         else:
             _append(journal, head)
-        entries = lines[1:]
-        size = width * sum(entry["height"] * entry["width"] for entry in entries if "name" in entry)
-        records.truncate(size)
+        entries = _written(lines[1:], records, width)
+        if len(entries) < len(lines[1:]):
+            LOGGER.warning("%s is damaged: pictures from the %d. on are prepared anew", folder, len(entries) + 1)
+            journal.truncate(0)
+            for line in (head, *entries):
+                _append(journal, line)
         for picture, lr, hr, digest in source.read(known=[entry["path"] for entry in entries]):
             if lr is None or hr is None:
                 entry = {"path": picture.path, "skipped": source.skipped[-1][1]}
@@ -87,6 +99,49 @@ def write_records(source: Source, folder, progress: Callable[[int], None] = lamb
     write_json(folder / INDEX, index)
     (folder / JOURNAL).unlink()
     return index
+
+
+def _undamaged(folder: Path, head: dict) -> dict | None:
+    """The index of a folder that is prepared and whole; None, with a word in the log, where it is damaged.
+
+    Raises:
+        UsageError: it holds other data.
+    """
+    try:
+        index = _read_index(folder)
+        _check_head(folder, {name: index[name] for name in head}, head)
+        RecordsOnDisk(folder, head["scale"], head["channels"]).records  # noqa: B018 - compares every byte
+        return index
+    except OtherData:
+        raise
+    except (UsageError, OSError) as error:
+        LOGGER.warning("%s: all is prepared anew", error)
+        return None
+
+
+def _written(entries: list[dict], records, width: int) -> list[dict]:
+    """The first entries of a journal, as far as the records are those that it tells of; what lies behind is cut off."""
+    records.seek(0)
+    size, whole_ones = 0, []
+    for entry in entries:
+        try:
+            length = width * entry["height"] * entry["width"] if "name" in entry else 0
+            content = records.read(length) if length else b""
+            if not isinstance(entry["path"], str) or (length and _hash(content) != entry["sha256"]):
+                break
+            if not length and not isinstance(entry["skipped"], str):
+                break
+        except (KeyError, TypeError, ValueError):
+            break
+        size += length
+        whole_ones.append(entry)
+    records.truncate(size)
+    records.seek(size)
+    return whole_ones
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def is_prepared(folder: Path) -> bool:
@@ -153,7 +208,7 @@ def _read_index(folder: Path) -> dict:
     try:
         index = json.loads(path.read_text(encoding="utf-8"))
         right = index.pop("sha256") == _digest(index)
-    except (ValueError, KeyError, AttributeError):
+    except (ValueError, KeyError, AttributeError, TypeError):
         right = False
     if not right:
         raise UsageError(f"Expected {path} as it was prepared. Received: a file that has changed; prepare it again")
@@ -162,18 +217,30 @@ def _read_index(folder: Path) -> dict:
     return index
 
 
+class OtherData(UsageError):
+    """A folder holds what was prepared from another source, or for another network."""
+
+
 def _check_head(folder: Path, found: dict, wanted: dict) -> None:
     if found != wanted:
-        raise UsageError(f"Expected a new folder, or one for {wanted}. Received: {str(folder)!r} for {found}")
+        raise OtherData(f"Expected a new folder, or one for {wanted}. Received: {str(folder)!r} for {found}")
 
 
 def _whole_lines(journal) -> list[dict]:
-    """Reads the journal; a last line cut off by a kill is taken out of it."""
+    """Reads the journal up to the first line that is none; what a kill cut off is taken out of it."""
     journal.seek(0)
-    text = journal.read()
-    whole = text[: text.rfind(b"\n") + 1]
-    journal.truncate(len(whole))
-    return [json.loads(line) for line in whole.splitlines()]
+    lines, size = [], 0
+    for line in journal.read().splitlines(keepends=True):
+        try:
+            entry = json.loads(line) if line.endswith(b"\n") else None
+        except ValueError:
+            entry = None
+        if not isinstance(entry, dict):
+            break
+        lines.append(entry)
+        size += len(line)
+    journal.truncate(size)
+    return lines
 
 
 def _append(journal, entry: dict) -> None:

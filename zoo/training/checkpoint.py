@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from zoo.errors import UsageError
+from zoo.files import whole
 from zoo.machine import processor, versions
 from zoo.training.config import TrainConfig
 from zoo.training.cores import cores
@@ -38,6 +39,7 @@ class Checkpoints:
             average=[v.value for v in average.variables],
             optimizer=[v.value for v in optimizer.variables],
         )
+        _find_again(workdir / "checkpoints")
         self.manager = tf.train.CheckpointManager(checkpoint, str(workdir / "checkpoints"), max_to_keep=KEPT)
 
     def kept(self) -> str:
@@ -81,6 +83,24 @@ class Checkpoints:
         if unreadable:
             raise UsageError(f"Expected a checkpoint that can be read. Received: {unreadable}")
         return None
+
+
+def _find_again(folder: Path) -> None:
+    """Makes TensorFlow's list of checkpoints anew where it is damaged, as a power cut leaves it."""
+    written = sorted(folder.glob("ckpt-*.index"), key=lambda path: int(path.stem.removeprefix("ckpt-")))
+    if not written:
+        return
+    try:
+        state = tf.train.get_checkpoint_state(str(folder))
+    # A parser of text fed with anything.
+    except Exception:
+        state = None
+    if state is None or not state.all_model_checkpoint_paths:
+        LOGGER.warning("%s is damaged and is made anew from the checkpoints beside it", folder / "checkpoint")
+        paths = [path.stem for path in written]
+        text = [f'model_checkpoint_path: "{paths[-1]}"', *(f'all_model_checkpoint_paths: "{path}"' for path in paths)]
+        with whole(folder / "checkpoint") as unfinished:
+            unfinished.write_text("\n".join(text) + "\n", encoding="utf-8")
 
 
 def steps_done(optimizer: keras.optimizers.Optimizer) -> int:

@@ -126,7 +126,9 @@ class TrainConfig:
         try:
             values = json.loads(path.read_text())
         except ValueError:
-            raise UsageError(f"Expected a training configuration in JSON. Received: {path}") from None
+            values = None
+        if not isinstance(values, dict):
+            raise UsageError(f"Expected a training configuration in JSON. Received: {path}")
         unknown = set(values) - {field.name for field in dataclasses.fields(cls)}
         if unknown:
             raise UsageError(

@@ -3,6 +3,7 @@
 Keras on JAX (`KERAS_BACKEND=jax`), with or without TensorFlow installed. Only losses and checkpoints come back.
 """
 
+import contextlib
 import dataclasses
 import functools
 import logging
@@ -20,6 +21,7 @@ import numpy as np
 from zoo.data import check_disjoint
 from zoo.data.on_device import patches_on_device
 from zoo.errors import UsageError
+from zoo.files import alone
 from zoo.machine import available_threads, processor, versions
 from zoo.training import start
 from zoo.training.comparison import Comparison
@@ -84,14 +86,18 @@ def train_seeds(config: TrainConfig, workdir, seeds, source=None, valid=None) ->
 
 def _train(runs: list[Seed], source, valid) -> list[dict]:
     config = runs[0].config
-    for run in runs:
-        claim_workdir(run.config, run.workdir)
-    if jax.default_backend() == "cpu":
-        LOGGER.warning("No accelerator here: engine=device runs on the processor, several times slower than tensorflow")
-    source, valid = source or open_source(config, "train"), valid or open_source(config, "valid")
-    if hasattr(source, "hashes") and hasattr(valid, "hashes"):
-        check_disjoint(source, valid)
-    return Trainer(runs, source, valid).finish()
+    with contextlib.ExitStack() as held:
+        for run in runs:
+            claim_workdir(run.config, run.workdir)
+            held.enter_context(alone(run.workdir, "training"))
+        if jax.default_backend() == "cpu":
+            LOGGER.warning(
+                "No accelerator here: engine=device runs on the processor, several times slower than tensorflow"
+            )
+        source, valid = source or open_source(config, "train"), valid or open_source(config, "valid")
+        if hasattr(source, "hashes") and hasattr(valid, "hashes"):
+            check_disjoint(source, valid)
+        return Trainer(runs, source, valid).finish()
 
 
 class Trainer:

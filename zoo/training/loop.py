@@ -1,5 +1,6 @@
 """The training loop: one for every model, on one device, several devices and several machines."""
 
+import contextlib
 import dataclasses
 import logging
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import tensorflow as tf
 
 from zoo.data import check_disjoint
 from zoo.errors import UsageError
+from zoo.files import alone
 from zoo.training import start
 from zoo.training.checkpoint import Checkpoints, environment, steps_done
 from zoo.training.comparison import Comparison
@@ -80,9 +82,10 @@ def train(config: TrainConfig, workdir, source=None, valid=None, strategy=None) 
     """
     prepare_engine(config)
     workers = Workers(strategy or tf.distribute.get_strategy())
-    with workers.together():
+    with workers.together(), contextlib.ExitStack() as held:
         if workers.chief:
             claim_workdir(config, Path(workdir))
+            held.enter_context(alone(Path(workdir), "training"))
         source = source or open_source(config, "train")
         if workers.chief:
             valid = valid or open_source(config, "valid")

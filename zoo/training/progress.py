@@ -1,5 +1,6 @@
 """What a run shows and writes while it goes: a bar, and lines of JSON."""
 
+import contextlib
 import json
 import logging
 import math
@@ -33,7 +34,7 @@ class Recorder:
         if not enabled:
             return
         kept = [record for record in self.records if record["step"] <= step]
-        if len(kept) < len(self.records):
+        if (workdir / "log.jsonl").exists():
             text = "".join(json.dumps(record) + "\n" for record in kept)
             with whole(workdir / "log.jsonl") as unfinished:
                 unfinished.write_text(text)
@@ -112,13 +113,16 @@ class Stopwatch:
 
 
 def read_log(workdir: Path) -> list[dict]:
-    """Returns the lines of a run's log; a last line cut off by a kill is left out."""
+    """Returns the lines of a run's log; left out are one cut off by a kill and damaged ones, which are counted."""
     path, records = workdir / "log.jsonl", []
-    for line in path.read_text().splitlines() if path.exists() else []:
-        try:
-            records.append(json.loads(line))
-        except ValueError:
-            break
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            record = json.loads(line)
+            if isinstance(record, dict) and isinstance(record.get("step"), int):
+                records.append(record)
+    if len(lines) - len(records) > 1:
+        LOGGER.warning("%s has %d damaged lines, which are left out", path, len(lines) - len(records))
     return records
 
 

@@ -1,7 +1,7 @@
 """What a finished run leaves: the model, the table, the curve, the comparison, and all figures as JSON."""
 
 import dataclasses
-import json
+import logging
 import tempfile
 from pathlib import Path
 
@@ -11,25 +11,38 @@ from rich.console import Console
 from rich.table import Table
 
 from zoo.evaluate import PROTOCOLS, evaluate, left_out, mean
-from zoo.files import whole, write_json
+from zoo.files import read_record, sha256, whole, write_json
 from zoo.training.comparison import Comparison
 from zoo.training.config import TrainConfig
 from zoo.training.curve import draw_curve
 from zoo.training.progress import read_log
 
+LOGGER = logging.getLogger("zoo.training")
+
 
 def keep_best(workdir: Path, average: keras.Model, step: int, psnr: float) -> None:
-    """Writes the averaged weights, and `best.json`, if no earlier validation was better."""
+    """Writes the averaged weights, and `best.json` with their hash, if no earlier validation was better."""
     if best(workdir).get("psnr", float("-inf")) >= psnr:
         return
-    write_network(workdir / "best.weights.h5", average.save_weights)
-    write_json(workdir / "best.json", {"step": step, "psnr": psnr})
+    weights = workdir / "best.weights.h5"
+    write_network(weights, average.save_weights)
+    write_json(workdir / "best.json", {"step": step, "psnr": psnr, "sha256": sha256(weights)})
 
 
 def best(workdir: Path) -> dict:
-    """Returns step and PSNR of the best validation so far; empty before the first."""
-    path = workdir / "best.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+    """Returns step and PSNR of the best validation so far, and its weights' hash; empty before the first.
+
+    Where the record or the weights are damaged they are named, and count as not there: the next validation keeps its
+    own.
+    """
+    record, weights = read_record(workdir / "best.json"), workdir / "best.weights.h5"
+    if not record:
+        return {}
+    fits = all(isinstance(record.get(name), (int, float)) for name in ("step", "psnr"))
+    if not fits or not weights.is_file() or sha256(weights) != record.get("sha256"):
+        LOGGER.warning("%s and best.json do not fit together: the best of the next validations is kept", weights)
+        return {}
+    return record
 
 
 def write_results(
@@ -45,7 +58,8 @@ def write_results(
     Returns:
         What `results.json` holds.
     """
-    if best(workdir):
+    kept = best(workdir)
+    if kept:
         average.load_weights(workdir / "best.weights.h5")
     write_network(workdir / "model.keras", average.save)
 
@@ -59,7 +73,7 @@ def write_results(
         "network": average.name,
         "parameters": average.count_params(),
         "steps": step,
-        "best_step": best(workdir).get("step", step),
+        "best_step": kept.get("step", step),
         "seconds": round(training_seconds(records), 1),
         "protocol": PROTOCOLS["y"].description,
         "valid": valid.name,
@@ -71,7 +85,7 @@ def write_results(
             if low.name not in without
         ],
         "config": dataclasses.asdict(config),
-        "environment": json.loads((workdir / "environment.json").read_text()),
+        "environment": read_record(workdir / "environment.json"),
     }
     sheet = comparison.draw(lambda lr: average(lr, training=False), config.channels)
     with whole(workdir / "comparison.png") as unfinished:

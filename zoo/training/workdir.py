@@ -1,11 +1,10 @@
 """The folder of a run: whose it is, and what decides the last bits of its weights."""
 
-import json
 import logging
 from pathlib import Path
 
 from zoo.errors import UsageError
-from zoo.files import whole, write_json
+from zoo.files import read_record, whole, write_json
 from zoo.training.config import TrainConfig
 
 LOGGER = logging.getLogger("zoo.training")
@@ -34,8 +33,8 @@ def note_environment(workdir: Path, now: dict) -> None:
     """Keeps what decides the last bits of the weights; warns where it differs from when the run started."""
     workdir.mkdir(parents=True, exist_ok=True)
     path = workdir / "environment.json"
-    if path.exists():
-        before = json.loads(path.read_text())
+    before = read_record(path)
+    if before:
         for name, value in now.items():
             if before.get(name) != value:
                 LOGGER.warning(
