@@ -105,7 +105,7 @@ def test_output_is_rounded_clipped_and_shaved(pictures):
 
 
 def test_the_mean_is_of_the_pictures_psnr():
-    rows = [room.Row("a", 30.0, 0.9), room.Row("b", 40.0, 0.7)]
+    rows = [room.Score("a", 30.0, 0.9), room.Score("b", 40.0, 0.7)]
     assert mean(rows)[1:] == (35.0, pytest.approx(0.8))
 
 

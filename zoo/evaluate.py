@@ -21,7 +21,7 @@ from zoo.files import write_json
 from zoo.program import program
 from zoo.registry import open_model
 
-__all__ = ["PROTOCOLS", "Protocol", "Row", "compared", "evaluate", "mean", "open_network", "tables"]
+__all__ = ["PROTOCOLS", "Protocol", "Score", "compared", "evaluate", "mean", "open_network", "tables"]
 
 
 def __dir__() -> list[str]:
@@ -56,7 +56,7 @@ PROTOCOLS = {
 }
 
 
-class Row(NamedTuple):
+class Score(NamedTuple):
     """One picture's result: PSNR in dB, SSIM at most 1; None where nothing was measured.
 
     Attributes:
@@ -88,7 +88,7 @@ class Upscaler(NamedTuple):
     scale: int
 
 
-def evaluate(model, pictures: Iterable[tuple[str, np.ndarray]], scale: int, protocol: str = "y") -> list[Row]:
+def evaluate(model, pictures: Iterable[tuple[str, np.ndarray]], scale: int, protocol: str = "y") -> list[Score]:
     """Measures a network on pictures; `mean` of the rows is what papers report.
 
     Args:
@@ -115,12 +115,12 @@ def evaluate(model, pictures: Iterable[tuple[str, np.ndarray]], scale: int, prot
     for name, picture in pictures:
         reason = unfit(picture, scale, shave)
         if reason:
-            rows.append(Row(name, None, None, reason))
+            rows.append(Score(name, None, None, reason))
             continue
         hr_image, sr_image = compared(upscaler, picture, scale, protocol)
         psnr = metrics.psnr(hr_image, sr_image, shave=shave)
         reason = "" if np.isfinite(psnr) else "it comes back exactly: its PSNR is infinite"
-        rows.append(Row(name, psnr, metrics.ssim(hr_image, sr_image, shave=shave), reason))
+        rows.append(Score(name, psnr, metrics.ssim(hr_image, sr_image, shave=shave), reason))
     return rows
 
 
@@ -154,7 +154,7 @@ def _settings(protocol: str) -> Protocol:
     return PROTOCOLS[one_of("protocol", protocol, PROTOCOLS)]
 
 
-def mean(rows: list[Row], without: Collection[str] = ()) -> Mean:
+def mean(rows: list[Score], without: Collection[str] = ()) -> Mean:
     """The mean of the pictures' PSNR and SSIM, as papers report a set (not the PSNR of the mean error).
 
     Args:
@@ -168,7 +168,7 @@ def mean(rows: list[Row], without: Collection[str] = ()) -> Mean:
     return Mean("mean", psnr, ssim)
 
 
-def left_out(networks: Iterable[list[Row]]) -> dict[str, str]:
+def left_out(networks: Iterable[list[Score]]) -> dict[str, str]:
     """Name → reason for the pictures that one network or another leaves out."""
     return {row.name: row.left_out for rows in networks for row in rows if row.left_out}
 

@@ -9,13 +9,14 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from zoo.engines import mirrored
 from zoo.engines.engine import Engine
 from zoo.engines.scales import open_scaled
 from zoo.errors import UsageError, exit_on_usage_error
 from zoo.program import program, quiet
-from zoo.upscale.files import MAX_MEGAPIXELS, Options, Row, upscale_files
+from zoo.upscale.files import MAX_MEGAPIXELS, Options, Outcome, upscale_files
 from zoo.upscale.targets import Job, existing, jobs, video_job
 
 
@@ -99,11 +100,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(
     planned: list[Job], video: bool, engine: Engine, flags: argparse.Namespace, progress, stopped
-) -> Iterator[Row]:
+) -> Iterator[Outcome]:
     if not video:
         yield from upscale_files(planned, engine, _options(flags), flags.skip, progress, stopped)
     elif flags.skip and planned[0].target.exists():
-        yield Row(planned[0], "skipped", "is there already")
+        yield Outcome(planned[0], "skipped", "is there already")
     else:
         from zoo.upscale.video import VideoOptions, upscale_video
 
@@ -146,7 +147,7 @@ def _signals(stop: Callable[[], None] = lambda: None) -> Iterator[list[int]]:
         signal.signal(number, previous[number])
         stop()
 
-    previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous: dict[int, Any] = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield received
     finally:
@@ -169,7 +170,7 @@ def _bar(total: int) -> Iterator[Callable[[float], None]]:
         yield lambda fraction: bar.advance(task, fraction)
 
 
-def _close(rows: list[Row], seconds: float) -> None:
+def _close(rows: list[Outcome], seconds: float) -> None:
     """Names what is not as it should be, and counts the rest."""
     if len(rows) == 1 and rows[0].state == "failed":
         raise UsageError(rows[0].note)

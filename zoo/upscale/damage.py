@@ -3,12 +3,13 @@
 import lzma
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # TIFF's Compression that unpacks without a bound: Adobe's and the old number of deflate, and LZMA.
-_UNPACKERS = {8: zlib.decompressobj, 32946: zlib.decompressobj, 34925: lzma.LZMADecompressor}
+_UNPACKERS: dict[int, Any] = {8: zlib.decompressobj, 32946: zlib.decompressobj, 34925: lzma.LZMADecompressor}
 
 
 def check_png(path: Path) -> None:

@@ -3,6 +3,7 @@
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -47,7 +48,7 @@ def read_tiff(path: Path) -> np.ndarray:
     from tifffile import PHOTOMETRIC, TiffFile
 
     with TiffFile(path) as file:
-        page = file.pages[0]
+        page: Any = file.pages[0]
         check_tiff(page)
         samples = page.asarray()
         if page.planarconfig == 2:

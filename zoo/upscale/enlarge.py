@@ -96,14 +96,15 @@ def run_network(
     lengths = source.height, source.width
 
     def read(each: Tile) -> np.ndarray:
+        # Per axis: what the window shows, the px of the picture that this takes, and these with what alpha asks for.
         shown = [mirrored.indices(part, length) for part, length in zip(each, lengths)]
-        window = [(int(of.min()), int(of.max()) + 1) for of in shown]
-        outer = [_around(*part, planes.spread, length) for part, length in zip(window, lengths)]
-        inside = tuple(slice(first - of.start, last - of.start) for (first, last), of in zip(window, outer))
-        lr_image = planes.network_input(source.read(*outer), inside)
-        for axis, (of, (first, last)) in enumerate(zip(shown, window)):
-            if len(of) > last - first:
-                lr_image = lr_image.take(of - first, axis)
+        taken = [slice(int(of.min()), int(of.max()) + 1) for of in shown]
+        rows, columns = (_around(of.start, of.stop, planes.spread, length) for of, length in zip(taken, lengths))
+        inside = _within(taken[0], rows), _within(taken[1], columns)
+        lr_image = planes.network_input(source.read(rows, columns), inside)
+        for axis, (of, part) in enumerate(zip(shown, taken)):
+            if len(of) > part.stop - part.start:
+                lr_image = lr_image.take(of - part.start, axis)
         watch.start()
         return lr_image
 
@@ -137,6 +138,10 @@ class _Stopwatch:
 
 def _around(start: int, stop: int, margin: int, length: int) -> slice:
     return slice(max(start - margin, 0), min(stop + margin, length))
+
+
+def _within(part: slice, outer: slice) -> slice:
+    return slice(part.start - outer.start, part.stop - outer.start)
 
 
 def _offset(part: Part, outer: slice) -> tuple[int, int]:

@@ -37,7 +37,7 @@ class Options:
     max_megapixels: float = MAX_MEGAPIXELS
 
 
-class Row(NamedTuple):
+class Outcome(NamedTuple):
     """What became of one picture.
 
     Attributes:
@@ -59,16 +59,16 @@ class Row(NamedTuple):
 Progress = Callable[[float], None]
 
 
-def upscale_file(job: Job, engine: Engine, options: Options) -> Row:
-    """Enlarges one picture file; a failure is a row that says why, not an exception."""
+def upscale_file(job: Job, engine: Engine, options: Options) -> Outcome:
+    """Enlarges one picture file; a failure is an outcome that says why, not an exception."""
     try:
         picture = _read(job, engine, options, lambda memory: None)
         result = picture.enlarged(engine.scale)
         network = enlarge(picture, result.write, engine, options.tile, options.ensemble)
         pictures.save(result, job.target, options.quality)
     except Exception as error:
-        return Row(job, "failed", sentence(error))
-    return Row(job, "written", "; ".join(picture.notes), (result.width, result.height), network)
+        return Outcome(job, "failed", sentence(error))
+    return Outcome(job, "written", "; ".join(picture.notes), (result.width, result.height), network)
 
 
 def upscale_files(
@@ -78,7 +78,7 @@ def upscale_files(
     skip: bool = False,
     progress: Progress = lambda fraction: None,
     stopped: Callable[[], bool] = lambda: False,
-) -> Iterator[Row]:
+) -> Iterator[Outcome]:
     """Enlarges many picture files: while one is in the network, the next is decoded and the last encoded.
 
     Args:
@@ -87,70 +87,114 @@ def upscale_files(
         stopped: is asked after every tile whether to end: what is being written is finished, the rest not tried.
 
     Yields:
-        A row for each job, in the order they end; the files are the same as `upscale_file` writes. A full disk ends
-        the work too.
+        The outcome of each job, in the order they end; the files are the same as `upscale_file` writes. A full disk
+        ends the work too.
     """
-    memory = _Budget(_MEMORY)
-    waiting, reading, writing = deque(planned), deque(), deque()
-    ended = ""
+    with _Line(engine, options, progress, stopped) as line:
+        waiting = deque(planned)
+        while waiting or line.reading or line.writing:
+            if not line.ended and stopped():
+                line.ended = "stopped"
+            yield from line.take_in(waiting, skip)
+            if line.ended:
+                yield from line.give_up(waiting)
+            yield from line.through_network(waiting)
+            yield from line.finished()
 
-    def go_on(fraction: float) -> None:
-        progress(fraction)
-        if stopped():
-            raise _Stopped
 
-    with (
-        ThreadPoolExecutor(1, "decode") as decoder,
-        ThreadPoolExecutor(1, "colours") as painter,
-        ThreadPoolExecutor(1, "encode") as encoder,
-    ):
+class _Reading(NamedTuple):
+    job: Job
+    reserved: "_Reservation"
+    picture: Future[Picture]
 
-        def through_network(job: Job, reserved: _Reservation, future: Future) -> tuple[Row, Future]:
-            picture = future.result()
-            result, pixels = picture.enlarged(engine.scale), picture.width * picture.height
-            ways = options.tile, options.ensemble, lambda done: go_on(done / pixels)
-            network, pending = run_network(picture, result.write, engine, painter, *ways)
-            row = Row(job, "written", "; ".join(picture.notes), (result.width, result.height), network)
-            return row, encoder.submit(_save, result, pending, job, options, reserved)
 
+class _Writing(NamedTuple):
+    outcome: Outcome
+    saved: Future[None]
+
+
+class _Line:
+    """Pictures in work: one ahead of the network, a few behind it, some of which are slow to encode.
+
+    Attributes:
+        ended: why no further picture is tried; "" while they are.
+    """
+
+    def __init__(self, engine: Engine, options: Options, progress: Progress, stopped: Callable[[], bool]):
+        self.engine, self.options, self.progress, self.stopped = engine, options, progress, stopped
+        self.memory, self.ended = _Budget(_MEMORY), ""
+        self.reading: deque[_Reading] = deque()
+        self.writing: deque[_Writing] = deque()
+        self.decoder, self.painter, self.encoder = (
+            ThreadPoolExecutor(1, name) for name in ("decode", "colours", "encode")
+        )
+
+    def __enter__(self) -> "_Line":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.memory.close()
+        self.decoder.shutdown(cancel_futures=True)
+        self.painter.shutdown()
+        self.encoder.shutdown()
+
+    def take_in(self, waiting: deque[Job], skip: bool) -> Iterator[Outcome]:
+        """Has the next pictures decoded, as far as memory allows."""
+        while waiting and len(self.reading) < 2 and not self.ended:
+            job = waiting.popleft()
+            if skip and job.target.exists():
+                self.progress(1)
+                yield Outcome(job, "skipped", "is there already")
+                continue
+            reserved = _Reservation(self.memory)
+            picture = self.decoder.submit(_read, job, self.engine, self.options, reserved.take)
+            self.reading.append(_Reading(job, reserved, picture))
+
+    def give_up(self, waiting: deque[Job]) -> Iterator[Outcome]:
+        """Nothing more is tried; what is being encoded is finished."""
+        self.memory.close()
+        for job in [*(each.job for each in self.reading), *waiting]:
+            yield Outcome(job, "not tried", self.ended)
+        self.reading.clear()
+        waiting.clear()
+
+    def through_network(self, waiting: deque[Job]) -> Iterator[Outcome]:
+        """Takes the next decoded picture through the network and has it encoded; a stopped one waits again."""
+        if not self.reading:
+            return
+        job, reserved, decoded = self.reading.popleft()
         try:
-            while waiting or reading or writing:
-                ended = ended or ("stopped" if stopped() else "")
-                # One picture ahead of the network, a few behind it, some of which are slow to encode, as far as memory
-                # allows.
-                while waiting and len(reading) < 2 and not ended:
-                    job = waiting.popleft()
-                    if skip and job.target.exists():
-                        progress(1)
-                        yield Row(job, "skipped", "is there already")
-                        continue
-                    reserved = _Reservation(memory)
-                    reading.append((job, reserved, decoder.submit(_read, job, engine, options, reserved.take)))
-                if ended:
-                    memory.close()
-                    yield from (Row(job, "not tried", ended) for job in [*(each[0] for each in reading), *waiting])
-                    reading.clear()
-                    waiting.clear()
-                if reading:
-                    job, reserved, future = reading.popleft()
-                    try:
-                        writing.append(through_network(job, reserved, future))
-                    except _Stopped:
-                        waiting.appendleft(job)
-                    except Exception as error:
-                        reserved.free()
-                        progress(1)
-                        yield Row(job, "failed", sentence(error))
-                    del future
-                while writing and (len(writing) > 4 or not reading or writing[0][1].done()):
-                    row, future = writing.popleft()
-                    error = future.exception()
-                    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-                        ended = "the disk is full"
-                    yield row if error is None else row._replace(state="failed", note=sentence(error), size=None)
-        finally:
-            memory.close()
-            decoder.shutdown(wait=False, cancel_futures=True)
+            self.writing.append(self._enlarged(job, reserved, decoded.result()))
+        except _Stopped:
+            waiting.appendleft(job)
+        except Exception as error:
+            reserved.free()
+            self.progress(1)
+            yield Outcome(job, "failed", sentence(error))
+
+    def _enlarged(self, job: Job, reserved: "_Reservation", picture: Picture) -> _Writing:
+        result, pixels = picture.enlarged(self.engine.scale), picture.width * picture.height
+
+        def on_tile(done: int) -> None:
+            self.progress(done / pixels)
+            if self.stopped():
+                raise _Stopped
+
+        tile, ensemble = self.options.tile, self.options.ensemble
+        seconds, pending = run_network(picture, result.write, self.engine, self.painter, tile, ensemble, on_tile)
+        outcome = Outcome(job, "written", "; ".join(picture.notes), (result.width, result.height), seconds)
+        return _Writing(outcome, self.encoder.submit(_save, result, pending, job, self.options, reserved))
+
+    def finished(self) -> Iterator[Outcome]:
+        """What has been encoded; waits for it only where too much lies behind the network, or nothing before it."""
+        while self.writing and (len(self.writing) > 4 or not self.reading or self.writing[0].saved.done()):
+            outcome, saved = self.writing.popleft()
+            failure = saved.exception()
+            if isinstance(failure, OSError) and failure.errno in (errno.ENOSPC, errno.EDQUOT):
+                self.ended = "the disk is full"
+            if failure is not None:
+                outcome = outcome._replace(state="failed", note=sentence(failure), size=None)
+            yield outcome
 
 
 class _Stopped(Exception):

@@ -24,7 +24,7 @@ from zoo.errors import UsageError
 from zoo.files import sweep
 from zoo.program import quiet
 from zoo.upscale import runners
-from zoo.upscale.files import Options, Row, upscale_file
+from zoo.upscale.files import Options, Outcome, upscale_file
 from zoo.upscale.manifest import Entry, Manifest, Work, append, entry_of, sha256
 from zoo.upscale.pictures import FORMATS
 from zoo.upscale.targets import Job
@@ -66,7 +66,7 @@ class Library:
         with contextlib.suppress(FileNotFoundError):
             self.manifest.stop.touch()
 
-    def run(self, planned: list[Job], engine: Engine, options: Options, skip: bool) -> list[Row]:
+    def run(self, planned: list[Job], engine: Engine, options: Options, skip: bool) -> list[Outcome]:
         """Enlarges the pictures, those left out whose result is there as the manifest describes it.
 
         Args:
@@ -98,16 +98,16 @@ class Library:
             written = self.manifest.written()
             stopped = self.manifest.stop.exists()
         there = {job.target for job in jobs.values()}
-        rows = [Row(job, "skipped", "is there already") for job in planned if job.target not in there]
+        rows = [Outcome(job, "skipped", "is there already") for job in planned if job.target not in there]
         for target, job in jobs.items():
             entry = written.get(target)
             if entry is not None:
-                size = entry.width and (entry.width, entry.height)
-                rows.append(Row(job, "failed" if entry.error else "written", entry.error or entry.note, size))
+                size = (entry.width, entry.height) if entry.width and entry.height else None
+                rows.append(Outcome(job, "failed" if entry.error else "written", entry.error or entry.note, size))
             elif target in before and before[target].error is None:
-                rows.append(Row(job, "skipped", "is done"))
+                rows.append(Outcome(job, "skipped", "is done"))
             else:
-                rows.append(Row(job, "not tried", "stopped" if stopped else "the runner left it out"))
+                rows.append(Outcome(job, "not tried", "stopped" if stopped else "the runner left it out"))
         return rows
 
     def _run(self) -> None:

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -83,6 +84,7 @@ class Picture:
     def enlarged(self, scale: int) -> "Picture":
         """An empty picture `scale` times the size, with this one's profile, EXIF and resolution."""
         height, width = self.height * scale, self.width * scale
+        pixels: Image.Image | np.ndarray
         if isinstance(self.pixels, np.ndarray):
             pixels = np.empty((height, width, self.channels), self.dtype)
         else:
@@ -163,10 +165,10 @@ def decode(path: Path, image: Image.Image) -> Picture:
             image.load()
             pixels, icc = _plain(image, icc, notes)
         # Pillow turns a TIFF itself when it decodes it, and takes the tag away.
-        turn = _TURNS.get(exif.get(_ORIENTATION)) if exif else None
+        turn = _TURNS.get(exif.get(_ORIENTATION, 1)) if exif else None
         if turn:
             pixels = turn[1](pixels) if isinstance(pixels, np.ndarray) else pixels.transpose(turn[0])
-        if orientation in _TURNS:
+        if exif and orientation in _TURNS:
             exif[_ORIENTATION] = 1
             dpi = dpi[::-1] if dpi and orientation >= 5 else dpi
         return Picture(pixels, icc, exif, dpi, notes)
@@ -174,9 +176,10 @@ def decode(path: Path, image: Image.Image) -> Picture:
 
 def _deep(image: Image.Image):
     """The reader of 16-bit colour, which Pillow would cut to 8 bits; None for the rest."""
-    if image.mode not in ("RGB", "RGBA", "LA", "CMYK") or not any(";16" in str(tile[3]) for tile in image.tile):
+    tiles = getattr(image, "tile", ())
+    if image.mode not in ("RGB", "RGBA", "LA", "CMYK") or not any(";16" in str(tile[3]) for tile in tiles):
         return None
-    return {"PNG": deep.read_png, "TIFF": deep.read_tiff}.get(image.format)
+    return {"PNG": deep.read_png, "TIFF": deep.read_tiff}.get(image.format or "")
 
 
 def _plain(image: Image.Image, icc: bytes | None, notes: list[str]) -> tuple[Image.Image | np.ndarray, bytes | None]:
@@ -205,7 +208,8 @@ def _from_cmyk(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, byte
         return image.convert("RGB"), None
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
     try:
-        return ImageCms.profileToProfile(image, BytesIO(icc), srgb, outputMode="RGB"), srgb.tobytes()
+        converted = ImageCms.profileToProfile(image, BytesIO(icc), srgb, outputMode="RGB")
+        return (image if converted is None else converted), srgb.tobytes()
     except ImageCms.PyCMSError:
         return image.convert("RGB"), None
 
@@ -264,7 +268,7 @@ def save(picture: Picture, path: Path, quality: int = 95) -> None:
         quality: of JPEG (4:4:4) and WebP, 1 to 100; WebP is lossless at 100.
     """
     kind = FORMATS[path.suffix.lower()]
-    options = {} if picture.icc is None else {"icc_profile": picture.icc}
+    options: dict[str, Any] = {} if picture.icc is None else {"icc_profile": picture.icc}
     if picture.dpi and kind != "WEBP":
         options["dpi"] = picture.dpi
     exif = _exif_of(picture, kind)

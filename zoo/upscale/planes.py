@@ -53,7 +53,7 @@ class Planes:
         """(h, w, channels) samples, with `spread` px around the window where the picture has them → float32 planes."""
         planes = self._colour(samples)[(slice(None), *margin)]
         if self.network_channels == 3:
-            return np.stack(planes if self.colours == 3 else [planes[0]] * 3, axis=-1)
+            return np.stack([*planes] if self.colours == 3 else [planes[0]] * 3, axis=-1)
         return (planes[0] if self.colours == 1 else _luma(planes) + np.float32(_BLACK))[..., None]
 
     def finish(self, samples: np.ndarray, around: tuple, sr_image: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 
@@ -48,7 +49,9 @@ class Segments:
         self.folder = job.target.with_name(f".{job.target.name}.parts")
         self.notes: list[str] = []
         self._take_up([engine.fingerprint(), engine.scale, repr(options)])
-        self.container = None
+        self.container: Any = None
+        self.output: Any = None
+        self.frames = 0
 
     def add(self, frame) -> None:
         """Encodes a frame, in a new segment once the current one is long enough."""
@@ -93,7 +96,8 @@ class Segments:
             self._describe(source, to, video)
             sound = packets_of(source, [*others])
             waiting = next(sound, None)
-            for packet, (packet.dts, packet.duration) in zip(_packets(paths), plan):
+            for packet, (decoded_at, duration) in zip(_packets(paths), plan):
+                packet.dts, packet.duration = decoded_at, duration
                 # In the order of time, so that a player need not look far for either.
                 while waiting is not None and waiting.dts * waiting.time_base <= packet.pts * packet.time_base:
                     waiting.stream = others[waiting.stream.index]

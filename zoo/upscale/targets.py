@@ -135,7 +135,8 @@ def _renamed(place: Path, form: str | None) -> Path:
 
 def _check(planned: list[Job], folder: Path) -> None:
     taken: dict[Path, Path] = {}
-    inside, resolved = folder.resolve(), {}
+    inside = folder.resolve()
+    resolved: dict[Path, Path] = {}
     for job in planned:
         if job.target in taken:
             both = f"{taken[job.target]} and {job.source}"

@@ -15,7 +15,7 @@ import numpy as np
 from zoo.engines.engine import Engine
 from zoo.errors import UsageError
 from zoo.upscale.enlarge import Samples, run_network
-from zoo.upscale.files import MAX_MEGAPIXELS, Row, sentence
+from zoo.upscale.files import MAX_MEGAPIXELS, Outcome, sentence
 from zoo.upscale.planes import bicubic, bordered
 from zoo.upscale.targets import Job
 from zoo.upscale.video_frames import FORMATS, Frames, plane, url
@@ -52,7 +52,7 @@ def upscale_video(
     options: VideoOptions,
     progress: Callable[[float], None] = lambda fraction: None,
     stopped: Callable[[], bool] = lambda: False,
-) -> Row:
+) -> Outcome:
     """Enlarges one video; a failure is a row that says why.
 
     Y goes through the network as it is stored, in its own range; Cb and Cr are enlarged by bicubic interpolation in
@@ -75,7 +75,7 @@ def upscale_video(
     except Exception as error:
         if av is not None and isinstance(error, av.error.InvalidDataError):
             error = UsageError(f"Expected a whole video. Received: {job.source.name}: {error.strerror}")
-        return Row(job, "failed", sentence(error))
+        return Outcome(job, "failed", sentence(error))
 
 
 def _checked_stream(source, path: Path, engine: Engine, options: VideoOptions):
@@ -100,7 +100,7 @@ def _checked_stream(source, path: Path, engine: Engine, options: VideoOptions):
     return streams[0]
 
 
-def _enlarge_stream(source, stream, job: Job, engine: Engine, options: VideoOptions, progress, stopped) -> Row:
+def _enlarge_stream(source, stream, job: Job, engine: Engine, options: VideoOptions, progress, stopped) -> Outcome:
     from zoo.upscale.segments import Segments
 
     segments = Segments(job, source, stream, engine, options)
@@ -142,7 +142,7 @@ def _enlarge_stream(source, stream, job: Job, engine: Engine, options: VideoOpti
             # Whatever happened: what is encoded is kept.
             encoder.submit(segments.close).result()
     if halted:
-        return Row(job, "not tried", "stopped; the same command goes on")
+        return Outcome(job, "not tried", "stopped; the same command goes on")
     left_out = segments.join()
     progress(1 - done)
     width, height = (side * engine.scale for side in (stream.codec_context.width, stream.codec_context.height))
@@ -152,7 +152,7 @@ def _enlarge_stream(source, stream, job: Job, engine: Engine, options: VideoOpti
         notes.append(
             f"{width}×{height} became {segments.size[0]}×{segments.size[1]}, the last px repeated: H.264 has even sides"
         )
-    return Row(job, "written", "; ".join(notes), segments.size, network, count)
+    return Outcome(job, "written", "; ".join(notes), segments.size, network, count)
 
 
 def _luma(frame) -> Samples:
@@ -174,7 +174,7 @@ def _assembled(frame, luma: np.ndarray, scale: int):
     # A chroma sample lies on the left one of its two luma pixels, not between them.
     cosited = (scale - 1) / (4 * scale) if kind.across == 2 and frame.format.name != "yuvj420p" else 0
     chroma = np.stack([plane(each, kind.dtype) for each in frame.planes[1:]]).astype(np.float32)
-    around = [(0, length) for length in chroma.shape[1:]]
+    around = tuple((0, length) for length in chroma.shape[1:])
     enlarged = bicubic(bordered(chroma, around), scale, (0, cosited)) + np.float32(0.5)
     for target, values in zip(result.planes[1:], np.clip(enlarged, 0, largest, out=enlarged)):
         # A chroma px of an odd side covers a luma px that is not there.

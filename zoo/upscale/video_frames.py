@@ -77,7 +77,8 @@ class Frames:
 
     def __init__(self, source, stream, path: Path):
         self.source, self.stream, self.path = source, stream, path
-        self.damaged, self.moved, self._lost = 0, 0, set()
+        self.damaged, self.moved = 0, 0
+        self._lost: set = set()
         # Threads that each have a frame would tell of a damaged one later, and lose others with it.
         stream.thread_type = "SLICE"
 
@@ -91,12 +92,13 @@ class Frames:
         for attempt in ("index", "start"):
             if last is not None:
                 self.source.seek(0 if attempt == "start" else int(last / stream.time_base), stream=stream)
-            complete, before = last is None or attempt == "start", None
+            complete = last is None or attempt == "start"
+            before: int | None = None
             for index, frame in enumerate(self._decoded()):
                 if frame.pts is None:
                     frame.pts = round(index / (stream.guessed_rate or 25) / stream.time_base)
                 late = before is not None and frame.pts <= before
-                if late:
+                if before is not None and late:
                     frame.pts = before + 1
                 before = frame.pts
                 time = frame.pts * stream.time_base
