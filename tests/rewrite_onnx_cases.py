@@ -2,6 +2,7 @@
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
 rng = np.random.default_rng(3)
 
@@ -22,3 +23,12 @@ def deconvolution(kernel=(4, 4), outputs=3, group=1, bias=True, shape=(2, 4, 7, 
     constants = {"w": weights(4, outputs // group, *kernel)} | ({"b": weights(outputs)} if bias else {})
     node = helper.make_node("ConvTranspose", ["x", *constants], ["y"], name="up", group=group, **options)
     return model([node], constants, shape, opset)
+
+
+def values(proto, image):
+    """What onnx's own evaluator computes."""
+    return ReferenceEvaluator(proto).run(None, {"x": image})[0]
+
+
+def kinds(proto):
+    return [node.op_type for node in proto.graph.node]

@@ -7,16 +7,11 @@ import onnx
 import oracle
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
-from rewrite_onnx_cases import deconvolution, model, weights
+from rewrite_onnx_cases import deconvolution, kinds, model, values, weights
 
 from zoo.graphs import onnx_graph
 from zoo.rewrite import onnx_difference, onnx_file
 from zoo.rewrite.__main__ import main
-
-
-def values(proto, image):
-    return ReferenceEvaluator(proto).run(None, {"x": image})[0]
 
 
 def without_groups(proto):
@@ -32,10 +27,6 @@ def without_groups(proto):
     proto.graph.initializer[0].CopyFrom(numpy_helper.from_array(kernel, "w"))
     group.i = 1
     return proto
-
-
-def kinds(proto):
-    return [node.op_type for node in proto.graph.node]
 
 
 DECONVOLUTIONS = {

@@ -63,6 +63,10 @@ def packed(model: Any) -> bytes:
         raise UsageError(f"Expected an ONNX model below 2 GB. Received: {error}") from error
 
 
+# What ONNX's own operations are of.
+DOMAINS = ("", "ai.onnx")
+
+
 class OnnxGraph:
     """The main graph of a model, to look at and to change in place."""
 
@@ -93,12 +97,23 @@ class OnnxGraph:
             return self._onnx.numpy_helper.to_array(maker.attribute[0].t)
         return None
 
-    def maker(self, name: str, kind: str) -> Any | None:
-        """The node of this kind that computes a value which nothing else uses."""
+    def maker(self, name: str, kind: str, shared: bool = False) -> Any | None:
+        """The node of this kind that computes a value which, unless it may be `shared`, one input uses and no more."""
         node = self._makers.get(name)
-        if node is None or node.op_type != kind or node.domain not in ("", "ai.onnx"):
+        if node is None or node.op_type != kind or node.domain not in DOMAINS:
             return None
-        return node if self._uses()[name] == 1 else None
+        return node if shared or self._uses()[name] == 1 else None
+
+    def readers(self, name: str) -> list[Any] | None:
+        """The nodes of the main graph that read a value; None where something else does too."""
+        nodes = [node for node in self.graph.node if name in node.input]
+        return nodes if sum(list(node.input).count(name) for node in nodes) == self._uses()[name] else None
+
+    def dtype(self, name: str) -> np.dtype | None:
+        """The type of a value's numbers; None where it is not known."""
+        info = self._infos.get(name)
+        number = info.type.tensor_type.elem_type if info is not None else 0
+        return np.dtype(self._onnx.helper.tensor_dtype_to_np_dtype(number)) if number else None
 
     def shape(self, name: str) -> list[int | None]:
         """A value's sides, None where they are free; empty where nothing is known."""
@@ -126,6 +141,13 @@ class OnnxGraph:
         name = self.name(wanted)
         self.graph.initializer.append(self._onnx.numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
+
+    def drop_unused(self, nodes: list[Any]) -> None:
+        """Removes nodes whose results nothing reads any more, and what only those used."""
+        uses = self._uses()
+        for node in nodes:
+            if any(node is each for each in self.graph.node) and not any(uses[name] for name in node.output):
+                self.replace([node], [])
 
     def replace(self, nodes: list[Any], new: Iterable[Any]) -> None:
         """Puts new nodes where the last of some stood; what only those used goes with them."""

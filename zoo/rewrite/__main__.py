@@ -82,11 +82,11 @@ def _tflite(source: Path, destination: Path, form: str, target: Target | None) -
 
 def _onnx(source: Path, target: Path, form: str) -> int:
     from zoo.graphs import onnx_graph
-    from zoo.rewrite import Explanation, onnx_difference, onnx_file
+    from zoo.rewrite import Explanation, onnx_difference, onnx_file, onnx_transposed
 
     model = onnx_graph.read(source)
     original = onnx_graph.packed(model)
-    rows = onnx_file.to_lr_space(model)
+    rows = onnx_transposed.to_transposed(model) if form == "transposed" else onnx_file.to_lr_space(model)
     print(Explanation(source.name, rows))
     content = onnx_graph.packed(model)
     if content == original:

@@ -5,12 +5,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from zoo.errors import UsageError
+from zoo.graphs.onnx_graph import package
 
 # Of an output's range; half precision rounds its sums in either order.
 ALLOWED = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-12, np.dtype(np.float16): 4e-3}
 # Sides of what a file leaves free, by axis; odd and different.
 _SIZES = ((2, 3, 23, 18), (1, 3, 14, 37))
+# Where a quantized value ends up an engine may round to the next level; these hand levels on as they are.
+_HAND_ON = {"Slice", "DepthToSpace", "Reshape", "Transpose", "Identity", "Clip", "Relu"}
 _TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
+_TYPES |= {"tensor(uint8)": np.uint8, "tensor(int8)": np.int8}
 _INPUTS = 3
 
 
@@ -33,7 +37,7 @@ def differences(before: bytes, after: bytes) -> list[Difference]:
         One entry for each of two sizes, or for the file's own.
 
     Raises:
-        UsageError: onnxruntime is not installed, or does not run one of them, or an input is no float tensor.
+        UsageError: onnxruntime is not installed, or does not run one of them, or an input is of another type.
     """
     try:
         import onnxruntime
@@ -48,7 +52,8 @@ def differences(before: bytes, after: bytes) -> list[Difference]:
             onnxruntime.InferenceSession(each, options, providers=["CPUExecutionProvider"]) for each in (before, after)
         ]
         free = any(not isinstance(side, int) for each in sessions[0].get_inputs() for side in each.shape)
-        return [_difference(sessions, size) for size in (_SIZES if free else _SIZES[:1])]
+        levels = _levels(before)
+        return [_difference(sessions, size, levels) for size in (_SIZES if free else _SIZES[:1])]
     except UsageError:
         raise
     except Exception as error:  # onnxruntime's errors have no common base
@@ -56,27 +61,49 @@ def differences(before: bytes, after: bytes) -> list[Difference]:
         raise UsageError(f"Expected an ONNX model that onnxruntime runs, to compare. Received: {reason}") from error
 
 
-def _difference(sessions: list[Any], sizes: tuple[int, ...]) -> Difference:
+def _levels(content: bytes) -> list[float]:
+    """For each output how much one level is of it: 0 where it is not quantized."""
+    onnx = package()
+    graph = onnx.load_model_from_string(content).graph
+    makers = {name: node for node in graph.node for name in node.output}
+    held = {each.name: each for each in graph.initializer}
+    levels = []
+    for output in graph.output:
+        node = makers.get(output.name)
+        while node is not None and node.op_type in _HAND_ON:
+            node = makers.get(node.input[0])
+        quantized = node is not None and node.op_type == "DequantizeLinear" and node.input[1] in held
+        levels.append(float(np.max(onnx.numpy_helper.to_array(held[node.input[1]]))) if quantized else 0.0)
+        if node is not None and node.op_type == "QuantizeLinear":
+            levels[-1] = 1.0
+    return levels
+
+
+def _difference(sessions: list[Any], sizes: tuple[int, ...], levels: list[float]) -> Difference:
     worst, allowed, size = 0.0, 0.0, ()
     for seed in range(_INPUTS):
         rng, feed, named = np.random.default_rng(seed), {}, {}
         for each in sessions[0].get_inputs():
             if each.type not in _TYPES:
-                raise UsageError(f"Expected float inputs, to compare. Received: {each.name!r} of {each.type}")
+                raise UsageError(
+                    f"Expected inputs of floats or 8-bit integers, to compare. Received: {each.name!r} of {each.type}"
+                )
             # Free sides of one name are one size.
             free = [sizes[axis % 4] for axis in range(len(each.shape))]
             shape = [
                 side if isinstance(side, int) else named.setdefault(side or (each.name, axis), free[axis])
                 for axis, side in enumerate(each.shape)
             ]
-            feed[each.name] = rng.random(shape).astype(_TYPES[each.type])
+            kind = np.dtype(_TYPES[each.type])
+            drawn = rng.random(shape) if kind.kind == "f" else rng.integers(0, 128, shape)
+            feed[each.name] = drawn.astype(kind)
             size = size or tuple(shape)
-        for expected, received in zip(*(session.run(None, feed) for session in sessions), strict=True):
-            allowed = max(allowed, ALLOWED.get(expected.dtype, 0.0))
+        for expected, received, level in zip(*(session.run(None, feed) for session in sessions), levels, strict=True):
             if expected.shape != received.shape:
                 worst = float("inf")
                 continue
             apart = np.abs(expected.astype(np.float64) - received.astype(np.float64))
             span = max(float(np.ptp(expected)), np.finfo(np.float32).tiny)
+            allowed = max(allowed, ALLOWED.get(expected.dtype, 0.0), 1.01 * level / span)
             worst = max(worst, float(np.nan_to_num(apart.max(initial=0.0) / span, nan=np.inf)))
     return Difference(size, worst, allowed)

@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from zoo.graphs.onnx_graph import OnnxGraph, package
+from zoo.graphs.onnx_graph import DOMAINS, OnnxGraph, package
 from zoo.identities.lr_convolution import LrConvolution, lr_convolution
 from zoo.rewrite.explanation import Row
-from zoo.rewrite.onnx_find import Enlargement, deconvolution, resized, shuffle
+from zoo.rewrite.onnx_find import Enlargement, deconvolution, hidden, resized, shuffle, why_not_moved
+from zoo.rewrite.onnx_steps import Steps
 from zoo.rewrite.tflite_constants import Stays
-
-_END = np.iinfo(np.int64).max
 
 
 def to_lr_space(model: Any) -> list[Row]:
@@ -28,13 +27,9 @@ def to_lr_space(model: Any) -> list[Row]:
     References: arXiv 1609.07009.
     """
     graph = OnnxGraph(model)
-    rows = [
-        Row(node.name or node.output[0], node.op_type, note="it is in a subgraph or function, which are left alone")
-        for node in graph.hidden()
-        if node.op_type == "ConvTranspose"
-    ]
+    rows, taken = hidden(graph, ("ConvTranspose", "Resize", "Upsample")), set()
     for node in list(graph.graph.node):
-        if node.domain not in ("", "ai.onnx") or node.op_type not in ("ConvTranspose", "Conv", "Reshape"):
+        if node.domain not in DOMAINS or node.op_type not in ("ConvTranspose", "Conv", "Reshape"):
             continue
         name = node.name or node.output[0]
         try:
@@ -42,11 +37,16 @@ def to_lr_space(model: Any) -> list[Row]:
                 if found := shuffle(graph, node):
                     rows.append(_shuffled(graph, name, *found))
             elif each := deconvolution(graph, node) if node.op_type == "ConvTranspose" else resized(graph, node):
+                taken |= {each.enlargement.output[0]} if each.enlargement else set()
                 rows.append(_moved(graph, name, each))
         except Stays as reason:
+            taken.add(node.input[0])
             what = {"Conv": "Resize, Conv", "Reshape": "Reshape, Transpose, Reshape"}.get(node.op_type, node.op_type)
             rows.append(Row(name, what, note=str(reason)))
-    return rows
+    enlargements = [each for each in graph.graph.node if each.op_type == "Resize" and each.domain in DOMAINS]
+    graph.drop_unused(enlargements)
+    left = [each for each in graph.graph.node if each.op_type == "Resize" and each.output[0] not in taken]
+    return rows + [Row(each.name or each.output[0], "Resize", note=why_not_moved(graph, each)) for each in left]
 
 
 def _shuffled(graph: OnnxGraph, name: str, nodes: list[Any], block: int, mode: str) -> Row:
@@ -60,67 +60,70 @@ def _shuffled(graph: OnnxGraph, name: str, nodes: list[Any], block: int, mode: s
 
 def _moved(graph: OnnxGraph, name: str, each: Enlargement) -> Row:
     forms = [lr_convolution(group) for group in each.groups]
-    lr, node, scale = forms[0], each.nodes[-1], each.groups[0].scale
-    transposed, copies, several = len(each.nodes) == 1, scale**2, len(forms) > 1
+    lr, scale, weights = forms[0], each.groups[0].scale, each.weights
+    copies, several = scale**2, len(forms) > 1
     outputs = lr.kernel.shape[3] // copies * len(forms)
     # The groups' maps come one group after the other: with each map's phases together, that is the order CRD.
-    weights = np.concatenate([_by_map(form, copies) if several else form.kernel for form in forms], axis=3)
-    kept = np.ascontiguousarray(weights.transpose(3, 2, 0, 1)).astype(each.weights.dtype)
-    inputs = [graph.add_constant(f"{name}_lr_weights", kept)]
-    make, before = package().helper.make_node, []
-    if len(node.input) > 2 and node.input[2]:
-        bias = graph.constant(node.input[2])
-        if bias is None:
-            raise Stays("its bias is computed, quantized or given in each run")
-        inputs.append(graph.add_constant(f"{name}_lr_bias", bias.repeat(copies) if several else np.tile(bias, copies)))
-    image, output = each.nodes[0].input[0], node.output[0]
-
-    def step(kind: str, *names: str, **options: Any) -> str:
-        nonlocal before
-        result = graph.name(f"{name}_{kind}")
-        before.append(make(kind, list(names), [result], name=result, **options))
-        return result
-
-    def crop(value: str, cuts: list[tuple[int, int]]) -> str:
-        if not any(map(any, cuts)):
-            return value
-        ends = [-end if end else _END for _, end in cuts]
-        numbers = {"starts": [start for start, _ in cuts], "ends": ends, "axes": [2, 3]}
-        given = [graph.add_constant(f"{name}_{key}", np.asarray(side, np.int64)) for key, side in numbers.items()]
-        return step("Slice", value, *given)
-
-    value = crop(image, [(max(-start, 0), max(-end, 0)) for start, end in lr.pads])
+    kernel = np.concatenate([_by_map(form, copies) if several else form.kernel for form in forms], axis=3)
+    channels = np.arange(outputs).repeat(copies) if several else np.tile(np.arange(outputs), copies)
+    steps = Steps(graph, f"{name}_lr", each.image)
+    steps.crop([(max(-start, 0), max(-end, 0)) for start, end in lr.pads])
+    # ONNX has (O, I / groups, Ky, Kx).
+    inputs = [weights.again(steps, "weights", kernel.transpose(3, 2, 0, 1), channels)]
+    if each.bias is not None:
+        inputs.append(each.bias.again(steps, "bias", each.bias.values[channels], channels))
     pads = [max(pair[end], 0) for end in (0, 1) for pair in lr.pads]
     sides = list(lr.kernel.shape[:2])
-    value = step("Conv", value, *inputs, kernel_shape=sides, pads=pads, group=len(forms))
+    steps.add("Conv", *inputs, kernel_shape=sides, pads=pads, group=len(forms))
+    if weights.quantized:
+        _quantized_as(graph, steps, each.node.output[0])
     if scale > 1:
-        value = step("DepthToSpace", value, blocksize=scale, mode="CRD" if several else "DCR")
-    crop(value, list(lr.crops))
-    before[-1].output[0] = output
-    graph.replace(each.nodes, before)
-    ky, kx = each.weights.shape[2:]
-    macs = each.weights.size * (1 if transposed else copies)
-    shape = (*lr.kernel.shape[:2], lr.kernel.shape[2], lr.kernel.shape[3] * len(forms))
+        steps.add("DepthToSpace", blocksize=scale, mode="CRD" if several else "DCR")
+    steps.crop(lr.crops)
+    steps.replace([each.node])
+    return _row(name, each, lr, len(forms))
+
+
+def _quantized_as(graph: OnnxGraph, steps: Steps, output: str) -> None:
+    """The levels that the result is rounded to, put before the shuffle, so that engines see a quantized Conv."""
+    readers = graph.readers(output) or []
+    if len(readers) == 1 and readers[0].op_type == "QuantizeLinear":
+        levels = list(readers[0].input[1:])
+        steps.add("QuantizeLinear", *levels)
+        steps.add("DequantizeLinear", *levels)
+
+
+def _row(name: str, each: Enlargement, lr: LrConvolution, groups: int) -> Row:
+    held, transposed, scale = each.weights.values, each.enlargement is None, lr.scale
+    copies, sides = scale**2, lr.kernel.shape[:2]
+    outputs = lr.kernel.shape[3] // copies * groups
+    after = lr.kernel.size * groups
+    what = "ConvTranspose" if transposed else "Resize, Conv"
+    what += f" {held.shape[2]}×{held.shape[3]}{f', {groups} groups' if groups > 1 else ''}"
+    what += f", {each.weights.dtype}" if each.weights.quantized else ""
+    ky, kx = held.shape[2:]
+    macs = held.size * (1 if transposed else copies)
+    shape = (*sides, lr.kernel.shape[2], lr.kernel.shape[3] * groups)
     shuffled = f", DepthToSpace {scale}" if scale > 1 else ""
     cropped = any(map(any, lr.crops))
     return Row(
         name,
-        f"{'ConvTranspose' if transposed else 'Resize, Conv'} {ky}×{kx}{f', {len(forms)} groups' if several else ''}",
+        what,
         action="moved",
         becomes=f"Conv {sides[0]}×{sides[1]}{shuffled}{', crop' if cropped else ''}",
         kernel=(ky, kx, outputs, lr.kernel.shape[2]) if transposed else (ky, kx, lr.kernel.shape[2], outputs),
         lr_kernel=shape,
         kind="transposed" if transposed else "resized",
         scale=scale,
-        inputs=lr.kernel.shape[2] * len(forms),
+        inputs=lr.kernel.shape[2] * groups,
         outputs=outputs,
         macs=macs,
-        macs_quoted=each.weights.size * copies,
-        macs_after=kept.size,
+        macs_quoted=held.size * copies,
+        macs_after=after,
         zeros=lr.zeros,
         taps=lr.used.size,
-        weights=each.weights.size,
-        weights_after=kept.size,
+        weights=held.size,
+        weights_after=after,
         cropped=cropped,
     )
 

@@ -7,6 +7,8 @@ import numpy as np
 from zoo.graphs.onnx_graph import OnnxGraph
 from zoo.identities.lr_convolution import Transposed, resized_convolution
 from zoo.identities.phases import Pair
+from zoo.rewrite.explanation import Row
+from zoo.rewrite.onnx_constants import Constant
 from zoo.rewrite.tflite_constants import Stays
 
 
@@ -14,14 +16,22 @@ class Enlargement(NamedTuple):
     """Nodes that are one transposed convolution.
 
     Attributes:
-        nodes: a ConvTranspose, or a Resize and its Conv.
+        node: a ConvTranspose, or the Conv behind a Resize.
+        enlargement: that Resize.
         groups: the transposed convolution of each group of channels.
-        weights: their kernels as the file holds them.
+        weights: their kernels, and the bias if there is one.
     """
 
-    nodes: list[Any]
+    node: Any
+    enlargement: Any | None
     groups: list[Transposed]
-    weights: np.ndarray
+    weights: Constant
+    bias: Constant | None
+
+    @property
+    def image(self) -> str:
+        """The name of what is read."""
+        return (self.enlargement or self.node).input[0]
 
 
 def deconvolution(graph: OnnxGraph, node: Any) -> Enlargement:
@@ -30,7 +40,8 @@ def deconvolution(graph: OnnxGraph, node: Any) -> Enlargement:
     Raises:
         Stays: it has no exact form in LR space.
     """
-    options, weights = graph.attributes(node), _weights(graph, node)
+    options, held = graph.attributes(node), Constant(graph, node.input[1], axis=1)
+    weights = _two_dimensional(held)
     strides, dilations = options.get("strides", [1, 1]), options.get("dilations", [1, 1])
     if len(set(strides)) != 1:
         raise Stays("DepthToSpace enlarges both sides alike")
@@ -44,7 +55,10 @@ def deconvolution(graph: OnnxGraph, node: Any) -> Enlargement:
     taps[:: dilations[0], :: dilations[1]] = True
     # ONNX has (I, O / groups, Ky, Kx).
     kernels = np.split(spread.transpose(2, 3, 1, 0), groups, axis=3)
-    return Enlargement([node], [Transposed(kernel, scale, offsets, extras, taps) for kernel in kernels], weights)
+    if groups > 1 and held.per_channel:
+        raise Stays("its groups share the scales of their channels")
+    forms = [Transposed(kernel, scale, offsets, extras, taps) for kernel in kernels]
+    return Enlargement(node, None, forms, held, _bias(graph, node))
 
 
 def _geometry(graph: OnnxGraph, node: Any, options: dict, scale: int, sides: list[int], more: list[int]):
@@ -75,24 +89,30 @@ def resized(graph: OnnxGraph, node: Any) -> Enlargement | None:
     Raises:
         Stays: it has no exact form in LR space.
     """
-    enlargement = graph.maker(node.input[0], "Resize")
+    enlargement = graph.maker(node.input[0], "Resize", shared=True)
     if enlargement is None:
         return None
-    scale, options, weights = _scale(graph, enlargement), graph.attributes(node), _weights(graph, node)
+    scale, options, held = _scale(graph, enlargement), graph.attributes(node), Constant(graph, node.input[1])
+    weights = _two_dimensional(held)
+    if held.quantized:
+        raise Stays("sums of its quantized taps may not fit in their type")
     if set(options.get("strides", [1, 1])) != {1}:
         raise Stays("its convolution has strides")
     dilation = tuple(options.get("dilations", [1, 1]))
     reach = [(side - 1) * step for side, step in zip(weights.shape[2:], dilation)]
-    auto, pads = options.get("auto_pad", "NOTSET"), options.get("pads", [0] * 4)
-    padding: tuple[Pair, Pair] = tuple(zip(pads[:2], pads[2:]))
-    if auto != "NOTSET":
-        padding = tuple(
-            {"VALID": (0, 0), "SAME_LOWER": (r - r // 2, r // 2)}.get(auto, (r // 2, r - r // 2)) for r in reach
-        )
+    padding = padding_of(options, reach)
     # ONNX has (O, I / groups, Ky, Kx).
     kernels = np.split(weights.astype(np.float64).transpose(2, 3, 1, 0), options.get("group", 1), axis=3)
     groups = [resized_convolution(kernel, "nearest", scale, dilation, padding) for kernel in kernels]
-    return Enlargement([enlargement, node], groups, weights)
+    return Enlargement(node, enlargement, groups, held, _bias(graph, node))
+
+
+def padding_of(options: dict, reach: list[int]) -> tuple[Pair, Pair]:
+    """Zeros (before, after) per axis of a Conv of stride 1 whose taps span `reach` pixels beyond the first."""
+    auto, pads = options.get("auto_pad", "NOTSET"), options.get("pads", [0] * 4)
+    if auto == "NOTSET":
+        return tuple(zip(pads[:2], pads[2:]))
+    return tuple({"VALID": (0, 0), "SAME_LOWER": (r - r // 2, r // 2)}.get(auto, (r // 2, r - r // 2)) for r in reach)
 
 
 def _scale(graph: OnnxGraph, node: Any) -> int:
@@ -135,8 +155,10 @@ def shuffle(graph: OnnxGraph, node: Any) -> tuple[list[Any], int, str] | None:
     order = graph.attributes(transpose).get("perm")
     inner, before, after = (graph.shape(name) for name in (first.output[0], first.input[0], node.output[0]))
     modes = {(0, 3, 4, 1, 5, 2): ("DCR", 1), (0, 1, 4, 2, 5, 3): ("CRD", 2)}
-    if tuple(order or ()) not in modes or len(before) != 4 or len(inner) != 6:
+    if tuple(order or ()) not in modes:
         return None
+    if len(before) != 4 or len(inner) != 6:
+        raise Stays("the sizes of its Reshape are computed")
     mode, place = modes[tuple(order)]
     block, channels = inner[place], inner[3 if mode == "DCR" else 1]
     if None in (block, channels, *before[1:]) or block != inner[place + 1]:
@@ -149,10 +171,30 @@ def shuffle(graph: OnnxGraph, node: Any) -> tuple[list[Any], int, str] | None:
     return [first, transpose, node], block, mode
 
 
-def _weights(graph: OnnxGraph, node: Any) -> np.ndarray:
-    weights = graph.constant(node.input[1])
-    if weights is None:
-        raise Stays("its weights are computed, quantized or given in each run")
-    if weights.ndim != 4:
+def _bias(graph: OnnxGraph, node: Any) -> Constant | None:
+    return Constant(graph, node.input[2]) if len(node.input) > 2 and node.input[2] else None
+
+
+def _two_dimensional(weights: Constant) -> np.ndarray:
+    if weights.values.ndim != 4:
         raise Stays("it is not two-dimensional")
-    return weights
+    return weights.values
+
+
+def why_not_moved(graph: OnnxGraph, node: Any) -> str:
+    """Why no convolution takes a Resize in."""
+    try:
+        _scale(graph, node)
+    except Stays as reason:
+        return str(reason)
+    readers = graph.readers(node.output[0])
+    kinds = "a subgraph or an output" if readers is None else ", ".join(each.op_type for each in readers)
+    return f"what reads it is no convolution that can take it in: {kinds}"
+
+
+def hidden(graph: OnnxGraph, kinds: tuple[str, ...]) -> list[Row]:
+    """Rows of what is in subgraphs and the model's own functions."""
+    note = "it is in a subgraph or function, which are left alone"
+    return [
+        Row(node.name or node.output[0], node.op_type, note=note) for node in graph.hidden() if node.op_type in kinds
+    ]
