@@ -39,11 +39,12 @@ web: .venv/installed
 	$(INSTALL) -e ".[test,video,plots,notebook]"
 	touch $@
 
-# The layers, the models and the training engine for accelerators without TensorFlow.
+# Layers, models, rewriting and the training engine for accelerators, without TensorFlow. Of PyTorch the processor's
+# build is enough; without one at hand pip fetches the GPU's, several GB.
 .venv-jax/installed: setup.py constraints.txt
 	$(PYTHON) -m venv .venv-jax
 	.venv-jax/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt keras "jax[cpu]" \
-		numpy absl-py pillow scikit-image tifffile rich
+		torch numpy absl-py pillow scikit-image tifffile rich
 	.venv-jax/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $@
 

@@ -3,11 +3,16 @@
 The rules are about the file. Whether a delegate really takes it only a run can tell (`export.delegate`).
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from zoo.graphs.tflite import File, Operation
 from zoo.targets.record import Finding, Look, Rule, Target, moving
+
+if TYPE_CHECKING:  # a file's parser needs LiteRT's schema, which rewriting a Keras network does not
+    from zoo.graphs.tflite import File, Operation
 
 # The operations that LiteRT's GPU delegate parses, by the highest version that it takes (None: any).
 _PARSER = "LiteRT, tflite/delegates/gpu/common/model_builder.cc"

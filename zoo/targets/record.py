@@ -3,16 +3,21 @@
 A record is made of what somebody published, and a runtime may do otherwise. One that nobody ran here says so.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from zoo.graphs.tflite import File, Operation
+if TYPE_CHECKING:  # a file's parser needs LiteRT's schema, which rewriting a Keras network does not
+    from zoo.graphs.tflite import File, Operation
+
 
 FORMS = ("subpixel", "transposed")
 # What a convolution's result goes through, by the names of TFLite.
 ACTIVATIONS: tuple[str, ...] = ("ELU", "GELU", "HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "PRELU", "RELU", "RELU_0_TO_1")
 ACTIVATIONS += ("RELU_N1_TO_1", "RELU6", "TANH")
-Look = Callable[[Operation], Iterator[str]]
+Look = Callable[["Operation"], Iterator[str]]
 
 
 @dataclass(frozen=True)

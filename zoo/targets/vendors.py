@@ -4,10 +4,15 @@ LiteRT's wheel carries the compilers' plugins, and tests/test_targets_records.py
 files name. The vendors' own kits, which decide in the end, were not looked at.
 """
 
-from collections.abc import Iterator
+from __future__ import annotations
 
-from zoo.graphs.tflite import Operation
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 from zoo.targets.record import Look, Rule, Target, free_size, moving
+
+if TYPE_CHECKING:  # a file's parser needs LiteRT's schema, which rewriting a Keras network does not
+    from zoo.graphs.tflite import Operation
 
 _LITERT = "google-ai-edge/LiteRT, litert/vendors"
 _DATE = "November 2026"

@@ -6,11 +6,16 @@ They compute output maps sixteen at a time, so that few maps cost as much as six
 fit; tests/test_targets_xnnpack.py holds the costs below against its results.
 """
 
-from collections.abc import Iterator
+from __future__ import annotations
 
-from zoo.graphs.tflite import Operation
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 from zoo.targets.facts import Upsampling
 from zoo.targets.record import Rule, Target
+
+if TYPE_CHECKING:  # a file's parser needs LiteRT's schema, which rewriting a Keras network does not
+    from zoo.graphs.tflite import Operation
 
 # Time relative to one multiplication of a convolution whose output maps fill the vector width.
 COSTS = {
