@@ -33,3 +33,13 @@ def test_another_backend_ends_in_a_sentence(tmp_path, arguments, sentence):
     assert process.returncode == 2, process.stderr
     assert sentence in process.stderr and "Traceback" not in process.stderr
     assert list(tmp_path.iterdir()) == [], "a refused command leaves nothing behind"
+
+
+@pytest.mark.skipif(importlib.util.find_spec("jax") is not None, reason="JAX is installed")
+def test_a_module_run_under_a_backend_that_is_not_installed_ends_in_a_sentence(tmp_path):
+    process = subprocess.run(
+        [sys.executable, "-m", "zoo.complexity"],
+        env={**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, timeout=200, cwd=tmp_path,
+    )  # fmt: skip
+    assert process.returncode == 2 and process.stderr.startswith("error: Expected jax to be installed"), process.stderr

@@ -3,13 +3,16 @@
 import argparse
 import sys
 
-from zoo.complexity import summary
+from zoo.errors import exit_on_usage_error
 from zoo.program import program
 
 
+@exit_on_usage_error
 def main(arguments: list[str] | None = None) -> int:
     """The command, which takes no flags but --help."""
     argparse.ArgumentParser(prog=program("zoo.complexity"), description=__doc__).parse_args(arguments)
+    from zoo.complexity.table import summary
+
     summary()
     return 0
 
