@@ -25,13 +25,13 @@ COLUMNS = [
     {"training", "upscale", "plots"},
     {"export"},
     {"releasing"},
-    {"train", "train_command", "presets_command", "command", "benchmarks", "web", "docs"},
+    {"train", "train_command", "presets_command", "command", "benchmarks", "experiments", "web", "docs"},
 ]
 BESIDE = {("metrics", "color"), ("files", "errors")}
 PLACE = {room: column for column, rooms in enumerate(COLUMNS) for room in rooms}
 SOURCES = sorted(
     path
-    for folder in ("zoo", "export", "releasing", "benchmarks")
+    for folder in ("zoo", "export", "releasing", "benchmarks", "experiments")
     for path in (ROOT / folder).rglob("*.py")
     if "node_modules" not in path.parts
 ) + [ROOT / "train.py"]
@@ -56,7 +56,7 @@ def imported_rooms(source: str) -> set[str]:
         parts = name.split(".")
         if parts[0] == "zoo" and len(parts) > 1 and parts[1] in PLACE:
             rooms.add(parts[1])
-        elif parts[0] in ("export", "releasing", "benchmarks", "train"):
+        elif parts[0] in ("export", "releasing", "benchmarks", "experiments", "train"):
             rooms.add(parts[0])
     return rooms
 

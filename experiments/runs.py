@@ -1,0 +1,234 @@
+"""One run of `experiments.space`: its network, its training through `zoo.training`, its measures, its record."""
+
+import dataclasses
+import functools
+import json
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from experiments.equal import equal_widths, sides_of
+from zoo.errors import UsageError
+from zoo.files import write_json
+from zoo.metrics import psnr
+
+# Of the training pictures so many, evenly chosen, tell the loss.
+_MOST = 20
+# The rates that the search tries; the best at one corner is that of the space in its regime at all corners.
+LEARNING_RATES = (1e-3, 3e-3, 1e-2)
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What all runs of a grid have in common.
+
+    Attributes:
+        engine: of `zoo.training`: "tensorflow" or "device".
+        output: folder of the records, a JSON file a run.
+        workdir: folder of the trained networks.
+        data: training pictures, as `zoo.data.by_name` takes them.
+        tuning: pictures that the learning rate is chosen by.
+        held_out: pictures that nothing was chosen by.
+        sets: public test sets.
+        steps, search_steps, batch, lr_size: of the training.
+        together: whether the seeds are one computation mapped over them; engine "device" only.
+    """
+
+    engine: str
+    output: Path
+    workdir: Path
+    data: str
+    tuning: str
+    held_out: str
+    sets: tuple[str, ...]
+    steps: int
+    search_steps: int
+    batch: int
+    lr_size: int
+    together: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Corner:
+    """A network of the grid: where it convolves, by which rule, at which scale and for how many GMAC."""
+
+    space: str
+    regime: str
+    scale: int
+    budget: float
+
+    def __str__(self) -> str:
+        return f"x{self.scale}_{self.budget:g}_{self.regime}_{self.space}"
+
+    def options(self) -> dict:
+        """The network's options; empty where it has no widths of as many multiplications as the others."""
+        widths = equal_widths(self.scale, self.budget).get((self.regime, self.space))
+        sides = sides_of(self.space, self.regime, self.scale)
+        return {"space": self.space, "widths": widths, "sides": sides} if widths else {}
+
+
+def search_record(setting: Setting, corner: Corner, rate: float) -> Path:
+    """Where the search's result for one learning rate stands."""
+    return setting.output / f"search_{corner}_rate{rate:g}.json"
+
+
+def record(setting: Setting, corner: Corner, seed: int) -> Path:
+    """Where the result of a run stands."""
+    return setting.output / f"{corner}_seed{seed}.json"
+
+
+def best_rate(setting: Setting, corner: Corner) -> float:
+    """The learning rate that the search found for a corner."""
+    found = {rate: read(search_record(setting, corner, rate))["psnr"] for rate in LEARNING_RATES}
+    return max(found, key=lambda rate: found[rate])
+
+
+def read(path: Path) -> dict:
+    """A record as it was written."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def prepared(setting: Setting, scale: int) -> str:
+    """The training pictures as records on disk, made by the first call: workers need not decode them again."""
+    from zoo.data import by_name
+    from zoo.data.records import write_records
+
+    folder = setting.workdir / f"records_x{scale}"
+    write_records(by_name(setting.data, scale), folder)
+    return str(folder)
+
+
+def search(setting: Setting, corner: Corner, rate: float) -> None:
+    """Trains a corner's network for a short while at one learning rate, and writes down what comes of it."""
+    (folder,) = _train(setting, corner, (0,), rate, setting.search_steps, f"search_{corner}_rate{rate:g}")
+    found = read(folder / "results.json")
+    written = {**dataclasses.asdict(corner), "learning_rate": rate, "steps": setting.search_steps, "seed": 0}
+    write_json(search_record(setting, corner, rate), {**written, "psnr": found["model"]["psnr"]})
+
+
+def train(setting: Setting, corner: Corner, seeds: tuple[int, ...], rate: float) -> None:
+    """Trains a corner's network from each seed at the learning rate that was found; what is trained already stays."""
+    _train(setting, corner, seeds, rate, setting.steps, str(corner))
+
+
+def _train(setting: Setting, corner: Corner, seeds: tuple[int, ...], rate: float, steps: int, name: str) -> list[Path]:
+    from experiments.networks import NAME, known
+    from zoo.training import TrainConfig
+    from zoo.training import train as train_one
+
+    log_every = math.gcd(steps, 500)
+    config = TrainConfig(
+        engine=setting.engine,
+        model=NAME,
+        model_options=",".join(f"{key}={_text(value)}" for key, value in corner.options().items()),
+        scale=corner.scale,
+        data=prepared(setting, corner.scale),
+        valid=setting.tuning,
+        steps=steps,
+        batch=setting.batch,
+        lr_size=setting.lr_size,
+        learning_rate=rate,
+        warmup=min(100, steps // 10),
+        ema=0.999 if steps >= 1000 else 0.9,
+        checkpoint_every=log_every * max(1, 1000 // log_every),
+        validate_every=steps,
+        log_every=log_every,
+    )
+    workdir = setting.workdir / name
+    missing = [seed for seed in seeds if not trained(workdir, seed)]
+    with known():
+        if setting.engine == "device" and missing:
+            from zoo.training import device
+
+            for group in [missing] if setting.together else [[seed] for seed in missing]:
+                device.train_seeds(config, workdir, group)
+        else:
+            for seed in missing:
+                train_one(dataclasses.replace(config, seed=seed), workdir / f"seed_{seed}")
+    for seed in missing:
+        # What it takes to go on is not wanted any more, and is many times as large as the network.
+        shutil.rmtree(workdir / f"seed_{seed}" / "checkpoints")
+        for left in ("best.weights.h5", "comparison.png"):
+            (workdir / f"seed_{seed}" / left).unlink()
+    return [workdir / f"seed_{seed}" for seed in seeds]
+
+
+def trained(workdir: Path, seed: int) -> bool:
+    """Whether a run has come to its end."""
+    return (workdir / f"seed_{seed}" / "results.json").is_file()
+
+
+def _text(value) -> str:
+    """A value for `TrainConfig.model_options`."""
+    return f"({','.join(map(str, value))})" if isinstance(value, tuple) else str(value)
+
+
+def measure(setting: Setting, corner: Corner, seed: int) -> None:
+    """Measures a trained network on all sets and writes the record of the run."""
+    import keras
+
+    from experiments.networks import in_space
+    from zoo.complexity import count
+    from zoo.engines.keras import KerasEngine
+
+    folder = setting.workdir / str(corner) / f"seed_{seed}"
+    results, scale = read(folder / "results.json"), corner.scale
+    engine = KerasEngine(keras.models.load_model(folder / "model.keras", compile=False))
+    costs = count(in_space(scale, **corner.options(), any_size=False))
+    held_out, training = (_judge(engine.run, each, scale) for each in (setting.held_out, prepared(setting, scale)))
+    environment, options = results["environment"], corner.options()
+    write_json(
+        record(setting, corner, seed),
+        {
+            **dataclasses.asdict(corner),
+            "seed": seed,
+            "steps": results["steps"],
+            "learning_rate": results["config"]["learning_rate"],
+            "batch": setting.batch,
+            "lr_size": setting.lr_size,
+            "widths": options["widths"],
+            "sides": options["sides"],
+            "psnr": held_out["psnr"],
+            "sets": {Path(each).name: _judge(engine.run, each, scale)["psnr"] for each in setting.sets},
+            "loss": training["loss"],
+            "loss_held_out": held_out["loss"],
+            "psnr_training": training["psnr"],
+            "psnr_tuning": results["model"]["psnr"],
+            "parameters": costs["parameters"],
+            "macs": costs["macs"],
+            "macs_fixed": costs["macs_fixed"],
+            "activation_bytes": costs["peak_memory"],
+            "receptive_field": costs["receptive_field"],
+            "seconds": results["seconds"],
+            "device": environment.get("device") or environment.get("processor"),
+            "environment": environment,
+        },
+    )
+
+
+@functools.lru_cache(maxsize=16)
+def _pictures(name: str, scale: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(LR image float32 in [0, 1], HR image uint8), (h, w, 1) each; of prepared data at most 20, evenly chosen."""
+    from zoo.data import by_name, imresize
+    from zoo.data.records import RecordsOnDisk
+
+    source = by_name(name, scale, split="valid")
+    pairs = [hr for _, _, hr in source.pictures()]
+    if isinstance(source, RecordsOnDisk):
+        pairs = pairs[:: math.ceil(len(pairs) / _MOST)]
+    return [(imresize(hr / 255.0, 1 / scale).astype(np.float32), hr) for hr in pairs]
+
+
+def _judge(network, name: str, scale: int) -> dict[str, float]:
+    """Means over a set's pictures: PSNR in dB by the protocol of `zoo.evaluate`, absolute error (range 0 to 1)."""
+    losses, figures = [], []
+    for lr_image, hr_image in _pictures(name, scale):
+        sr_image = network(lr_image)
+        if not np.isfinite(sr_image).all():
+            raise UsageError(f"Expected finite values from the network on {name}. Received: others")
+        losses.append(np.abs(sr_image - hr_image / 255.0).mean())
+        rounded = np.floor(np.clip(sr_image.astype(np.float64), 0, 1) * 255 + 0.5).astype(np.uint8)
+        figures.append(psnr(hr_image[..., 0], rounded[..., 0], shave=scale))
+    return {"psnr": float(np.mean(figures)), "loss": float(np.mean(losses))}
