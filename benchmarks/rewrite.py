@@ -1,7 +1,7 @@
 """Networks as others write them, before and after `zoo.rewrite.to_lr_space`, in TFLite (XNNPACK, 2 threads).
 
 Also asks the real LiteRT GPU delegate for both forms at a small size, measures single layers, fits the costs behind
-`only_if_cheaper=True` to them, and counts on how many networks, none of which the fit has seen, these costs pick the
+`target="xnnpack"` to them, and counts on how many networks, none of which the fit has seen, these costs pick the
 faster form.
 """
 
@@ -13,21 +13,20 @@ TIE = 0.05
 TOLERANCE = 1e-4
 
 
-def forms(model, costs: dict[str, float]) -> tuple[dict, list[bool]]:
-    """The network as it is, rewritten, and rewritten where that is expected to pay; and which of its rows pay."""
+def forms(model, costs: dict[str, float]) -> tuple[dict, str]:
+    """The network as it is, rewritten, and rewritten for a CPU; and which of these `target="xnnpack"` picks."""
     from zoo import rewrite
     from zoo.rewrite.plan import plan
-    from zoo.rewrite.rebuild import Rebuild
     from zoo.rewrite.tracing import graphs_of
     from zoo.targets import xnnpack
+    from zoo.targets.choice import Choice, Decision, named
 
-    graphs = graphs_of(model)
-    found = plan(graphs, False, lambda upsampling: xnnpack.worth(upsampling, costs))
-    pays = [xnnpack.worth(each, costs) is None for each in plan(graphs, False, lambda upsampling: None).facts]
+    fitted = Choice("fitted", lambda upsampling: Decision(xnnpack.speedup(upsampling, costs) >= 1))
+    every, picked = (set(plan(graphs_of(model), False, each).replaced) for each in (named("any"), fitted))
     result = {"before": model, "after": rewrite.to_lr_space(model)}
-    if any(pays) and not all(pays):
-        result["chosen"] = Rebuild(graphs, found).model(graphs[0])
-    return result, pays
+    if picked in (set(), every):
+        return result, "after" if picked else "before"
+    return result | {"chosen": rewrite.to_lr_space(model, fitted)}, "chosen"
 
 
 def measure(name: str, folder: Path, costs: dict[str, float], quick: bool) -> dict:
@@ -40,7 +39,7 @@ def measure(name: str, folder: Path, costs: dict[str, float], quick: bool) -> di
 
     network = NETWORKS[name]
     size = tuple(max(network.multiple * 8, side // 4) for side in network.size) if quick else network.size
-    made, pays = forms(randomise(network.build(0.25 if quick else 1.0)), costs)
+    made, chosen = forms(randomise(network.build(0.25 if quick else 1.0)), costs)
     runs = {form: runner(model, folder, size) for form, model in made.items()}
     for run in runs.values():
         run()
@@ -52,7 +51,6 @@ def measure(name: str, folder: Path, costs: dict[str, float], quick: bool) -> di
     if difference > TOLERANCE:
         raise AssertionError(f"Expected the same function. Received: {name}, {difference:.1e} apart")
     summary = summarise(paired(runs, rounds=2 if quick else rounds_in(runs, 2.0)), "before")
-    chosen = "chosen" if "chosen" in runs else "after" if all(pays) else "before"
     fastest = min(entry["ratio"] for entry in summary.values())
     return {
         "network": name,
@@ -130,7 +128,7 @@ def main(arguments: list[str] | None = None) -> None:
         [_cells(each) for each in results],
     )
     print("costs fitted to single layers:", ", ".join(f"{kind} {cost}" for kind, cost in written["costs"].items()))
-    print(f"only_if_cheaper picks the faster form of {right} of {len(results)} networks, none of them in the fit")
+    print(f"target=xnnpack picks the faster form of {right} of {len(results)} networks, none of them in the fit")
     values = [(each["network"], each["faster"]) for each in results]
     ours = [each["network"] for each in results if each["faster"] >= 1]
     written["chart"] = record.chart("to_lr_space: how many times faster (TFLite, 2 threads)", values, "×", ours)

@@ -121,12 +121,13 @@ def measure(folder: Path, quick: bool) -> list[Measured]:
     from zoo import rewrite
     from zoo.rewrite.plan import plan
     from zoo.rewrite.tracing import graphs_of
+    from zoo.targets.choice import EVERYTHING
 
     results = []
     for model, size in models(quick):
         randomise(model)
-        after, explanation = rewrite.rewritten(model)
-        (facts,), (row,) = plan(graphs_of(model), False, lambda upsampling: None).facts, explanation.rows
+        after, explanation = rewrite.rewritten(model, EVERYTHING)
+        (facts,), (row,) = plan(graphs_of(model), False, EVERYTHING).facts, explanation.rows
         both = {"before": model, "after": after}
         runs = {name: runner(each, folder, (size, size)) for name, each in both.items()}
         rounds = 2 if quick else rounds_in(runs, 1.0)

@@ -132,7 +132,7 @@ def test_an_enlargement_that_is_also_an_output_stays_one():
     model = randomise(keras.Model(start, [large, layers.Conv2D(2, 3, padding="same", **F64)(large)]))
     rewritten = compare(model, values())
     assert [type(rewritten.get_layer("large")), left_over(rewritten)] == [zoo.layers.FixedUpsampler, []]
-    assert [row.action for row in rewrite.explain(model).rows] == ["moved", "moved"]
+    assert [row.action for row in rewrite.explain(model).rows] == ["swapped", "moved"]
 
 
 def test_sequential_and_classes():
@@ -264,7 +264,7 @@ def test_an_enlargement_without_its_convolution(case):
         x = step(x)
     model = randomise(keras.Model(start, x))
     (row,) = rewrite.explain(model).rows
-    assert row.layer == "up" and row.becomes == "FixedUpsampler nearest" and words in row.note
+    assert row.action == "swapped" and row.becomes == "FixedUpsampler nearest" and words in row.note
     compare(model, values(3, 4, 6))
 
 
@@ -301,3 +301,40 @@ def test_the_explanation_prints_as_a_table():
     )
     for text in ("up", "Conv2DTranspose 9×9", "Conv2D 5×5", "4,536 [18,144]", "5,600", "19 of 100", "4,537", "5,604"):
         assert text in table, table
+
+
+def blockers():
+    bn = lambda: layers.BatchNormalization(name="bn", **F64)  # noqa: E731
+    relu = lambda: layers.ReLU(name="relu", **F64)  # noqa: E731
+    return {
+        "behind what is per channel": (
+            [bn(), relu(), layers.SeparableConv2D(2, 3, name="last", **F64)],
+            "'last'",
+            "'bn'",
+        ),
+        "only pointwise layers": ([bn(), relu()], "no convolution after it", "'bn'"),
+    }
+
+
+@pytest.mark.parametrize("case", blockers())
+def test_the_real_blocker_is_named(case):
+    steps, words, not_these = blockers()[case]
+    x = start = image(3)
+    for step in (layers.UpSampling2D(2, name="up", **F64), *steps):
+        x = step(x)
+    row = rewrite.explain(keras.Model(start, x)).rows[0]
+    assert row.layer == "up" and words in row.note and not_these not in row.note
+
+
+@pytest.mark.parametrize("columns", (80, 120))
+def test_an_explanation_fits_the_terminal(columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    x = start = image(3)
+    for number in range(3):
+        x = layers.Conv2DTranspose(64, 9, 3, padding="same", name=f"a_rather_long_name_of_a_layer_{number}", **F64)(x)
+    x = layers.UpSampling2D(2, interpolation="bilinear", name="interpolated", **F64)(x)
+    explanation = rewrite.explain(keras.Model(start, layers.UpSampling2D(2, **F64)(x), name="decoder"))
+    assert max(map(len, str(explanation).splitlines())) <= columns
+    for words in ("3 of 5 moved, 1 swapped, 1 stays", "wrong", "right", "faster", "GPU delegate"):
+        assert words in str(explanation), words
+    assert repr(explanation) == "<Explanation of decoder: 3 of 5 moved, 1 swapped, 1 stays>"

@@ -12,6 +12,7 @@ from benchmarks.networks import randomise
 from zoo import identities, rewrite
 from zoo.identities.lr_convolution import keras_transposed, lr_convolution, resized_convolution
 from zoo.layers import FixedUpsampler
+from zoo.targets.choice import EVERYTHING
 
 TOLERANCE = 1e-12
 F64 = {"dtype": "float64"}
@@ -32,9 +33,9 @@ def images(height=5, width=7, channels=3, seed=3):
 
 def check(model, x, border="exact"):
     """Rewrites, compares at every pixel, and returns the only row and the rewritten model."""
-    rewritten = rewrite.to_lr_space(model, border=border)
+    rewritten = rewrite.to_lr_space(model, EVERYTHING, border)
     assert oracle.relative(rewritten(x), model(x)) <= TOLERANCE
-    (row,) = rewrite.explain(model, border=border).rows
+    (row,) = rewrite.explain(model, EVERYTHING, border).rows
     return row, rewritten
 
 
@@ -181,7 +182,7 @@ def test_two_enlargements_in_one_concatenation():
 def test_interpolations(method, scale):
     """1e-12 against a matrix; Keras itself computes bilinear and bicubic in float32, bicubic from a table."""
     model = model_of(layers.UpSampling2D(scale, interpolation=method, name="up", **F64))
-    rewritten = rewrite.to_lr_space(model)
+    rewritten = rewrite.to_lr_space(model, EVERYTHING)
     border = "renormalise" if method == "bicubic" else "replicate"
     for x in (images(), images(1, 4), images(2, 1)):
         assert oracle.relative(rewritten(x), oracle.interpolate(x, method, scale, border)) <= TOLERANCE
@@ -203,9 +204,9 @@ def test_interior(method, scale, side):
     kernel, bias = model.get_weights()
     border = "renormalise" if method == "bicubic" else "replicate"
     expected = oracle.convolve(oracle.interpolate(x, method, scale, border), kernel, bias)
-    assert oracle.relative(rewrite.to_lr_space(model)(x), expected) <= TOLERANCE
-    (row,) = rewrite.explain(model, border="interior").rows
-    received = np.asarray(rewrite.to_lr_space(model, border="interior")(x))
+    assert oracle.relative(rewrite.to_lr_space(model, EVERYTHING)(x), expected) <= TOLERANCE
+    (row,) = rewrite.explain(model, EVERYTHING, "interior").rows
+    received = np.asarray(rewrite.to_lr_space(model, EVERYTHING, "interior")(x))
     inside = np.s_[:, row.inexact : -row.inexact, row.inexact : -row.inexact]
     assert row.inexact and f"border of {row.inexact} HR px" in row.note
     assert oracle.relative(received[inside], expected[inside]) <= TOLERANCE

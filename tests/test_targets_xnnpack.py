@@ -1,4 +1,4 @@
-"""`only_if_cheaper`: its costs are those that were measured, and it leaves what they say is slower."""
+"""`target="xnnpack"`: its costs are those that were measured, and it leaves what they say is slower."""
 
 import json
 from pathlib import Path
@@ -15,6 +15,7 @@ from zoo.errors import UsageError
 from zoo.rewrite.plan import plan
 from zoo.rewrite.tracing import graphs_of
 from zoo.targets import xnnpack
+from zoo.targets.choice import EVERYTHING
 
 RESULTS = Path(__file__).parent.parent / "benchmarks" / "results" / "rewrite.json"
 
@@ -27,13 +28,13 @@ def model_of(*steps, maps):
 
 
 def facts_of(model):
-    (facts,) = plan(graphs_of(model), False, lambda upsampling: None).facts
+    (facts,) = plan(graphs_of(model), False, EVERYTHING).facts
     return facts
 
 
 def test_a_deconvolution_with_few_maps_moves():
     model = model_of(layers.Conv2DTranspose(1, 9, strides=3, padding="same", name="up"), maps=56)
-    (row,) = rewrite.explain(model, only_if_cheaper=True).rows
+    (row,) = rewrite.explain(model, "xnnpack").rows
     assert row.action == "moved" and xnnpack.speedup(facts_of(model)) > 3
 
 
@@ -43,22 +44,23 @@ def test_a_wide_bilinear_enlargement_stays():
         layers.Conv2DTranspose(1, 4, strides=2, padding="same", name="last"),
         maps=64,
     )
-    stays, moved = rewrite.explain(model, only_if_cheaper=True).rows
+    stays, moved = rewrite.explain(model, "xnnpack").rows
     assert stays.action == "stays" and "times slower in LR space" in stays.note and moved.action == "moved"
-    rewritten = rewrite.to_lr_space(model, only_if_cheaper=True)
+    rewritten = rewrite.to_lr_space(model, "xnnpack")
     assert type(rewritten.get_layer("up")) is layers.UpSampling2D
-    assert type(rewrite.to_lr_space(model).get_layer("up")) is not layers.UpSampling2D
+    everything = rewrite.to_lr_space(model, EVERYTHING)
+    assert type(everything.get_layer("up")) is not layers.UpSampling2D
 
 
 def test_bicubic_always_moves():
     """TFLite has no operation for it: whatever the cost, there is nothing to compare with."""
     model = model_of(layers.UpSampling2D(2, interpolation="bicubic"), maps=64)
-    assert [row.action for row in rewrite.explain(model, only_if_cheaper=True).rows] == ["moved"]
+    assert [row.action for row in rewrite.explain(model, "xnnpack").rows] == ["swapped"]
 
 
 def test_not_with_whole():
-    with pytest.raises(UsageError, match="whole or only_if_cheaper"):
-        rewrite.to_lr_space(model_of(layers.ReLU(), maps=1), whole=True, only_if_cheaper=True)
+    with pytest.raises(UsageError, match="whole or a target"):
+        rewrite.to_lr_space(model_of(layers.ReLU(), maps=1), "xnnpack", whole=True)
 
 
 def test_work():

@@ -3,7 +3,14 @@
 from dataclasses import dataclass
 
 from zoo import identities
-from zoo.layers import FixedUpsampler, ResizeUpsampler, SubpixelUpsampler, Upsampler, ZeroInterleavedUpsampler
+from zoo.layers import (
+    DENSE_MAPS,
+    FixedUpsampler,
+    ResizeUpsampler,
+    SubpixelUpsampler,
+    Upsampler,
+    ZeroInterleavedUpsampler,
+)
 from zoo.reach.keras_model import Step
 
 
@@ -50,7 +57,8 @@ def _fixed_upsampler(layer: FixedUpsampler, height: float, width: float, inputs:
         return Cost()
     taps = identities.interpolation_window(layer.method, layer.scale).taps
     channels = layer.scale**2 * inputs
-    return Cost(fixed=height * width * taps**2 * inputs * channels, workspace=height * width * channels)
+    read = inputs if inputs <= DENSE_MAPS else 1
+    return Cost(fixed=height * width * taps**2 * read * channels, workspace=height * width * channels)
 
 
 def cost(step: Step, entering: tuple[float, float], leaving: tuple[float, float]) -> Cost:

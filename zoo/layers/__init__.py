@@ -5,7 +5,7 @@ Importing this module registers them for `.keras` files, and the metrics that a 
 
 import zoo.metrics.compiled  # noqa: F401 — registers PSNR and SSIM
 from zoo.layers.initializers import ICNR, Interpolation
-from zoo.layers.interpolation import BORDERS, FixedUpsampler, check_scale
+from zoo.layers.interpolation import BORDERS, DENSE_MAPS, FixedUpsampler, check_scale
 from zoo.layers.shuffle import DepthToSpace, SpaceToDepth, depth_to_space, space_to_depth
 from zoo.layers.upsamplers import (
     EXACT,
@@ -21,6 +21,7 @@ from zoo.layers.upsamplers import (
 
 __all__ = [
     "BORDERS",
+    "DENSE_MAPS",
     "EXACT",
     "FORMS",
     "ICNR",

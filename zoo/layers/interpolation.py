@@ -9,6 +9,8 @@ from zoo.errors import one_of, whole_number
 from zoo.layers.shuffle import depth_to_space
 
 BORDERS = ("mirror", "replicate", "renormalise")
+# Up to so many maps one convolution from all to all is faster than one for each map, though most of its weights are 0.
+DENSE_MAPS = 3
 
 
 def _extend(images, axis: int, pixels: int, border: str):
@@ -32,7 +34,8 @@ def _extend(images, axis: int, pixels: int, border: str):
 class FixedUpsampler(keras.layers.Layer):
     """Nearest, bilinear or bicubic enlargement with half-pixel centres, computed in LR space.
 
-    Only operations that the LiteRT GPU delegate takes: slices, concatenation, CONV_2D, DEPTH_TO_SPACE.
+    Only operations that the LiteRT GPU delegate takes: slices, concatenation, CONV_2D (DEPTHWISE_CONV_2D for more than
+    `DENSE_MAPS` maps, so that weights and time grow with the maps and not with their square), DEPTH_TO_SPACE.
 
     Args:
         method: `"nearest"`, `"bilinear"` or `"bicubic"` (Keys' cubic, a = -0.5).
@@ -71,9 +74,16 @@ class FixedUpsampler(keras.layers.Layer):
         return depth_to_space(self._convolve(images), self.scale)
 
     def _convolve(self, images):
-        kernel = identities.interpolation_to_subpixel(self.method, self.scale, images.shape[-1])
-        kernel = ops.convert_to_tensor(kernel.astype(np.float64), dtype=images.dtype)
-        return ops.conv(images, kernel, padding="valid", data_format="channels_last")
+        maps = images.shape[-1]
+        dense = maps <= DENSE_MAPS
+        kernel = identities.interpolation_to_subpixel(self.method, self.scale, maps if dense else 1)
+        if not dense:
+            # One copy of all maps a phase, so that the phases come out in the order of the shuffle.
+            images = ops.concatenate([images] * self.scale**2, axis=-1)
+            kernel = np.repeat(kernel, maps, axis=-1).swapaxes(2, 3)
+        kernel = ops.convert_to_tensor(kernel, dtype=images.dtype)
+        convolve = ops.conv if dense else ops.depthwise_conv
+        return convolve(images, kernel, padding="valid", data_format="channels_last")
 
     def compute_output_shape(self, input_shape):
         batch, height, width, channels = input_shape

@@ -25,8 +25,8 @@ from zoo.rewrite.same import Different, check_same
 from zoo.rewrite.tracing import functional, graphs_of
 from zoo.rewrite.transposed import to_transposed
 from zoo.rewrite.whole import Whole
+from zoo.targets.choice import EVERYTHING, Choice, named
 from zoo.targets.facts import Upsampling
-from zoo.targets.xnnpack import worth
 
 __all__ = ["Explanation", "Rewritten", "Row", "convert", "explain", "rewritten", "to_lr_space", "to_transposed"]
 
@@ -37,16 +37,17 @@ BICUBIC = 1e-3
 
 def to_lr_space(
     model: keras.Model,
+    target: str | Choice = "any",
     border: str = "exact",
     whole: bool = False,
-    only_if_cheaper: bool = False,
     check: bool = True,
 ) -> keras.Model:
-    """The same function with every upsampling that can move computed in LR space, then shuffled.
+    """The same function with its upsampling computed in LR space, then shuffled, wherever the target is better off.
 
     Moves transposed convolutions (any kernel, padding and output padding), nearest-neighbour enlargement followed by a
-    convolution (also with pointwise layers between and concatenated with HR maps), the zoo's own forms, and every other
-    enlargement into the zoo's `FixedUpsampler`. What has no exact form stays, and `explain` says why.
+    convolution (also with pointwise layers between and concatenated with HR maps) and the zoo's own forms. Another
+    enlargement is swapped for the zoo's `FixedUpsampler`. What has no exact form stays, and so does what the target
+    computes right and fast as it is (bilinear enlargement, mostly); `explain` says which, and why.
 
     The new layers are plain (`Conv2D`, `DepthToSpace`, padding and cropping), trainable like the ones they replace, and
     the last of each group bears the replaced layer's name. Weights are copies; the original is not touched. Only a
@@ -60,14 +61,17 @@ def to_lr_space(
         model: a functional or built Sequential Keras model; nested models, shared layers and several inputs and outputs
             are followed. A subclassed model that was called once, and layers that hold upsampling layers, are run once
             on symbolic tensors, and the graph that this draws is taken. channels_last.
+        target: `"any"`: what LiteRT's GPU delegate refuses or computes wrongly moves whatever it costs, and what it
+            takes right moves where it is not expected to be slower on a CPU. `"xnnpack"`: what is expected to be faster
+            in TFLite on a CPU; a transposed convolution that stays is then computed wrongly by the GPU delegate at many
+            sizes. `"gpu_delegate"`: only what that delegate refuses or computes wrongly. A vendor's chip: what its
+            record says (`zoo.targets.records`). Or a `zoo.targets.choice.Choice` of one's own.
         border: `"exact"`: equal at every pixel. `"interior"`: bilinear or bicubic enlargement followed by a convolution
             becomes one LR convolution too, which differs in a border that `explain` states.
         whole: also moves the HR convolutions after an upsampling into LR space, with everything pointwise between them:
             the paper's containment argument, constructed. More multiplications, not fewer; for proof, not for speed.
             Batch normalisation is then computed phase by phase, the same at inference and not in training, and a layer
             that is called more than once stays in HR space. Bicubic that mirrors needs LR sides of 2 px at least.
-        only_if_cheaper: leaves what is not expected to be faster in TFLite on a CPU (`zoo.targets.xnnpack`). A
-            transposed convolution that stays is still computed wrongly by the LiteRT GPU delegate at many sizes.
         check: compares both models on noise and on a ramp at two small sizes, which takes a second or a tenth of the
             rewrite's time at most, or one pass of each where the model has a fixed size. Where `border` lets the
             result differ at the border, the exact rewrite is compared in its place.
@@ -77,11 +81,11 @@ def to_lr_space(
         UsageError: an unbuilt model, a subclassed one whose call draws no graph, or the result differs from the
             original: with the name of the first layer where they part.
     """
-    return rewritten(model, border, whole, only_if_cheaper, check).model
+    return rewritten(model, target, border, whole, check).model
 
 
 def explain(
-    model: keras.Model, border: str = "exact", whole: bool = False, only_if_cheaper: bool = False
+    model: keras.Model, target: str | Choice = "any", border: str = "exact", whole: bool = False
 ) -> Explanation:
     """What `to_lr_space` with the same arguments does to each upsampling, and why; prints as a table.
 
@@ -89,7 +93,7 @@ def explain(
     `whole=True` there is one for each layer that moves, and `totals` sets the free weights of the HR network against
     those of the LR network that contains it.
     """
-    return rewritten(model, border, whole, only_if_cheaper, check=False).explanation
+    return rewritten(model, target, border, whole, check=False).explanation
 
 
 class Rewritten(NamedTuple):
@@ -101,9 +105,9 @@ class Rewritten(NamedTuple):
 
 def rewritten(
     model: keras.Model,
+    target: str | Choice = "any",
     border: str = "exact",
     whole: bool = False,
-    only_if_cheaper: bool = False,
     check: bool = True,
 ) -> Rewritten:
     """The results of `to_lr_space` and of `explain` from one rewriting; arguments and errors are `to_lr_space`'s.
@@ -123,15 +127,14 @@ def rewritten(
     original, model = model, functional(model)
     if check and original is not model:
         check_same(model, original)
-    options = (border, whole, only_if_cheaper)
     kept: list[keras.layers.Layer] = []
     while True:
-        result, facts, explanation = _rewrite(model, *options, kept)
+        result, facts, explanation = _rewrite(model, target, border, whole, kept)
         if not check:
             break
         exact = result
         if any(upsampling.inexact for upsampling in facts):
-            exact, facts, _ = _rewrite(model, "exact", whole, only_if_cheaper, kept)
+            exact, facts, _ = _rewrite(model, target, "exact", whole, kept)
         bicubic = any(upsampling.kind == "bicubic" for upsampling in facts)
         seconds = max(1.0, (time.monotonic() - started) / 10)
         try:
@@ -146,17 +149,18 @@ def rewritten(
 
 
 def _rewrite(
-    model: keras.Model, border: str, whole: bool, only_if_cheaper: bool, kept: list[keras.layers.Layer]
+    model: keras.Model, target: str | Choice, border: str, whole: bool, kept: list[keras.layers.Layer]
 ) -> tuple[keras.Model, list[Upsampling], Explanation]:
+    choice = named(target)
     if border not in BORDERS:
         raise UsageError(f"Expected border to be one of {BORDERS}. Received: {border!r}")
-    if whole and only_if_cheaper:
-        raise UsageError("Expected whole or only_if_cheaper. Received: both; the whole is never cheaper by design")
+    if whole and choice.name != "any":
+        raise UsageError(f"Expected whole or a target. Received: both, {choice.name!r}; the whole is never cheaper")
     model, before = (model, []) if whole else commuted(model, kept)
     graphs = graphs_of(model, kept)
-    found = plan(graphs, border == "interior", worth if only_if_cheaper else lambda upsampling: None)
+    found = plan(graphs, border == "interior", EVERYTHING if whole else choice)
     maker = (Whole if whole else Rebuild)(graphs, found, kept)
     result = maker.model(graphs[0])
     rows = maker.rows if whole else before + found.rows
     shared = [f"{layer.name!r} ({type(layer).__name__}): {reason}" for layer, reason in maker.copies.shared]
-    return result, found.facts, Explanation(model.name, rows, whole, shared)
+    return result, found.facts, Explanation(model.name, rows, whole, shared, choice.runtime)

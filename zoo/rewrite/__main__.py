@@ -8,10 +8,10 @@ from zoo.errors import UsageError, exit_on_usage_error
 from zoo.files import whole
 from zoo.program import program
 from zoo.targets import records
+from zoo.targets.choice import CHOICES
 from zoo.targets.record import FORMS, Target, summarized
 
 SUFFIXES = (".keras", ".tflite", ".onnx")
-PLAIN = {"border": "exact", "whole": False, "only_if_cheaper": False}
 
 
 @exit_on_usage_error
@@ -33,7 +33,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--whole", action="store_true", help="HR convolutions into LR space too: for proof, not for speed (Keras)"
     )
-    parser.add_argument("--only_if_cheaper", action="store_true", help="leave what would not be faster (Keras)")
     parser.add_argument(
         "--form",
         choices=FORMS,
@@ -41,18 +40,24 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument(
         "--target",
-        help=f"the form and the activations that it takes, in place of --form: {', '.join(records.TARGETS)}",
+        help="the form that it takes, in place of --form, and of TFLite files the activations; of Keras networks what "
+        "moves, by default for any: what LiteRT's GPU delegate does not compute right, and what a CPU is not slower "
+        f"with. One of {', '.join(CHOICES)}",
     )
     flags = parser.parse_args(arguments)
     _check(flags.input, flags.output)
     if flags.form and flags.target:
         raise UsageError(f"Expected --form or --target. Received: both; {flags.target} has its form")
-    target = records.named(flags.target) if flags.target else None
+    keras = flags.input.suffix == ".keras"
+    target = records.named(flags.target) if flags.target and not (keras and flags.target == "any") else None
     form = flags.form or (target.enlargement if target else "subpixel")
-    options = {"border": flags.border, "whole": flags.whole, "only_if_cheaper": flags.only_if_cheaper}
-    if flags.input.suffix == ".keras":
+    other_flags = flags.border != "exact" or flags.whole
+    if form == "transposed" and other_flags:
+        raise UsageError("Expected --form=transposed alone. Received: a flag of the other way beside it")
+    if keras:
+        options = {"border": flags.border, "whole": flags.whole, "target": flags.target or "any"}
         return _keras(flags.input, flags.output, form, options)
-    if options != PLAIN:
+    if other_flags:
         raise UsageError("Expected --form or --target for TFLite and ONNX files. Received: a flag for Keras networks")
     if flags.input.suffix == ".onnx":
         return _onnx(flags.input, flags.output, form)
@@ -117,8 +122,6 @@ def _keras(source: Path, target: Path, form: str, options: dict) -> int:
 
     model = open_model(str(source))
     if form == "transposed":
-        if options != PLAIN:
-            raise UsageError("Expected --form=transposed alone. Received: a flag of the other way beside it")
         rewritten, explanation = turned(model)
     else:
         rewritten, explanation = rewrite.rewritten(model, **options)

@@ -1,6 +1,8 @@
 """What a rewrite does to every layer that it looks at, as rows and as a table."""
 
 import io
+import shutil
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +14,8 @@ class Row:
     Attributes:
         layer: its name, after the names of the models around it.
         found: what it is.
-        action: `"moved"`, `"stays"` or `"already in LR space"`.
+        action: `"moved"` (into LR space), `"swapped"` (for an enlargement that every accelerator takes; what follows it
+            still runs in HR space), `"stays"` or `"already in LR space"`.
         becomes: what replaces it; empty where it stays.
         note: why it stays, or what there is to know about the replacement.
         kernel: shape of its kernel, None for a layer without one.
@@ -26,7 +29,11 @@ class Row:
             agree.
         macs_rest: multiplications per LR pixel that stay in HR space before and after, in none of the three above.
         zeros, taps: structural zeros among the weights between one input and one output map of the LR kernel.
-        weights, weights_after: numbers of weights and biases.
+        weights, weights_after: numbers of weights and biases; of a fixed interpolation, its constants.
+        faster: how many times faster the replacement is expected to be in TFLite on a CPU (`zoo.targets.xnnpack`), also
+            where the layer stays; 0 where that is not known.
+        verdict, verdict_after: what the target makes of the layer as it stands, and of its replacement: `"right"`,
+            `"wrong"` or `"refused"`; empty where it was not asked.
         inexact: width of the HR border, in px, where the result differs; 0: exact at every pixel.
         cropped: whether HR pixels are cropped after the shuffle.
     """
@@ -52,21 +59,26 @@ class Row:
     weights_after: int = 0
     inexact: int = 0
     cropped: bool = False
+    faster: float = 0.0
+    verdict: str = ""
+    verdict_after: str = ""
 
 
 class Explanation:
-    """The rows of a rewrite; prints as a table.
+    """The rows of a rewrite; prints as a table that fits the terminal.
 
     Attributes:
         name: the model's name.
         rows: one `Row` for each upsampling of the model, and with `whole=True` for each layer that moves.
         shared: the layers that could not be made anew, each with the reason: the new model holds the original's.
+        runtime: whose verdicts the rows have.
     """
 
-    def __init__(self, name: str, rows: list[Row], whole: bool = False, shared: Sequence[str] = ()):
+    def __init__(self, name: str, rows: list[Row], whole: bool = False, shared: Sequence[str] = (), runtime: str = ""):
         self.name = name
         self.rows = rows
         self.shared = list(shared)
+        self.runtime = runtime
         self._whole = whole
 
     def __str__(self) -> str:
@@ -74,7 +86,8 @@ class Explanation:
 
         if not self.rows:
             return "\n".join([f"{self.name}: no upsampling found", *self._shared()])
-        console = Console(file=io.StringIO(), width=150)
+        width = shutil.get_terminal_size((80, 24)).columns
+        console = Console(file=io.StringIO(), width=min(max(width, 60), 120))
         console.print(self._table())
         return "\n".join([console.file.getvalue().rstrip("\n"), *self._shared()])
 
@@ -82,40 +95,48 @@ class Explanation:
         return [f"taken over as it is, shared with the original: {each}" for each in self.shared]
 
     def __repr__(self) -> str:
-        moved = sum(row.action == "moved" for row in self.rows)
-        return f"<Explanation of {self.name}: {moved} of {len(self.rows)} moved>"
+        return f"<Explanation of {self.name}: {self._counted()}>"
+
+    def _counted(self) -> str:
+        """`3 of 5 moved, 1 swapped, 1 stays`."""
+        count = Counter(row.action for row in self.rows)
+        words = [f"{count['moved']} of {len(self.rows)} moved"]
+        words += [
+            f"{count[action]} {action}" for action in ("swapped", "stays", "already in LR space") if count[action]
+        ]
+        return ", ".join(words)
 
     def _table(self):
         from rich.table import Table
 
-        caption = r"multiplications per LR pixel of the layer, \[in HR space with the zeros between the pixels]"
-        if self._whole:
-            caption = "multiplications per pixel of the LR map; the HR weights are the free ones of the LR weights"
-        table = Table(title=self.name, caption=caption)
-        for heading in ("layer", "found", "becomes"):
-            table.add_column(heading, overflow="fold")
-        for heading in ("multiplications", "after", "zero taps", "weights", "after"):
+        columns = [column for column in self._columns() if any(column[1](row) for row in self.rows)]
+        table = Table(title=f"{self.name}: {self._counted()}", caption=self._caption(), show_lines=True)
+        table.add_column("layer", overflow="fold", ratio=1)
+        table.add_column("what becomes of it", ratio=3)
+        for heading, _ in columns:
             table.add_column(heading, justify="right")
-        table.add_column("note", ratio=1)
         for row in self.rows:
-            moved = row.action == "moved"
-            table.add_row(
-                row.layer,
-                row.found,
-                row.becomes or row.action,
-                _multiplications(row),
-                f"{row.macs_after:,}" if moved else "",
-                f"{row.zeros} of {row.taps}" if row.taps else "",
-                f"{row.weights:,}" if row.weights else "",
-                f"{row.weights_after:,}" if moved and row.weights_after else "",
-                row.note,
-            )
+            table.add_row(row.layer, _story(row), *(cell(row) for _, cell in columns))
         if self._whole:
             total = self.totals
-            numbers = [f"{total[key]:,}" for key in ("macs", "macs_after", "weights", "weights_after")]
-            table.add_section()
-            table.add_row("all that moved", "", "", *numbers[:2], "", *numbers[2:], "")
+            weights = f"{total['weights']:,}\n{total['weights_after']:,}"
+            multiplications = f"{total['macs']:,} → {total['macs_after']:,} multiplications"
+            table.add_row("all that moved", multiplications, *(weights for _ in columns))
         return table
+
+    def _columns(self):
+        """(heading, cell of a row) for each column of figures: before, and after on the line below."""
+        if self._whole:
+            return [("weights", _weights)]
+        return [("weights", _weights), ("CPU", _time), (self.runtime, _verdicts)]
+
+    def _caption(self) -> str:
+        if self._whole:
+            return "multiplications per pixel of the LR map; the HR weights are the free ones of the LR weights"
+        return (
+            r"multiplications per LR pixel, \[in HR space with the zeros in between]; figures before and after; CPU: "
+            "expected time in TFLite"
+        )
 
     @property
     def totals(self) -> dict[str, int]:
@@ -125,7 +146,34 @@ class Explanation:
         return {key: sum(getattr(row, key) for row in moved) for key in keys}
 
 
+def _story(row: Row) -> str:
+    """A row in words."""
+    becomes = f"{row.action}: {row.becomes}" if row.becomes else row.action
+    lines = [row.found, becomes]
+    if row.becomes and row.macs:
+        zeros = f", {row.zeros} of {row.taps} taps zero" if row.zeros else ""
+        lines.append(f"{_multiplications(row)} → {row.macs_after:,} multiplications{zeros}")
+    return "\n".join([*lines, *([row.note] if row.note else [])])
+
+
+def _weights(row: Row) -> str:
+    if not row.becomes:
+        return f"{row.weights:,}" if row.weights else ""
+    return f"{row.weights:,}\n{row.weights_after:,}" if row.weights or row.weights_after else ""
+
+
+def _time(row: Row) -> str:
+    if not row.becomes or not row.faster:
+        return ""
+    faster, slower = f"{row.faster:.1f}×\nfaster", f"{1 / row.faster:.1f}×\nslower"
+    return faster if row.faster >= 1 else slower
+
+
+def _verdicts(row: Row) -> str:
+    return "\n".join(filter(None, (row.verdict, row.verdict_after)))
+
+
 def _multiplications(row: Row) -> str:
     if row.macs_quoted == row.macs:
-        return f"{row.macs:,}" if row.macs else ""
+        return f"{row.macs:,}"
     return rf"{row.macs:,} \[{row.macs_quoted:,}]"

@@ -42,13 +42,14 @@ class Enlarged:
 
 @dataclass
 class Term:
-    """A part of a layer's result that is computed in LR space; `method` of the enlargement it takes in, if any."""
+    """A part of a layer's result that is computed in LR space; the call of the enlargement it takes in, if any."""
 
     tensor: keras.KerasTensor
     between: list[Node]
     transposed: Transposed
     lr: LrConvolution
     method: str = ""
+    resize: Node | None = None
 
 
 @dataclass
@@ -207,7 +208,8 @@ def convolution(graph: Graph, node: Node, interior: bool) -> Moved | None:
             rest_kernels.append(kernel)
             continue
         transposed = resized_convolution(kernel, source.method, scale, layer.dilation_rate, padding)
-        terms.append(Term(source.tensor, source.between, transposed, lr_convolution(transposed), source.method))
+        lr = lr_convolution(transposed)
+        terms.append(Term(source.tensor, source.between, transposed, lr, source.method, source.resize))
         if source.method != "nearest":
             # The interpolation reads zeros where it should repeat the edge, and the convolution reads that.
             reach = max(d * (k - 1) for d, k in zip(layer.dilation_rate, kernel.shape))

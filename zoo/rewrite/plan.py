@@ -9,10 +9,12 @@ import numpy as np
 
 from zoo import layers as zoo_layers
 from zoo.rewrite import facts, find
+from zoo.rewrite.blocker import blocker
 from zoo.rewrite.explanation import Row
 from zoo.rewrite.find import Moved, Stays
 from zoo.rewrite.graph import Graph, Node
 from zoo.rewrite.rows import (
+    judged,
     row_of_enlargement,
     row_of_fixed_upsampler,
     row_of_moved,
@@ -20,6 +22,7 @@ from zoo.rewrite.rows import (
     row_that_stays,
 )
 from zoo.rewrite.tracing import UPSAMPLING
+from zoo.targets.choice import Choice
 from zoo.targets.facts import Upsampling
 
 # Upsamplings that no rule covers, so that they are named and not passed over.
@@ -73,12 +76,12 @@ class Plan:
     read: set[int] = field(default_factory=set)
 
 
-def plan(graphs: list[Graph], interior: bool, worth: Callable[[Upsampling], str | None]) -> Plan:
+def plan(graphs: list[Graph], interior: bool, choice: Choice) -> Plan:
     """Looks at every call of every graph.
 
     Args:
         interior: whether a replacement may differ at the border.
-        worth: None for a replacement that is wanted, or why it is not.
+        choice: decides on what can move.
     """
     calls = Counter(id(node.operation) for graph in graphs for node in graph.nodes)
     found, refused = {}, {}
@@ -95,7 +98,7 @@ def plan(graphs: list[Graph], interior: bool, worth: Callable[[Upsampling], str 
         refused[id(moved.node)] = "shares its weights with a call that cannot move: the weights would come apart"
     result = Plan(read={id(graph.owner) for graph in graphs})
     for graph in graphs:
-        _plan_graph(graph, found, refused, worth, result)
+        _plan_graph(graph, found, refused, choice, result)
     return result
 
 
@@ -123,22 +126,23 @@ def _sharing_broken(found: dict[int, Moved], calls: Counter) -> list[Moved]:
     ]
 
 
-def _plan_graph(graph: Graph, found: dict, refused: dict, worth, result: Plan) -> None:
+def _plan_graph(graph: Graph, found: dict, refused: dict, choice: Choice, result: Plan) -> None:
     rows = {}
     for node in graph.nodes:
         moved = found.get(id(node))
         if moved is not None:
-            upsampling = facts.of_moved(moved)
-            against = worth(upsampling)
-            if against is None:
+            upsampling = facts.of_moved(graph, moved)
+            moves, reason = choice.decide(upsampling)
+            if moves:
                 result.replaced[id(node)] = moved
                 result.facts.append(upsampling)
-                rows[id(node)] = row_of_moved(graph.path, moved, upsampling)
+                row = row_of_moved(graph.path, moved, upsampling, reason)
             else:
-                rows[id(node)] = row_that_stays(graph.path, node.operation, against)
+                row = row_that_stays(graph.path, node.operation, reason)
+            rows[id(node)] = judged(row, upsampling, choice)
     for node in needed(graph, result.replaced):
         if id(node) not in rows:
-            row = _swap_or_stay(graph, node, refused, worth, result)
+            row = _swap_or_stay(graph, node, refused, choice, result)
             if row is not None:
                 rows[id(node)] = row
     result.rows += [rows[id(node)] for node in graph.nodes if id(node) in rows]
@@ -156,18 +160,18 @@ def needed(graph: Graph, replaced: dict[int, Moved | Swapped]) -> list[Node]:
     return calls[::-1]
 
 
-def _swap_or_stay(graph: Graph, node: Node, refused: dict, worth, result: Plan) -> Row | None:
+def _swap_or_stay(graph: Graph, node: Node, refused: dict, choice: Choice, result: Plan) -> Row | None:
     layer, path = node.operation, graph.path
     if isinstance(layer, TRANSPOSED_FORMS):
         upsampling = facts.of_zoo_layer(layer)
-        against = worth(upsampling)
-        if against is not None:
-            return row_that_stays(path, layer, against)
+        moves, reason = choice.decide(upsampling)
+        if not moves:
+            return judged(row_that_stays(path, layer, reason), upsampling, choice)
         result.replaced[id(node)] = Swapped(node, lambda name: _subpixel(layer, name))
         result.facts.append(upsampling)
-        return row_of_zoo_layer(path, layer, upsampling, moved=True)
+        return judged(row_of_zoo_layer(path, layer, upsampling, True, reason), upsampling, choice)
     if type(layer) is zoo_layers.SubpixelUpsampler:
-        return row_of_zoo_layer(path, layer, facts.of_zoo_layer(layer), moved=False)
+        return row_of_zoo_layer(path, layer, facts.of_zoo_layer(layer), False)
     if type(layer) is zoo_layers.FixedUpsampler:
         return row_of_fixed_upsampler(path, layer)
     try:
@@ -176,17 +180,18 @@ def _swap_or_stay(graph: Graph, node: Node, refused: dict, worth, result: Plan) 
         return row_that_stays(path, layer, str(reason))
     if found is not None:
         method, scale = found
-        upsampling = facts.of_enlargement(method, scale, node.input_tensors[0].shape[-1])
-        against = worth(upsampling)
-        if against is not None:
-            return row_that_stays(path, layer, against)
+        upsampling = facts.of_enlargement(layer, method, scale, node.input_tensors[0].shape[-1])
+        moves, reason = choice.decide(upsampling)
+        if not moves:
+            return judged(row_that_stays(path, layer, reason), upsampling, choice)
         border = "renormalise" if method == "bicubic" else None
         policy = layer.dtype_policy
         result.replaced[id(node)] = Swapped(
             node, lambda name: zoo_layers.FixedUpsampler(method, scale, border, name=name, dtype=policy)
         )
         result.facts.append(upsampling)
-        return row_of_enlargement(path, layer, upsampling, _follows(graph, node, method, refused))
+        note = "; ".join(filter(None, (reason, blocker(graph, node, method, refused))))
+        return judged(row_of_enlargement(path, layer, upsampling, note), upsampling, choice)
     if id(node) in refused and type(layer) is not keras.layers.Conv2D:
         return row_that_stays(path, layer, refused[id(node)])
     for kind in type(layer).__mro__:
@@ -199,20 +204,6 @@ def _swap_or_stay(graph: Graph, node: Node, refused: dict, worth, result: Plan) 
 
 def _subpixel(layer: zoo_layers.Upsampler, name: str) -> zoo_layers.SubpixelUpsampler:
     return zoo_layers.SubpixelUpsampler.from_config({**layer.get_config(), "name": name})
-
-
-def _follows(graph: Graph, node: Node, method: str, refused: dict) -> str:
-    """Why no convolution takes an enlargement in: the first call that reads it and what is in the way."""
-    calls = graph.calls_reading(node.outputs[0])
-    if not calls:
-        return "no convolution after it in its model"
-    for call in calls:
-        if id(call) in refused:
-            return refused[id(call)]
-    if method != "nearest":
-        return "a convolution after it stays a layer of its own: at the border the two are not one"
-    names = ", ".join(f"{call.operation.name!r} ({type(call.operation).__name__})" for call in calls)
-    return f"what reads it is no convolution that can take it in: {names}"
 
 
 def _opaque(path: str, layer) -> Row | None:

@@ -9,6 +9,8 @@ import numpy as np
 from zoo import layers as zoo_layers
 from zoo.identities.lr_convolution import is_same_padding
 from zoo.rewrite.explanation import Row
+from zoo.targets import xnnpack
+from zoo.targets.choice import Choice
 from zoo.targets.facts import Upsampling
 
 
@@ -37,10 +39,31 @@ def described(layer) -> str:
 
 def row_that_stays(path: str, layer, reason: str) -> Row:
     """A layer that is left as it is."""
-    return Row(path + layer.name, described(layer), note=reason)
+    return Row(path + layer.name, described(layer), note=reason, weights=_count(layer))
 
 
-def row_of_moved(path: str, moved, facts: Upsampling) -> Row:
+def _count(layer) -> int:
+    return layer.count_params() if getattr(layer, "weights", []) else 0
+
+
+def judged(row: Row, facts: Upsampling, choice: Choice) -> Row:
+    """The row with what its facts say: expected times and the target's verdicts, before and after."""
+    faster = xnnpack.speedup(facts)
+    return dataclasses.replace(
+        row,
+        faster=faster if math.isfinite(faster) else 0.0,
+        verdict=choice.judge(facts),
+        verdict_after=choice.verdict_after if row.becomes else "",
+    )
+
+
+def _of(facts: Upsampling) -> dict:
+    """What a row has of its upsampling's facts."""
+    names = ("kind", "scale", "inputs", "outputs", "kernel", "lr_kernel", "macs_rest", "cropped", "inexact")
+    return {name: getattr(facts, name) for name in names}
+
+
+def row_of_moved(path: str, moved, facts: Upsampling, reason: str = "") -> Row:
     """The row of a `zoo.rewrite.find.Moved`."""
     layer, lr, scale, outputs = moved.layer, moved.terms[0].lr, moved.scale, facts.outputs
     multiplications = facts.kernel[0] * facts.kernel[1] * facts.inputs * outputs
@@ -48,7 +71,8 @@ def row_of_moved(path: str, moved, facts: Upsampling) -> Row:
     rest = moved.rest_kernel.size if moved.rest else 0
     biases = (outputs if moved.rest else outputs * scale**2) if layer.use_bias else 0
     between = [call.operation.name for term in moved.terms for call in term.between]
-    notes = [f"{', '.join(between)} computed in LR space"] if between else []
+    notes = [reason] if reason else []
+    notes += [f"{', '.join(between)} computed in LR space"] if between else []
     if moved.inexact:
         notes.append(f"differs in a border of {moved.inexact} HR px")
     methods = dict.fromkeys(term.method for term in moved.terms if term.method)
@@ -59,7 +83,7 @@ def row_of_moved(path: str, moved, facts: Upsampling) -> Row:
         action="moved",
         becomes=_becomes(moved),
         note="; ".join(notes),
-        **dataclasses.asdict(facts),
+        **_of(facts),
         macs=multiplications * (1 if facts.kind == "transposed" else scale**2),
         macs_quoted=multiplications * scale**2,
         macs_after=lr_weights,
@@ -82,19 +106,21 @@ def _becomes(moved) -> str:
     return ", ".join(parts)
 
 
-def row_of_enlargement(path: str, layer, facts: Upsampling, follows: str) -> Row:
+def row_of_enlargement(path: str, layer, facts: Upsampling, note: str) -> Row:
     """The row of an enlargement that becomes the zoo's `FixedUpsampler`."""
     macs = {"nearest": 0, "bilinear": 4, "bicubic": 16}[facts.kind] * facts.scale**2 * facts.inputs
+    constants = math.prod(facts.lr_kernel or (0,))
     return Row(
         path + layer.name,
         described(layer),
-        action="moved",
+        action="swapped",
         becomes=f"FixedUpsampler {facts.kind}",
-        note=follows,
-        **dataclasses.asdict(facts),
+        note=note,
+        **_of(facts),
         macs=macs,
         macs_quoted=macs,
-        macs_after=math.prod(facts.lr_kernel or (0,)),
+        macs_after=constants,
+        weights_after=constants,
     )
 
 
@@ -103,7 +129,7 @@ def row_of_fixed_upsampler(path: str, layer) -> Row:
     return Row(path + layer.name, described(layer), action="already in LR space", scale=layer.scale)
 
 
-def row_of_zoo_layer(path: str, layer, facts: Upsampling, moved: bool) -> Row:
+def row_of_zoo_layer(path: str, layer, facts: Upsampling, moved: bool, reason: str = "") -> Row:
     """The row of the zoo's own layers, which need no new weights."""
     side, scale, window = layer.kernel_size, layer.scale, facts.lr_kernel[0]
     hr, lr = math.prod(facts.kernel), math.prod(facts.lr_kernel)
@@ -113,8 +139,8 @@ def row_of_zoo_layer(path: str, layer, facts: Upsampling, moved: bool) -> Row:
         described(layer),
         action="moved" if moved else "already in LR space",
         becomes="SubpixelUpsampler" if moved else "",
-        note="the same weights, gathered in the LR layout",
-        **dataclasses.asdict(facts),
+        note="; ".join(filter(None, (reason, "the same weights, gathered in the LR layout"))),
+        **_of(facts),
         macs=(hr * scale**2 if interleaved else hr) if moved else lr,
         macs_quoted=hr * scale**2 if moved else lr,
         macs_after=lr,

@@ -12,10 +12,14 @@ class Upsampling:
             an enlargement alone.
         scale, inputs, outputs: enlargement, input maps that are enlarged, output maps.
         kernel: shape of its kernel, None for a layer without one.
-        lr_kernel: shape of the kernel in LR space; None where values are only repeated.
+        lr_kernel: shape of the kernel in LR space, (k, k, I, O), with I = 1 where each map has taps of its own; None
+            where values are only repeated.
         macs_rest: multiplications per LR pixel that stay in HR space before and after.
         cropped: whether HR pixels are cropped after the shuffle.
         inexact: width of the HR border, in px, where the result differs; 0: exact at every pixel.
+        padding: of a transposed convolution, `"same"` or `"valid"`; "computed" where neither says what is cut.
+        activated: whether a ReLU follows at once, which converters fuse into a transposed convolution.
+        tiled: whether values are repeated by a broadcast to five axes, as Keras does it for nearest-neighbour.
     """
 
     kind: str
@@ -27,3 +31,6 @@ class Upsampling:
     macs_rest: int = 0
     cropped: bool = False
     inexact: int = 0
+    padding: str = "same"
+    activated: bool = False
+    tiled: bool = False

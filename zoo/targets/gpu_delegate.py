@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from zoo.targets.facts import Upsampling
 from zoo.targets.record import Finding, Look, Rule, Target, moving
 
 if TYPE_CHECKING:  # a file's parser needs LiteRT's schema, which rewriting a Keras network does not
@@ -127,6 +128,28 @@ def transposed_shift(kernel: int, stride: int, size: int) -> int:
         size: height or width of the LR input in px.
     """
     return max(0, kernel - (size - 1) % stride - 1) // 2 - max(0, kernel - stride) // 2
+
+
+def obstacle(upsampling: Upsampling) -> tuple[str, str]:
+    """What keeps the delegate from computing an upsampling as it stands, at some size at least.
+
+    Returns:
+        A verdict, `"right"`, `"wrong"` (taken, and something else is computed) or `"refused"`, and its reason in a few
+        words; measured on the networks of `python -m benchmarks.rewrite`.
+    """
+    if upsampling.tiled:
+        return "refused", "five axes for nearest-neighbour"
+    if upsampling.kind == "bicubic":
+        return "refused", "TFLite has no bicubic"
+    if upsampling.kind != "transposed":
+        return "right", ""
+    if upsampling.activated:
+        return "refused", "a ReLU fused into TRANSPOSE_CONV"
+    sizes, sides = range(1, upsampling.scale + 1), (upsampling.kernel or ())[:2]
+    shifted = any(transposed_shift(side, upsampling.scale, size) for side in sides for size in sizes)
+    if upsampling.padding == "computed" or upsampling.padding == "same" and shifted:
+        return "wrong", "TRANSPOSE_CONV is shifted at some sizes"
+    return "right", ""
 
 
 def _shift(operation: Operation) -> Iterator[str]:

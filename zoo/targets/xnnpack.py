@@ -8,6 +8,7 @@ fit; tests/test_targets_xnnpack.py holds the costs below against its results.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -64,8 +65,11 @@ def work(upsampling: Upsampling) -> tuple[dict[str, int], dict[str, int]]:
         "nearest": {"repeated": hr_maps},
         "bilinear": {"interpolated": hr_maps},
     }[upsampling.kind]
+    read = upsampling.lr_kernel[2] if upsampling.lr_kernel else 0
     passes = 1 + upsampling.cropped + (upsampling.macs_rest > 0) + (upsampling.kind == "nearest")
-    after = {"convolution": window * upsampling.inputs * _in_vectors(hr_maps), "moved": passes * hr_maps}
+    # A kernel for each map wants a copy of the maps for each phase, and its work is in the reading and writing.
+    passes += 2 * (read < upsampling.inputs and window > 0)
+    after = {"convolution": window * read * _in_vectors(hr_maps), "moved": passes * hr_maps}
     return before, after
 
 
@@ -75,17 +79,16 @@ def estimate(work_of: dict[str, int], costs: dict[str, float] = COSTS) -> float:
 
 
 def speedup(upsampling: Upsampling, costs: dict[str, float] = COSTS) -> float:
-    """How many times faster the replacement is expected to be."""
+    """How many times faster the replacement is expected to be; infinity for bicubic, which TFLite does not have."""
+    if upsampling.kind == "bicubic":
+        return math.inf
     before, after = work(upsampling)
     return estimate(before, costs) / estimate(after, costs)
 
 
-def worth(upsampling: Upsampling, costs: dict[str, float] = COSTS) -> str | None:
-    """None where the replacement pays, or why it does not. Bicubic always moves: TFLite has no operation for it."""
-    if upsampling.kind == "bicubic":
-        return None
-    gain = speedup(upsampling, costs)
-    return None if gain >= 1 else f"expected to be {1 / gain:.1f} times slower in LR space (TFLite on a CPU)"
+def slower(gain: float) -> str:
+    """What to say of a replacement that is expected to be `gain` < 1 times as fast."""
+    return f"expected to be {1 / gain:.1f} times slower in LR space (TFLite on a CPU)"
 
 
 def speedup_of_commuting(inputs: int, outputs: int, pixels: int, enlarged: str, summed: bool = False) -> float:
