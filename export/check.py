@@ -37,7 +37,12 @@ def inspect(path: str | Path, run: bool = True, seconds: float = 1.0, target: st
     if not path.is_file():
         raise UsageError(f"Expected a .tflite file. Received: {str(path)!r}, which is not there")
     file = tflite.read(path)
-    entry = {"name": path.name, **measure.describe(file, record), "target": str(record)}
+    try:
+        described = measure.describe(file, record)
+    # Rules read what a damaged file does not have.
+    except Exception as error:
+        raise UsageError(f"Expected a whole TFLite file. Received: {path.name}: {error}") from error
+    entry = {"name": path.name, **described, "target": str(record)}
     tasks = {"gpu_delegate": ("latency", "half", "gpu"), "xnnpack": ("latency", "half")}.get(target)
     if run and tasks:
         runs = measure.run(path, file, None, tasks, seconds=seconds)

@@ -18,6 +18,7 @@ from zoo.engines.engine import Engine
 from zoo.engines.keras import KerasEngine
 from zoo.errors import UsageError, exit_on_usage_error, one_of
 from zoo.files import write_json
+from zoo.graphs import trial
 from zoo.program import program
 from zoo.registry import open_model
 
@@ -253,7 +254,9 @@ def open_network(name_or_file: str) -> Engine:
         raise UsageError(f"Expected a TFLite file. Received: {name_or_file!r}, which is not there")
     from zoo.engines.tflite import TFLiteEngine  # a Keras model is measured where no LiteRT is installed
 
-    return TFLiteEngine(path.read_bytes(), path.name, unbounded="it gets whole pictures", any_size=True)
+    content = path.read_bytes()
+    trial.survive(content, path.name)
+    return TFLiteEngine(content, path.name, unbounded="it gets whole pictures", any_size=True)
 
 
 def tables(models: dict[str, Engine], folders: list[str], protocol: str) -> list[dict]:

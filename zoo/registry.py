@@ -144,11 +144,27 @@ def open_model(name_or_file: str) -> "keras.Model":
     import zoo.layers  # noqa: F401 — registers the layers that the file may name
 
     try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, TypeError, OSError, KeyError) as error:
+        model = keras.models.load_model(path, compile=False, safe_mode=True)
+    # zipfile's, h5py's, Keras' and TensorFlow's own kinds: a damaged file fails in any way.
+    except Exception as error:
         # Keras wraps what it stumbled over: the innermost error names the layer, in its first sentence.
         cause: BaseException = error
         while following := cause.__cause__ or cause.__context__:
             cause = following
         reason = next(iter(str(cause).strip().splitlines()), type(cause).__name__).split(". ")[0]
         raise UsageError(f"Expected a .keras file of known layers. Received: {path.name}: {reason}") from error
+    check_finite(model, path.name)
+    return model
+
+
+def check_finite(model: "keras.Model", name: str) -> None:
+    """Sees that no weight is infinite or no number.
+
+    Raises:
+        UsageError: one is; the first such variable is named.
+    """
+    from keras import ops
+
+    for variable in model.variables:
+        if "float" in str(variable.dtype) and not ops.convert_to_numpy(ops.all(ops.isfinite(variable.value))):
+            raise UsageError(f"Expected finite weights. Received: {name}: {variable.path} is not finite")

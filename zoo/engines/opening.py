@@ -16,6 +16,7 @@ from zoo.engines.ncnn import NcnnEngine
 from zoo.engines.openvino import OpenVINOEngine
 from zoo.engines.tflite import TFLiteEngine
 from zoo.errors import UsageError, did_you_mean
+from zoo.graphs import trial
 
 if TYPE_CHECKING:
     import keras
@@ -53,7 +54,9 @@ def open_engine(model: Model, threads: int | None = None, *, radius: int | None 
     if Path(model).suffix == ".tflite":
         if not Path(model).is_file():
             raise UsageError(f"Expected a .tflite file. Received: {name!r}, which is not there")
-        return fastest(Path(model).read_bytes(), Path(model).name, threads, radius)
+        content = Path(model).read_bytes()
+        trial.survive(content, Path(model).name)
+        return fastest(content, Path(model).name, threads, radius)
     if name not in registry.list_presets():
         presets = registry.list_presets()
         near = did_you_mean(name, presets)
@@ -103,8 +106,8 @@ def _first(kinds: tuple[type, ...], engine: TFLiteEngine) -> Engine:
             try:
                 faster = kind(engine)
                 _check(faster, engine)
-            # What an engine cannot compute is a RuntimeError of its own.
-            except (ImportError, Unfit, RuntimeError):
+            # Another engine, fed with a stranger's file, fails in any way.
+            except Exception:
                 continue
             return faster
     return engine

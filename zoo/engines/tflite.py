@@ -47,10 +47,16 @@ class TFLiteEngine(Engine):
         step: int = 1,
     ):
         self.content, self.threads = content, threads or available_threads()
-        self._file = _File(content, name, self.threads, any_size)
-        scale = self._file.scale()
-        if radius is None and not unbounded:
-            radius, step, unbounded = self._file.reach(scale)
+        try:
+            self._file = _File(content, name, self.threads, any_size)
+            scale = self._file.scale()
+            if radius is None and not unbounded:
+                radius, step, unbounded = self._file.reach(scale)
+        except UsageError:
+            raise
+        # Numbers that point nowhere, names that are no text: a damaged file fails in any way.
+        except Exception as error:
+            raise _refused(name, f"{type(error).__name__}: {_first_line(error)}") from error
         super().__init__(name, scale, self._file.channels, radius, unbounded, self._file.size, step=step)
 
     @property
@@ -86,10 +92,10 @@ class _File:
             spare = self._interpreters.popitem(last=False)[1] if len(self._interpreters) > 1 else self._interpreter()
             interpreter = self._interpreters[height, width] = self._sized(spare, height, width)
         self._interpreters.move_to_end((height, width))
-        interpreter.set_tensor(self._input["index"], _quantise(lr_image[None], self._input))
         try:
+            interpreter.set_tensor(self._input["index"], _quantise(lr_image[None], self._input))
             interpreter.invoke()
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             raise self._refused(f"at {height}×{width}: {_first_line(error)}") from error
         return _dequantise(interpreter.get_tensor(self._output["index"])[0], self._output)
 
@@ -160,10 +166,14 @@ class _File:
             return None, 1, str(error)
 
     def _refused(self, received: str) -> UsageError:
-        return UsageError(
-            "Expected a TFLite file with one input (1, H, W, C) and one output (1, scale·H, scale·W, C), C 1 or 3, "
-            f"scale at least 2, float32 or 8-bit. Received: {self.name}: {received}"
-        )
+        return _refused(self.name, received)
+
+
+def _refused(name: str, received: str) -> UsageError:
+    return UsageError(
+        "Expected a TFLite file with one input (1, H, W, C) and one output (1, scale·H, scale·W, C), C 1 or 3, "
+        f"scale at least 2, float32 or 8-bit. Received: {name}: {received}"
+    )
 
 
 def _quantise(values: np.ndarray, detail: dict) -> np.ndarray:

@@ -65,10 +65,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _tflite(source: Path, destination: Path, form: str, target: Target | None) -> int:
-    from zoo.graphs import tflite
+    from zoo.graphs import tflite, trial
     from zoo.rewrite import Explanation, tflite_difference, tflite_target, tflite_transposed
 
     file, original = tflite.read(source), tflite.read(source)
+    trial.survive(file.content, source.name, runs=False)
     rows = tflite_target.for_target(file, target) if target else tflite_target.TO_FORM[form](file)
     print(Explanation(source.name, rows))
     moved = any(row.action == "moved" for row in rows)

@@ -13,7 +13,7 @@ from zoo.complexity import receptive_field
 from zoo.errors import UsageError
 from zoo.layers import EXACT, ResizeUpsampler, TransposedUpsampler, Upsampler, ZeroInterleavedUpsampler
 from zoo.models import scale_of
-from zoo.registry import create_model, load, open_model
+from zoo.registry import check_finite, create_model, load, open_model
 from zoo.training.config import TrainConfig, assignments
 from zoo.training.fit import fit_upsampler
 
@@ -172,10 +172,12 @@ def load_trained(config: TrainConfig) -> keras.Model:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 model.load_weights(path)
-            return model
-        except (ValueError, OSError, KeyError):
+        # h5py has errors of many kinds for a damaged file.
+        except Exception:
             continue
-    raise UsageError(f"Expected weights of {model.name} in {path}. Received: another network's")
+        check_finite(model, path.name)
+        return model
+    raise UsageError(f"Expected weights of {model.name} in {path}. Received: another network's, or a damaged file")
 
 
 def copy_weights(theirs: list, ours: list, name: str) -> None:

@@ -1,0 +1,125 @@
+"""A stranger's TFLite file opened and run once in a process of its own, before it runs in the command's.
+
+An interpreter written for speed believes what a file says: one changed number may end the process, take the machine's
+memory or never come to an end. `python -m zoo.graphs.trial` is that process; the file comes on its standard input.
+"""
+
+import contextlib
+import functools
+import os
+import signal
+import subprocess
+import sys
+
+from zoo.errors import UsageError
+from zoo.graphs.tflite import parse
+
+# Where a size is free; odd ones are tried when the network is opened.
+FREE = 24
+# What a file may take: so much, and so much more for each px of its input, bytes.
+MEMORY, MEMORY_A_PIXEL = 2 << 30, 4096
+SECONDS = 120
+_FAILED = 3
+
+
+def survive(content: bytes, name: str, runs: bool = True) -> None:
+    """Sees that a file can be run.
+
+    Args:
+        content: a TFLite file's bytes.
+        name: what to call it.
+        runs: False where a file will do that an interpreter refuses in a sentence, one with operations of others, say.
+
+    Raises:
+        UsageError: it ends the process that runs it, takes more memory than its size explains, or does not end.
+    """
+    harmless, reason = _in_order(content, name) or _tried(content)
+    if reason and (runs or not harmless):
+        raise UsageError(f"Expected a TFLite file that can be run. Received: {name}: {reason}")
+
+
+def _in_order(content: bytes, name: str) -> tuple[bool, str] | None:
+    """Whether something reads what no operation before it writes, as interpreters do not ask; None if nothing does.
+
+    Raises:
+        UsageError: no TFLite file, or a damaged one.
+    """
+    for graph in parse(content, name).graphs:
+        written = {*graph.inputs, None}
+        for operation in graph.operations:
+            for tensor in operation.inputs:
+                # A list of no entries, the shape of a single number say, needs no bytes.
+                if tensor not in written and not (tensor.constant or 0 in tensor.shape or tensor.raw.isVariable):
+                    return False, f"{operation.name} reads {tensor.name!r} before it is written"
+            written |= {*operation.outputs}
+    return None
+
+
+# A file is opened several times in one command; the reasons are short, the files small.
+@functools.lru_cache(8)
+def _tried(content: bytes) -> tuple[bool, str]:
+    """Whether the interpreter itself ended it, if it was ended, and why; "" if it was not."""
+    if not sys.executable:
+        return True, ""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "zoo.graphs.trial"],
+            input=content,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            timeout=SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        return False, f"it is not done after {SECONDS} s"
+    if done.returncode < 0:
+        return False, f"it ends the process that runs it ({signal.Signals(-done.returncode).name})"
+    return True, done.stdout.decode(errors="replace").strip() if done.returncode == _FAILED else ""
+
+
+def _limit(pixels: int) -> int:
+    """Bounds this process's memory; returns the bound."""
+    bound = MEMORY + MEMORY_A_PIXEL * pixels
+    # Not on Windows.
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_DATA, (bound, bound))
+    return bound
+
+
+def main() -> int:
+    """The process that may die."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    content = sys.stdin.buffer.read()
+    _limit(0)
+    try:
+        interpreter = Interpreter(model_content=content, num_threads=1)
+        details = interpreter.get_input_details()
+        shapes = [[FREE if side < 0 else int(side) for side in detail["shape_signature"]] for detail in details]
+    # What is no file for an interpreter is refused in a sentence of its own where it is opened.
+    except Exception:
+        return 0
+    bound = _limit(sum(shape[1] * shape[2] for shape in shapes if len(shape) == 4))
+    try:
+        for detail, shape in zip(details, shapes):
+            if list(detail["shape"]) != shape:
+                interpreter.resize_tensor_input(detail["index"], shape)
+        interpreter.allocate_tensors()
+        interpreter.invoke()
+        for detail in interpreter.get_output_details():
+            interpreter.get_tensor(detail["index"])
+    except MemoryError:
+        print(f"it takes more than {bound / 2**30:.1f} GiB")
+        return _FAILED
+    except Exception as error:
+        print((str(error).strip().splitlines() or [type(error).__name__])[0])
+        return _FAILED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
