@@ -14,12 +14,16 @@ from zoo.identities.lr_convolution import LrConvolution, Transposed, lr_convolut
 from zoo.rewrite.explanation import Row
 from zoo.rewrite.tflite_constants import Constant, Stays, no_bias
 from zoo.rewrite.tflite_find import Deconvolution, Geometry, deconvolutions, geometries
+from zoo.rewrite.tflite_moves import Interleaved
 from zoo.rewrite.tflite_resized import Resized, lr_form, resized, scales
+from zoo.rewrite.tflite_shuffles import of_zeros_between, shuffled, zeros_between
 from zoo.rewrite.tflite_steps import CONVOLUTIONS, Steps
 
 
 def to_lr_space(file: File) -> list[Row]:
-    """Changes a file: deconvolutions, and nearest enlargements with their convolutions, are computed in LR space.
+    """Changes a file: deconvolutions, and enlargements by repetition or zeros with their convolutions, go to LR space.
+
+    Shuffles that are spelt as RESHAPE and TRANSPOSE become DEPTH_TO_SPACE.
 
     Returns:
         A row for each: what becomes of it, or why it stays.
@@ -30,13 +34,14 @@ def to_lr_space(file: File) -> list[Row]:
     References: arXiv 1609.07009.
     """
     graph, found, enlarged = file.only_graph, deconvolutions(file), resized(file)
-    rows = []
     # All sizes first: they are read from the file as it was.
     ways = [*zip(found, geometries(file, found)), *zip(enlarged, scales(file, enlarged))]
-    for each, size in ways:
+    rows = shuffled(graph)
+    for each, how in [*ways, *zeros_between(graph)]:
         name, description = each.operation.outputs[0].name, str(each)
+        form = _lr_form if isinstance(each, Deconvolution) else lr_form
         try:
-            lr, constants = (_lr_form if isinstance(each, Deconvolution) else lr_form)(graph, each, size)
+            lr, constants = (of_zeros_between if isinstance(how, Interleaved) else form)(graph, each, how)
         except Stays as reason:
             rows.append(Row(name, description, note=str(reason)))
             continue
@@ -64,6 +69,12 @@ def _lr_form(graph: Graph, each: Deconvolution, geometry: Geometry | Stays) -> t
     return lr_convolution(Transposed(kernel, each.strides[0], geometry.offsets, geometry.extras, taps)), constants
 
 
+def _kind(each: Deconvolution | Resized) -> str:
+    if isinstance(each, Deconvolution):
+        return "transposed"
+    return "resized" if each.repeats else "zero_interleaved"
+
+
 def _row(name: str, description: str, each: Deconvolution | Resized, lr: LrConvolution, constants) -> Row:
     outputs, ky, kx, inputs = each.weights.shape
     transposed = isinstance(each, Deconvolution)
@@ -78,7 +89,7 @@ def _row(name: str, description: str, each: Deconvolution | Resized, lr: LrConvo
         becomes=f"CONV_2D {lr.kernel.shape[0]}×{lr.kernel.shape[1]}{shuffle}{', crop' if cropped else ''}",
         kernel=(ky, kx, outputs, inputs) if transposed else (ky, kx, inputs, outputs),
         lr_kernel=lr.kernel.shape,
-        kind="transposed" if transposed else "resized",
+        kind=_kind(each),
         scale=lr.scale,
         inputs=inputs,
         outputs=outputs,

@@ -19,11 +19,11 @@ from zoo.rewrite.tflite_steps import CONVOLUTIONS
 
 
 class Resized(NamedTuple):
-    """A convolution of an enlarged image.
+    """A convolution of an enlarged image: its pixels are repeated, or zeros are put between them.
 
     Attributes:
         operation: the CONV_2D.
-        enlargement: what it reads.
+        enlargement: what gives that.
         image: before it is enlarged.
         weights, bias: of the convolution, (O, Ky, Kx, I); a bias may be left out.
     """
@@ -39,9 +39,15 @@ class Resized(NamedTuple):
         """The schema's number of the one that is fused."""
         return self.operation.options.fusedActivationFunction
 
+    @property
+    def repeats(self) -> bool:
+        """Whether its pixels are repeated."""
+        return self.enlargement.name == "RESIZE_NEAREST_NEIGHBOR"
+
     def __str__(self) -> str:
         _, rows, columns, _ = self.weights.shape
-        return f"RESIZE_NEAREST_NEIGHBOR, then CONV_2D {rows}×{columns}, {self.image.dtype}"
+        first = self.enlargement.name if self.repeats else "zeros between pixels"
+        return f"{first}, then CONV_2D {rows}×{columns}, {self.image.dtype}"
 
 
 def resized(file: File) -> list[Resized]:

@@ -83,10 +83,14 @@ class Steps:
         batch, height, width, channels = self.last.shape
         phases = channels // scale
         self._reshape((batch * height, width, scale, phases))
-        order = self._numbers(f"{len(self.operations)}/order", [0, 2, 1, 3])
-        shape = (batch * height, scale, width, phases)
-        self.add("TRANSPOSE", [self.last, order], schema.TransposeOptionsT(), shape, 1 + self._int8)
+        self.transpose((0, 2, 1, 3))
         self._reshape((batch, height * scale, width * scale, phases // scale))
+
+    def transpose(self, order: tuple[int, ...]) -> None:
+        """The axes in another order."""
+        given = self._numbers(f"{len(self.operations)}/order", order)
+        shape = tuple(self.last.shape[axis] for axis in order)
+        self.add("TRANSPOSE", [self.last, given], schema.TransposeOptionsT(), shape, 1 + self._int8)
 
     def _reshape(self, shape: tuple[int, ...]) -> None:
         given = self._numbers(f"{len(self.operations)}/shape", shape)

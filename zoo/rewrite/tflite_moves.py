@@ -1,0 +1,220 @@
+"""What a row of operations that only move values does in all, however it is spelt: a shuffle, or zeros put in between.
+
+    RESHAPE → TRANSPOSE → RESHAPE, of rank 6 as PyTorch's PixelShuffle is converted, or split in any other way
+    PAD → RESHAPE, CONCATENATION with zeros → RESHAPE → …, PAD → DEPTH_TO_SPACE
+
+The operations are not matched with patterns: they are applied to the numbers of the values, and where those end up is
+looked at.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from zoo.graphs.tflite import Graph, Operation, Tensor
+from zoo.identities.phases import Pair
+from zoo.rewrite.tflite_resized import alike
+
+# In place of a value's number.
+ZERO = -1
+# Numbers that are looked at, at most; a larger picture is another file of the same network.
+_MOST = 1 << 26
+_ELLIPSIS = ("ellipsisMask", "newAxisMask", "shrinkAxisMask")
+
+
+class Move(NamedTuple):
+    """Operations that only move the values of one tensor.
+
+    Attributes:
+        image: what is moved, of 4 axes.
+        operations: one after another.
+        numbers: where each value of the result comes from in the flat image, `ZERO` for a zero.
+    """
+
+    image: Tensor
+    operations: list[Operation]
+    numbers: np.ndarray
+
+    @property
+    def output(self) -> Tensor:
+        return self.operations[-1].outputs[0]
+
+
+class Shuffle(NamedTuple):
+    """A `Move` that is DEPTH_TO_SPACE once the image's channels are in another order.
+
+    Attributes:
+        scale: the block.
+        order: for each channel in DEPTH_TO_SPACE's order which of the image's it is.
+        channels_first: whether the result is turned to (N, C, H, W) behind it.
+    """
+
+    scale: int
+    order: np.ndarray
+    channels_first: bool
+
+
+class Interleaved(NamedTuple):
+    """A `Move` that puts zeros between the pixels, and around them.
+
+    Attributes:
+        scale: pixel p of the image is at scale·p + start.
+        starts: rows and columns of zeros before the first pixel.
+    """
+
+    scale: int
+    starts: Pair
+
+
+def moves(graph: Graph) -> list[Move]:
+    """The longest rows of such operations, each with all shorter ones that begin with it, longest first."""
+    found = []
+    for operation in graph.operations:
+        image = _moved(operation)
+        if image is None or len(image.shape) != 4 or None in image.shape:
+            continue
+        before = graph.producer(image)
+        if before is not None and _moved(before) is not None and len(graph.readers(image)) == 1:
+            continue
+        if np.prod(image.shape) <= _MOST:
+            found += _row(graph, image, operation)[::-1]
+    return found
+
+
+def _row(graph: Graph, image: Tensor, operation: Operation) -> list[Move]:
+    numbers, operations, found = np.arange(np.prod(image.shape), dtype=np.int32).reshape(image.shape), [], []
+    while True:
+        moved = _apply(operation, numbers)
+        if moved is None or moved.size > 4 * _MOST or moved.shape != operation.outputs[0].shape:
+            return found
+        numbers, operations = moved, [*operations, operation]
+        output = operation.outputs[0]
+        if alike(image, output):
+            found.append(Move(image, operations, numbers))
+        readers = graph.readers(output)
+        if len(readers) != 1 or output in graph.outputs or _moved(readers[0]) is not output:
+            return found
+        operation = readers[0]
+
+
+def _moved(operation: Operation) -> Tensor | None:
+    """What an operation moves the values of, if it does no more; what else it reads the file holds."""
+    if operation.name not in _APPLY:
+        return None
+    moving = [each for each in operation.inputs if each is not None and not each.constant]
+    return moving[0] if len(moving) == 1 else None
+
+
+def _apply(operation: Operation, numbers: np.ndarray) -> np.ndarray | None:
+    """Where the values are afterwards; None where that is not known."""
+    try:
+        return _APPLY[operation.name](operation, numbers)
+    except ValueError:
+        return None
+
+
+def shuffle(move: Move) -> Shuffle | None:
+    """What a move is as a shuffle; None where it is none."""
+    if len(move.operations) == 1 or move.numbers.ndim != 4 or np.any(move.numbers == ZERO):
+        return None
+    batch, height, width, channels = move.image.shape
+    for channels_first in (False, True):
+        numbers = move.numbers.transpose(0, 2, 3, 1) if channels_first else move.numbers
+        scale = numbers.shape[1] // height
+        if scale < 2 or numbers.shape != (batch, scale * height, scale * width, channels // scale**2):
+            continue
+        order = numbers[0, :scale, :scale].ravel()
+        if order.max() >= channels:
+            continue
+        pixels = np.arange(batch * height * width).reshape(batch, height, 1, width, 1, 1)
+        expected = pixels * channels + order.reshape(1, 1, scale, 1, scale, -1)
+        if np.array_equal(expected.reshape(numbers.shape), numbers):
+            return Shuffle(scale, order, channels_first)
+    return None
+
+
+def interleaved(move: Move) -> Interleaved | None:
+    """What a move is as zeros put between pixels; None where it is not."""
+    batch, height, width, channels = move.image.shape
+    if move.numbers.ndim != 4 or move.numbers.shape[::3] != (batch, channels) or min(height, width) < 2:
+        return None
+    filled = move.numbers[0, :, :, 0] != ZERO
+    rows, columns = (np.flatnonzero(filled.any(axis=axis)) for axis in (1, 0))
+    if len(rows) != height or len(columns) != width:
+        return None
+    scale = int(rows[1] - rows[0])
+    expected = np.full(move.numbers.shape, ZERO, np.int32)
+    last = tuple(int(each[0]) + scale * (len(each) - 1) for each in (rows, columns))
+    if scale < 2 or last != (rows[-1], columns[-1]):
+        return None
+    values = np.arange(np.prod(move.image.shape)).reshape(move.image.shape)
+    expected[:, rows[0] : last[0] + 1 : scale, columns[0] : last[1] + 1 : scale] = values
+    starts = (int(rows[0]), int(columns[0]))
+    return Interleaved(scale, starts) if np.array_equal(expected, move.numbers) else None
+
+
+def _numbers_of(tensor: Tensor | None) -> np.ndarray:
+    if tensor is None:
+        raise ValueError("left out")
+    return tensor.values
+
+
+def _is_zero(tensor: Tensor) -> bool:
+    quantization = tensor.raw.quantization
+    zeros = quantization.zeroPoint if quantization is not None and quantization.zeroPoint is not None else [0]
+    return bool(np.all(tensor.values == zeros[0]))
+
+
+def _pad(operation: Operation, numbers: np.ndarray) -> np.ndarray:
+    if len(operation.inputs) > 2 and not _is_zero(operation.inputs[2]):
+        raise ValueError("padded with something else")
+    return np.pad(numbers, _numbers_of(operation.inputs[1]), constant_values=ZERO)
+
+
+def _joined(operation: Operation, numbers: np.ndarray, join) -> np.ndarray:
+    parts = []
+    for tensor in operation.inputs:
+        if tensor.constant and not _is_zero(tensor):
+            raise ValueError("joined with something else")
+        parts.append(np.full(tensor.shape, ZERO, np.int32) if tensor.constant else numbers)
+    return join(parts, axis=operation.options.axis)
+
+
+def _slice(operation: Operation, numbers: np.ndarray) -> np.ndarray:
+    options = operation.options
+    if options.offset or any(getattr(options, mask) for mask in _ELLIPSIS):
+        raise ValueError("a slice of another kind")
+    begins, ends, steps = (_numbers_of(tensor) for tensor in operation.inputs[1:4])
+    places = []
+    for axis, (begin, end, step) in enumerate(zip(begins, ends, steps)):
+        first = None if options.beginMask >> axis & 1 else int(begin)
+        places.append(slice(first, None if options.endMask >> axis & 1 else int(end), int(step)))
+    return numbers[tuple(places)]
+
+
+def _depth_to_space(operation: Operation, numbers: np.ndarray) -> np.ndarray:
+    batch, height, width, channels = numbers.shape
+    scale = operation.options.blockSize
+    blocks = numbers.reshape(batch, height, width, scale, scale, channels // scale**2)
+    return blocks.transpose(0, 1, 3, 2, 4, 5).reshape(batch, height * scale, width * scale, -1)
+
+
+def _to_output_shape(operation: Operation, numbers: np.ndarray) -> np.ndarray:
+    shape = operation.outputs[0].shape
+    if None in shape:
+        raise ValueError("of a free size")
+    return numbers.reshape(shape)
+
+
+_APPLY = {
+    "RESHAPE": _to_output_shape,
+    "SQUEEZE": _to_output_shape,
+    "EXPAND_DIMS": _to_output_shape,
+    "TRANSPOSE": lambda operation, numbers: numbers.transpose(_numbers_of(operation.inputs[1])),
+    "PAD": _pad,
+    "PADV2": _pad,
+    "CONCATENATION": lambda operation, numbers: _joined(operation, numbers, np.concatenate),
+    "PACK": lambda operation, numbers: _joined(operation, numbers, np.stack),
+    "STRIDED_SLICE": _slice,
+    "DEPTH_TO_SPACE": _depth_to_space,
+}
