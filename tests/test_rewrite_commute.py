@@ -10,6 +10,7 @@ from benchmarks.networks import randomise
 from zoo import rewrite
 from zoo.layers import FixedUpsampler
 from zoo.rewrite.commute import commuted
+from zoo.targets.choice import EVERYTHING
 from zoo.targets.xnnpack import speedup_of_commuting
 
 TOLERANCE = 1e-12
@@ -278,4 +279,4 @@ def test_shared_layers_and_nested_models():
 def test_nothing_to_do_is_the_model_itself():
     start = image()
     model = keras.Model(start, layers.Conv2D(2, 3, **F64)(layers.ReLU(**F64)(up(2)(start))))
-    assert commuted(model) == (model, [])
+    assert commuted(model, EVERYTHING) == (model, [])

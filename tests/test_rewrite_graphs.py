@@ -212,20 +212,17 @@ def stays():
 
     first = {"data_format": "channels_first"}
     return [
-        ([layers.Conv2DTranspose(2, 3, strides=(2, 1), name="up")], "strides 2×1 differ per axis"),
-        ([layers.Conv2DTranspose(2, 3, dilation_rate=2, name="up")], "dilated"),
-        ([layers.Conv2DTranspose(2, 3, name="up")], "nothing is upsampled"),
         ([layers.Conv2DTranspose(2, 3, strides=2, name="up", **first)], "channels_first"),
         ([layers.UpSampling2D(2, name="up", **first)], "channels_first"),
         ([Mine(2, 3, strides=2, name="up")], "a subclass"),
-        ([layers.UpSampling2D((2, 1), name="up")], "size 2×1 differ per axis"),
+        ([layers.UpSampling2D((2, 1), interpolation="bilinear", name="up")], "size 2×1 differ per axis"),
         ([layers.UpSampling2D(2, interpolation="lanczos3", name="up")], "lanczos3"),
         ([layers.Resizing(9, 11, name="up")], "fixed size"),
         ([layers.TimeDistributed(layers.Conv2DTranspose(2, 3, strides=2, name="inner"), name="up")], "'inner' inside"),
     ]
 
 
-@pytest.mark.parametrize("case", range(10))
+@pytest.mark.parametrize("case", range(7))
 def test_what_stays_is_named_with_its_reason(case):
     steps, words = stays()[case]
     shape = (None, 4, 5, 3) if isinstance(steps[0], layers.TimeDistributed) else (4, 5, 3)

@@ -66,16 +66,17 @@ def keras_transposed(kernel: np.ndarray, scale: int, padding: str, output_paddin
     (n - 1)·scale + K + output padding (default max(scale - K, 0)) and drops nothing; 'same' has scale·n, or
     (n - 1)·scale + K mod 2 + output padding where that is given, and drops half of the surplus, rounded down.
     """
-    offsets, extras = [], []
-    for axis, side in enumerate(kernel.shape[:2]):
-        given = None if output_padding is None else output_padding[axis]
-        if padding == "valid":
-            extras.append(side - scale + (max(scale - side, 0) if given is None else given))
-            offsets.append(0)
-        else:
-            extras.append(0 if given is None else side % 2 + given - scale)
-            offsets.append(max(side - scale - extras[-1], 0) // 2)
+    given = (None, None) if output_padding is None else output_padding
+    offsets, extras = zip(*(transposed_axis(side, scale, padding, n) for side, n in zip(kernel.shape[:2], given)))
     return Transposed(kernel, scale, pair(offsets), pair(extras), np.ones(kernel.shape[:2], bool))
+
+
+def transposed_axis(side: int, scale: int, padding: str, output_padding: int | None) -> Pair:
+    """Offset and output length - scale·input length along one axis of `keras_transposed`, of K = `side` taps."""
+    if padding == "valid":
+        return 0, side - scale + (max(scale - side, 0) if output_padding is None else output_padding)
+    extra = 0 if output_padding is None else side % 2 + output_padding - scale
+    return max(side - scale - extra, 0) // 2, extra
 
 
 def resized_convolution(
@@ -97,23 +98,31 @@ def resized_convolution(
         kernel: (Ky, Kx, I, O), as `keras.layers.Conv2D` holds it.
         padding: `"same"`, `"valid"`, or the HR zeros (before, after) per axis.
     """
-    weights = interpolation_weights(method, scale)
-    radius = interpolation_window(method, scale).before
-    enlargement = weights[::-1].reshape(-1)
     matrices, offsets, extras = [], [], []
     for axis, side in enumerate(kernel.shape[:2]):
         reach = dilation[axis] * (side - 1)
-        before, after = _zeros_around(padding, axis, reach)
-        matrix = np.zeros((len(enlargement) + reach, side))
-        for k in range(side):
-            start = reach - dilation[axis] * k
-            matrix[start : start + len(enlargement), k] = enlargement
+        zeros = _zeros_around(padding, axis, reach)
+        matrix, offset, extra = resized_axis(side, method, scale, dilation[axis], zeros)
         matrices.append(matrix)
-        offsets.append(reach - before + scale * radius)
-        extras.append(before + after - reach)
+        offsets.append(offset)
+        extras.append(extra)
     composed = np.einsum("tk,ul,klio->tuoi", *matrices, kernel, optimize=True)
     rows, columns = (np.any(matrix != 0, axis=1) for matrix in matrices)
     return Transposed(composed, scale, pair(offsets), pair(extras), np.outer(rows, columns))
+
+
+def resized_axis(side: int, method: str, scale: int, dilation: int, zeros: Pair) -> tuple[np.ndarray, int, int]:
+    """One axis of `resized_convolution`: which taps each HR tap adds to, (taps, K); the offset; the extra length."""
+    weights = interpolation_weights(method, scale)
+    radius = interpolation_window(method, scale).before
+    enlargement = weights[::-1].reshape(-1)
+    reach = dilation * (side - 1)
+    matrix = np.zeros((len(enlargement) + reach, side))
+    for k in range(side):
+        start = reach - dilation * k
+        matrix[start : start + len(enlargement), k] = enlargement
+    before, after = zeros
+    return matrix, reach - before + scale * radius, before + after - reach
 
 
 def _zeros_around(padding: tuple[Pair, Pair] | str, axis: int, reach: int) -> Pair:
@@ -136,16 +145,19 @@ def lr_convolution(transposed: Transposed, crop: bool = True) -> LrConvolution:
         before = [(-offset % scale, 0) for offset in offsets]
         kernel, taps = np.pad(kernel, [*before, (0, 0), (0, 0)]), np.pad(taps, before)
         offsets = pair(offset + more for offset, (more, _) in zip(offsets, before))
-    windows = [lr_window(side, scale, offset) for side, offset in zip(kernel.shape[:2], offsets)]
-    pads, crops = [], []
-    for window, extra in zip(windows, extras):
-        # Positions that the convolution has to give, over those of the LR image.
-        positions = -(-(extra + window.crop) // scale)
-        pads.append((window.before, positions + window.taps - 1 - window.before))
-        crops.append((window.crop, scale * positions - extra - window.crop))
+    pads, crops = zip(*(lr_axis(side, scale, *each) for side, *each in zip(kernel.shape[:2], offsets, extras)))
     lr_kernel = transposed_to_subpixel(kernel, scale, offsets=offsets)
     used = transposed_to_subpixel(taps[:, :, None, None], scale, offsets=offsets)
     return LrConvolution(lr_kernel, scale, (pads[0], pads[1]), (crops[0], crops[1]), used)
+
+
+def lr_axis(side: int, scale: int, offset: int, extra: int) -> tuple[Pair, Pair]:
+    """LR zeros and HR crop (before, after) along one axis of an LR convolution, for K = `side` HR taps."""
+    window = lr_window(side, scale, offset)
+    # Positions that the convolution has to give, over those of the LR image.
+    positions = -(-(extra + window.crop) // scale)
+    zeros = window.before, positions + window.taps - 1 - window.before
+    return zeros, (window.crop, scale * positions - extra - window.crop)
 
 
 def as_transposed(lr: LrConvolution) -> Transposed:

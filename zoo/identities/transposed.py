@@ -77,7 +77,7 @@ def transposed_to_subpixel(
     kernel = np.asarray(kernel, np.float64)
     if kernel.ndim != 4:
         raise ValueError(f"Expected a kernel (K, K, O, I). Received: shape {kernel.shape}")
-    (ky, y, a), (kx, x, b) = (_places(side, scale, offset) for side, offset in zip(kernel.shape[:2], offsets))
+    (ky, y, a), (kx, x, b) = (places(side, scale, offset) for side, offset in zip(kernel.shape[:2], offsets))
     phases = np.zeros((ky, kx, kernel.shape[3], scale, scale, kernel.shape[2]))
     phases[y[:, None], x, :, a[:, None], b] = kernel.transpose(0, 1, 3, 2)
     return join_phases(phases, order)
@@ -118,7 +118,7 @@ def subpixel_to_transposed(
     """
     kernel = np.asarray(kernel, np.float64)
     sides = (kernel_size, kernel_size) if isinstance(kernel_size, int) else tuple(kernel_size)
-    (ky, y, a), (kx, x, b) = (_places(side, scale, offset) for side, offset in zip(sides, offsets))
+    (ky, y, a), (kx, x, b) = (places(side, scale, offset) for side, offset in zip(sides, offsets))
     if kernel.shape[:2] != (ky, kx):
         raise ValueError(
             f"Expected an LR kernel of {ky}×{kx} for kernel_size={kernel_size} at scale={scale}. "
@@ -135,8 +135,8 @@ def subpixel_to_transposed(
     return result
 
 
-def _places(kernel_size: int, scale: int, offset: int | None) -> tuple[int, np.ndarray, np.ndarray]:
-    """The taps of the LR window, and for each HR tap its place in the window and its phase."""
+def places(kernel_size: int, scale: int, offset: int | None) -> tuple[int, np.ndarray, np.ndarray]:
+    """The taps of the LR window along one axis, and for each HR tap its place in the window and its phase."""
     offset = same_offset(kernel_size, scale) if offset is None else offset
     window = lr_window(kernel_size, scale, offset)
     lr, phase, _ = taps(kernel_size, scale, offset - window.crop)

@@ -4,6 +4,7 @@ Importing this module registers them for `.keras` files, and the metrics that a 
 """
 
 import zoo.metrics.compiled  # noqa: F401 — registers PSNR and SSIM
+from zoo.layers.axes import DepthToAxis, Repeat, depth_to_axis
 from zoo.layers.initializers import ICNR, Interpolation
 from zoo.layers.interpolation import BORDERS, DENSE_MAPS, FixedUpsampler, check_scale
 from zoo.layers.shuffle import DepthToSpace, SpaceToDepth, depth_to_space, space_to_depth
@@ -26,9 +27,11 @@ __all__ = [
     "FORMS",
     "ICNR",
     "LEARNED",
+    "DepthToAxis",
     "DepthToSpace",
     "FixedUpsampler",
     "Interpolation",
+    "Repeat",
     "ResizeUpsampler",
     "SpaceToDepth",
     "SubpixelUpsampler",
@@ -36,6 +39,7 @@ __all__ = [
     "Upsampler",
     "ZeroInterleavedUpsampler",
     "check_scale",
+    "depth_to_axis",
     "depth_to_space",
     "make_upsampler",
     "space_to_depth",

@@ -131,6 +131,8 @@ RULES: dict[str, Callable[[keras.Operation, int, Span], Span]] = {
     Upsampler.__name__: _learned_upsampler,
     FixedUpsampler.__name__: _fixed_upsampler,
     "DepthToSpace": lambda layer, axis, span: spans.repeat(span, _block(layer)),
+    "DepthToAxis": lambda layer, axis, span: spans.repeat(span, layer.scale) if layer.axis == axis + 1 else span,
+    "Repeat": lambda layer, axis, span: spans.repeat(span, layer.scales[axis]),
     "SpaceToDepth": lambda layer, axis, span: spans.gather(span, _block(layer)),
     "GlobalAveragePooling2D": lambda layer, axis, span: spans.everything(span),
     "GlobalMaxPooling2D": lambda layer, axis, span: spans.everything(span),

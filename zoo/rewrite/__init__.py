@@ -156,7 +156,7 @@ def _rewrite(
         raise UsageError(f"Expected border to be one of {BORDERS}. Received: {border!r}")
     if whole and choice.name != "any":
         raise UsageError(f"Expected whole or a target. Received: both, {choice.name!r}; the whole is never cheaper")
-    model, before = (model, []) if whole else commuted(model, kept)
+    model, before = (model, []) if whole else commuted(model, choice, kept)
     graphs = graphs_of(model, kept)
     found = plan(graphs, border == "interior", EVERYTHING if whole else choice)
     maker = (Whole if whole else Rebuild)(graphs, found, kept)

@@ -10,16 +10,18 @@ Exact at every pixel, borders included. `zoo.rewrite.plan` then takes the enlarg
 """
 
 import dataclasses
+import math
 from collections import Counter
 from collections.abc import Sequence
 
 import keras
 import numpy as np
 
-from zoo.rewrite.copies import clone
+from zoo.rewrite import axes
 from zoo.rewrite.explanation import Row
 from zoo.rewrite.graph import Graph, Node, array
 from zoo.rewrite.held import Enlarging, Held, Parts, enlarging
+from zoo.rewrite.parts import alike, is_cheaper, linear, through_parts
 from zoo.rewrite.plan import Plan
 from zoo.rewrite.pointwise import (
     commutes_with_interpolation,
@@ -29,23 +31,29 @@ from zoo.rewrite.pointwise import (
 )
 from zoo.rewrite.rebuild import Rebuild
 from zoo.rewrite.replace import Chain, add_activation
-from zoo.rewrite.rows import by, described
+from zoo.rewrite.rows import by, described, judged
 from zoo.rewrite.tracing import graphs_of
-from zoo.targets.xnnpack import speedup_of_commuting
+from zoo.targets.choice import Choice
+from zoo.targets.facts import Upsampling
 
 
-def commuted(model: keras.Model, kept: Sequence[keras.layers.Layer] = ()) -> tuple[keras.Model, list[Row]]:
+def commuted(
+    model: keras.Model, choice: Choice, kept: Sequence[keras.layers.Layer] = ()
+) -> tuple[keras.Model, list[Row]]:
     """The model with its enlargements as late as they can be, and a row for each layer that came before one.
 
+    Layers that enlarge their axes differently, or sequences, or by 1, become their LR convolutions.
+
     Args:
+        choice: decides on the layers that enlarge their axes differently, or sequences.
         kept: layers that are taken over as they are.
     Returns:
         The model itself where nothing moves.
     """
     graphs = graphs_of(model, kept)
-    if not any(_may_move(graph, node) for graph in graphs for node in graph.nodes if enlarging(node.operation)):
+    if not any(_may_move(graph, node) for graph in graphs for node in graph.nodes):
         return model, []
-    maker = Commute(graphs, kept)
+    maker = Commute(graphs, choice, kept)
     new = maker.model(graphs[0])
     return (new, maker.rows) if maker.rows else (model, [])
 
@@ -53,14 +61,18 @@ def commuted(model: keras.Model, kept: Sequence[keras.layers.Layer] = ()) -> tup
 class Commute(Rebuild):
     """Makes the models of all graphs anew with their enlargements as late as they can be; `rows` says what moved."""
 
-    def __init__(self, graphs: list[Graph], kept: Sequence[keras.layers.Layer] = ()):
+    def __init__(self, graphs: list[Graph], choice: Choice, kept: Sequence[keras.layers.Layer] = ()):
         super().__init__(graphs, Plan(), kept)
+        self._choice = choice
         self.rows: list[Row] = []
+        self._chains: dict[int, Chain | None] = {}
         self._graph_of = {id(node): graph for graph in graphs for node in graph.nodes}
         self._times = Counter(id(node.operation) for graph in graphs for node in graph.nodes)
 
     def call(self, node: Node, known: dict):
         values = [known[id(tensor)] for tensor in node.input_tensors]
+        if axes.concerns(node.operation) and (chain := self._replaced(node, values[0])) is not None:
+            return chain(self.hr(node.input_tensors[0], known))
         if (by_layer := enlarging(node.operation)) is not None and max(by_layer.size) > 1:
             return self._enlarged(node, by_layer, values[0], known)
         if any(isinstance(value, (Held, Parts)) for value in values):
@@ -83,7 +95,9 @@ class Commute(Rebuild):
 
     def _made(self, value, name: str):
         if isinstance(value, Held):
-            if value.node is not None:
+            if value.by.is_by_axes:
+                self.rows.append(Row(name, value.by.words, "swapped", "copies and DepthToAxis"))
+            elif value.node is not None:
                 return self.copies.call(value.node.operation, (value.lr,), {})
             return value.by.layer(name, value.dtype)(value.lr)
         parts = [self._made_part(part, name) for part in value.parts]
@@ -98,12 +112,46 @@ class Commute(Rebuild):
 
     def _name(self, operation) -> str:
         """The operation's name, where nothing else bears it in the new model."""
-        own = isinstance(operation, keras.layers.Layer) and self._times[id(operation)] == 1
+        own = isinstance(operation, keras.layers.Layer) and not self.is_shared(operation)
         return operation.name if own else self.names.fresh(f"{operation.name}_up")
+
+    def is_shared(self, operation) -> bool:
+        """Whether it is called more than once."""
+        return self._times[id(operation)] > 1
 
     def _computed(self, node: Node, known: dict):
         """The call as it stands, of HR tensors."""
         return super().call(node, {**known, **{id(t): self.hr(t, known) for t in node.input_tensors}})
+
+    def _replaced(self, node: Node, value) -> Chain | None:
+        """What computes a transposed convolution whose axes differ, of a sequence, or of stride 1; None for others."""
+        layer = node.operation
+        if id(layer) in self._chains:
+            return self._chains[id(layer)]
+        upsampling, moves, reason = None, True, ""
+        made = axes.turned_round(layer, self.names, isinstance(value, Held))
+        if made is None and (found := axes.transposed(layer)) is not None:
+            lr, upsampling = found
+            moves, reason = self._choice.decide(upsampling)
+            made = axes.chain_of(layer, lr, self.names) if moves else None
+        self._chains[id(layer)] = None if made is None else made[0]
+        if made is not None:
+            chain, words, weights = made
+            self.row(node, None, words, int(np.prod(layer.kernel.shape)) + weights, weights, upsampling, reason)
+        return self._chains[id(layer)]
+
+    def _taking_in(self, node: Node, held: Held) -> object | None:
+        """A convolution of what is repeated along one axis, as one in LR space."""
+        layer = node.operation
+        if self.is_shared(layer) or (found := axes.repeated(layer, held.by.size)) is None:
+            return None
+        lr, upsampling = found
+        moves, reason = self._choice.decide(upsampling)
+        if not moves:
+            return None
+        chain, words, weights = axes.chain_of(layer, lr, self.names)
+        self.row(node, held.by, words, lr.kernel.size, weights, upsampling, reason)
+        return chain(held.lr)
 
     def _enlarged(self, node: Node, by_layer: Enlarging, value, known: dict) -> Held:
         dtype = node.operation.dtype_policy
@@ -112,120 +160,56 @@ class Commute(Rebuild):
         # Pixels repeated s times and then r times are repeated r·s times.
         size = tuple(inner * outer for inner, outer in zip(value.by.size, by_layer.size))
         fixed = value.by.fixed and by_layer.fixed
-        self._row(node, value.by, described(node.operation), f"one enlargement ×{by(dict.fromkeys(size))}")
+        self.row(node, value.by, f"one enlargement ×{by(dict.fromkeys(size))}")
         return Held(value.lr, dataclasses.replace(by_layer, size=size, fixed=fixed), dtype)
 
     def _commuted(self, node: Node, values: list, known: dict) -> object | None:
         """The call's result, held; None where it does not commute, or would cost more."""
         operation = node.operation
-        if isinstance(operation, keras.layers.Concatenate) and operation.axis in (-1, 3) and not _alike(values):
+        if isinstance(operation, keras.layers.Concatenate) and operation.axis in (-1, 3) and not alike(values):
             return Parts([each for value in values for each in _flat(value)], node)
         if isinstance(values[0], Parts):
-            return self._through_parts(node, values[0], known)
+            return through_parts(self, node, values[0])
         held = [value for value in values if isinstance(value, Held)]
-        if not _alike(held) or not all(value in held or _is_one_pixel(value) for value in values):
+        if not alike(held) or not all(value in held or _is_one_pixel(value) for value in values):
             return None
         first = held[0]
+        if first.by.is_by_axes and (result := self._taking_in(node, first)) is not None:
+            return result
         if first.by.method == "nearest":
             if commutes_with_repetition(operation) and _constants_are_per_channel(node):
                 return self._in_lr(node, values, first)
         elif len(held) == len(values) and commutes_with_interpolation(operation):
             return self._in_lr(node, values, first)
-        elif is_one_by_one(operation) and _is_cheaper(operation, first) and self._times[id(operation)] == 1:
+        elif is_one_by_one(operation) and is_cheaper(operation, first) and not self.is_shared(operation):
             return self._linear_part_in_lr(node, first)
         return None
 
     def _in_lr(self, node: Node, values: list, first: Held) -> Held | None:
         operation = node.operation
-        if is_one_by_one(operation) and not _is_cheaper(operation, first) and not self._absorbed(node, first.by.method):
+        if is_one_by_one(operation) and not is_cheaper(operation, first) and not self.absorbed(node, first.by.method):
             return None
         inputs = [value.lr if isinstance(value, Held) else value for value in values]
         arguments, keywords = node.arguments.fill_in(dict(zip(map(id, node.input_tensors), inputs)))
         name = None
-        if isinstance(operation, keras.layers.Layer) and self._times[id(operation)] == 1:
+        if isinstance(operation, keras.layers.Layer) and not self.is_shared(operation):
             name = self.names.fresh(f"{operation.name}_lr")
         lr = self.copies.call(operation, arguments, keywords, name)
         if not is_per_channel(operation):
-            self._row(node, first.by, described(operation), f"{described(operation)} in LR space")
+            self.row(node, first.by, f"{described(operation)} in LR space")
         return Held(lr, first.by, getattr(operation, "dtype_policy", first.dtype))
 
     def _linear_part_in_lr(self, node: Node, held: Held):
         """A matrix for each pixel before an interpolation, its activation behind it."""
         layer = node.operation
         chain = Chain(layer, self.names)
-        chain.add("lr", lambda name, dtype: _linear(layer, name), *map(array, layer.weights))
+        chain.add("lr", lambda name, dtype: linear(layer, name), *map(array, layer.weights))
         chain.add("up", lambda name, dtype: held.by.layer(name, dtype))
         add_activation(chain, layer.activation)
-        self._row(node, held.by, described(layer), f"{described(layer)} in LR space, its activation behind it")
+        self.row(node, held.by, f"{described(layer)} in LR space, its activation behind it")
         return chain(held.lr)
 
-    def _through_parts(self, node: Node, value: Parts, known: dict) -> object | None:
-        """A call that reads concatenated maps, of which some are held."""
-        operation = node.operation
-        if self._times[id(operation)] > 1:
-            return None
-        if is_per_channel(operation) and self._absorbed(node, "nearest"):
-            return self._per_channel(node, value)
-        if is_one_by_one(operation) and getattr(operation, "groups", 1) == 1:
-            return self._sum_of_parts(node, value)
-        return None
-
-    def _per_channel(self, node: Node, value: Parts) -> Parts | None:
-        """What acts on each map by itself acts on each part by itself: f([up(x), y]) = [up(fx(x)), fy(y)]."""
-        if any(isinstance(part, Held) and part.by.method != "nearest" for part in value.parts):
-            return None
-        operation, parts, start = node.operation, [], 0
-        for number, part in enumerate(value.parts):
-            tensor = part.lr if isinstance(part, Held) else part
-            maps = slice(start, start + tensor.shape[-1])
-            start = maps.stop
-            new = operation
-            if isinstance(operation, keras.layers.Layer):
-                new = clone(operation, self.names.fresh(f"{operation.name}_{number + 1}"))
-            arguments, keywords = node.arguments.fill_in({id(node.input_tensors[0]): tensor})
-            result = new(*arguments, **keywords)
-            if getattr(operation, "weights", []):
-                new.set_weights([array(weight)[..., maps] for weight in operation.weights])
-            parts.append(Held(result, part.by, part.dtype) if isinstance(part, Held) else result)
-        self._row(node, _first(value).by, described(operation), "the same for each part, the enlarged in LR space")
-        return Parts(parts, value.node)
-
-    def _sum_of_parts(self, node: Node, value: Parts):
-        """A matrix for each pixel of concatenated maps: the sum of one of the held maps and one of the others."""
-        held = [part for part in value.parts if isinstance(part, Held)]
-        layer = node.operation
-        if not _alike(held) or not _is_cheaper(layer, held[0], sum(part.channels for part in held)):
-            return None
-        kernel, start = array(layer.kernel), 0
-        inputs, kernels = ([], []), ([], [])
-        for part in value.parts:
-            tensor = part.lr if isinstance(part, Held) else part
-            which = 0 if isinstance(part, Held) else 1
-            inputs[which].append(tensor)
-            kernels[which].append(kernel[..., start : start + tensor.shape[-1], :])
-            start += tensor.shape[-1]
-        results = []
-        for role, tensors, parts in zip(("lr", "hr"), inputs, kernels):
-            chain = Chain(layer, self.names)
-            if len(tensors) > 1:
-                chain.add(f"{role}_maps", keras.layers.Concatenate, axis=-1)
-            bias = [array(layer.bias)] if role == "hr" and layer.use_bias else []
-            weights = [np.concatenate(parts, axis=-2), *bias]
-            chain.add(role, lambda name, dtype, used=bool(bias): _linear(layer, name, used), *weights)
-            if role == "lr":
-                chain.add("up", lambda name, dtype: held[0].by.layer(name, dtype))
-            results.append(chain(tensors if len(tensors) > 1 else tensors[0], last=False))
-        end = Chain(layer, self.names)
-        end.add("sum", keras.layers.Add)
-        if layer.activation is not keras.activations.linear:
-            add_activation(end, layer.activation)
-        maps = sum(part.channels for part in held)
-        self._row(
-            node, held[0].by, described(layer), f"{described(layer)} of the {maps} enlarged maps in LR space + Add"
-        )
-        return end(results)
-
-    def _absorbed(self, node: Node, method: str) -> bool:
+    def absorbed(self, node: Node, method: str) -> bool:
         """Whether all that reads the call's output takes an enlargement in: then none is computed behind it."""
         graph = self._graph_of[id(node)]
         calls = graph.calls_reading(node.outputs[0])
@@ -236,35 +220,60 @@ class Commute(Rebuild):
             _takes_an_enlargement_in(call.operation)
             or len(call.input_tensors) == 1
             and (is_per_channel(call.operation) or is_one_by_one(call.operation))
-            and self._absorbed(call, method)
+            and self.absorbed(call, method)
             for call in calls
         )
 
-    def _row(self, node: Node, by_layer: Enlarging, found: str, becomes: str) -> None:
-        layer, pixels = node.operation, by_layer.pixels
-        kernel = getattr(layer, "kernel", None) if is_one_by_one(layer) else None
-        macs = 0 if kernel is None else int(np.prod(kernel.shape))
-        weights = layer.count_params() if isinstance(layer, keras.layers.Layer) else 0
-        self.rows.append(
-            Row(
-                self._graph_of[id(node)].path + layer.name,
-                f"{by_layer.method} ×{by(dict.fromkeys(by_layer.size))}, then {found}",
-                action="moved",
-                becomes=becomes,
-                macs=macs * pixels,
-                macs_quoted=macs * pixels,
-                macs_after=macs,
-                weights=weights,
-                weights_after=weights,
-            )
+    def row(
+        self,
+        node: Node,
+        enlarged: Enlarging | None,
+        becomes: str,
+        macs_after: int | None = None,
+        weights: int = 0,
+        upsampling: Upsampling | None = None,
+        note: str = "",
+    ) -> None:
+        """Says what moved.
+
+        Args:
+            enlarged: what it reads is, before; None for what enlarges itself.
+            macs_after: multiplications per LR pixel; default those of its kernel once.
+            weights: more of them than before.
+            upsampling: its facts, where a target was asked; then its verdicts are said.
+        """
+        layer = node.operation
+        kernel = int(np.prod(layer.kernel.shape)) if hasattr(layer, "kernel") else 0
+        quoted = kernel * (math.prod(layer.strides) if enlarged is None else enlarged.pixels)
+        held = layer.count_params() if isinstance(layer, keras.layers.Layer) else 0
+        row = Row(
+            self._graph_of[id(node)].path + layer.name,
+            described(layer) if enlarged is None else f"{enlarged.words}, then {described(layer)}",
+            action="moved",
+            becomes=becomes,
+            note=note,
+            macs=kernel if enlarged is None else quoted,
+            macs_quoted=quoted,
+            macs_after=kernel if macs_after is None else macs_after,
+            weights=held,
+            weights_after=held + weights,
         )
+        self.rows.append(row if upsampling is None else judged(row, upsampling, self._choice))
 
 
 def _may_move(graph: Graph, node: Node) -> bool:
+    """Whether a call may move that a plan would not move by itself."""
+    by_layer = enlarging(node.operation)
+    if by_layer is None:
+        return axes.concerns(node.operation)
+    return by_layer.is_by_axes or _may_be_put_before(graph, node)
+
+
+def _may_be_put_before(graph: Graph, node: Node) -> bool:
     """Whether anything reads a call's output, through what is per channel, that a plan would not take along itself."""
     for call in graph.calls_reading(node.outputs[0]):
         if is_per_channel(call.operation):
-            if _may_move(graph, call):
+            if _may_be_put_before(graph, call):
                 return True
         elif enlarging(call.operation) or is_one_by_one(call.operation) or commutes_with_repetition(call.operation):
             return True
@@ -273,15 +282,6 @@ def _may_move(graph: Graph, node: Node) -> bool:
 
 def _flat(value) -> list:
     return value.parts if isinstance(value, Parts) else [value]
-
-
-def _alike(values: list) -> bool:
-    """Whether all are held, and enlarged alike."""
-    return all(isinstance(value, Held) for value in values) and all(value.by == values[0].by for value in values)
-
-
-def _first(value: Parts) -> Held:
-    return next(part for part in value.parts if isinstance(part, Held))
 
 
 def _is_one_pixel(value) -> bool:
@@ -306,17 +306,3 @@ def _takes_an_enlargement_in(operation) -> bool:
         and max(operation.kernel_size) > 1
         and (tuple(operation.strides), operation.groups, operation.data_format) == ((1, 1), 1, "channels_last")
     )
-
-
-def _is_cheaper(layer, held: Held, maps: int | None = None) -> bool:
-    """Whether a matrix for each pixel costs less before the enlargement, which then has other maps to enlarge."""
-    inputs = held.channels if maps is None else maps
-    method = "repeated" if held.by.method == "nearest" else "interpolated"
-    return speedup_of_commuting(inputs, layer.kernel.shape[-1], held.by.pixels, method, summed=maps is not None) >= 1
-
-
-def _linear(layer, name: str, use_bias: bool | None = None):
-    """The layer without its activation, with weights of its own."""
-    use_bias = layer.use_bias if use_bias is None else use_bias
-    config = {**layer.get_config(), "name": name, "activation": None, "use_bias": use_bias}
-    return type(layer).from_config(config)

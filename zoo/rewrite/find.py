@@ -107,7 +107,9 @@ def check_plain(layer) -> None:
 def square_scale(sides: tuple[int, int], name: str) -> int:
     """The one scale of both axes."""
     if sides[0] != sides[1]:
-        raise Stays(f"{name} {sides[0]}×{sides[1]} differ per axis: depth_to_space has one scale for both")
+        raise Stays(
+            f"{name} {sides[0]}×{sides[1]} differ per axis, and the form in LR space is not wanted or not known"
+        )
     if sides[0] == 1:
         raise Stays(f"{name} 1: nothing is upsampled")
     return sides[0]

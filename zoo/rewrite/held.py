@@ -1,13 +1,12 @@
 """An enlargement that is not computed yet: tensors of a graph that are held as the LR tensor behind them."""
 
+import math
 from dataclasses import dataclass
 
 import keras
 
 from zoo import layers as zoo_layers
 from zoo.rewrite.graph import Node
-
-Pair = tuple[int, int]
 
 
 @dataclass
@@ -16,22 +15,35 @@ class Enlarging:
 
     Attributes:
         method: nearest, bilinear, bicubic, or another of Keras' interpolations.
-        size: (rows, columns) for each LR pixel.
+        size: (rows, columns) for each LR pixel; (steps,) of a sequence.
         border: of a `zoo.layers.FixedUpsampler`; None for Keras' own `UpSampling2D`.
     """
 
     method: str
-    size: Pair
+    size: tuple[int, ...]
     border: str | None = None
     fixed: bool = False
 
     @property
     def pixels(self) -> int:
         """HR pixels for each LR pixel."""
-        return self.size[0] * self.size[1]
+        return math.prod(self.size)
+
+    @property
+    def words(self) -> str:
+        """ "nearest ×2", "nearest ×2×1"."""
+        sizes = self.size[:1] if len(set(self.size)) == 1 else self.size
+        return f"{self.method} ×{'×'.join(map(str, sizes))}"
+
+    @property
+    def is_by_axes(self) -> bool:
+        """Whether it repeats along one axis more than along the other, or steps of a sequence."""
+        return self.method == "nearest" and (len(self.size) == 1 or self.size[0] != self.size[1])
 
     def layer(self, name: str, dtype) -> keras.layers.Layer:
         """The layer that does it."""
+        if self.is_by_axes:
+            return zoo_layers.Repeat(self.size, name=name, dtype=dtype)
         if self.fixed:
             return zoo_layers.FixedUpsampler(self.method, self.size[0], self.border, name=name, dtype=dtype)
         return keras.layers.UpSampling2D(
@@ -74,4 +86,6 @@ def enlarging(operation) -> Enlarging | None:
         return Enlarging(operation.method, (operation.scale, operation.scale), operation.border, fixed=True)
     if type(operation) is keras.layers.UpSampling2D and operation.data_format == "channels_last":
         return Enlarging(operation.interpolation, tuple(operation.size))
+    if type(operation) is keras.layers.UpSampling1D:
+        return Enlarging("nearest", (operation.size,))
     return None

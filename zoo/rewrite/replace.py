@@ -1,5 +1,7 @@
 """Keras layers for what the plan says: plain ones, so that the result trains, saves and exports like any other."""
 
+from functools import partial
+
 import keras
 import numpy as np
 
@@ -50,27 +52,42 @@ def _both(pairs, sign: int) -> tuple | None:
     return sides if any(map(any, sides)) else None
 
 
+def cropping(crops) -> tuple:
+    """The layer that cuts pixels off, for `Chain.add`; its arguments are curried."""
+    kind = keras.layers.Cropping2D if len(crops) == 2 else keras.layers.Cropping1D
+    return (partial(kind, **_amounts("cropping", crops)),)
+
+
+def _amounts(word: str, sides) -> dict:
+    """Amounts per axis as the layers of pictures and of sequences take them."""
+    return {word: sides, "data_format": "channels_last"} if len(sides) == 2 else {word: sides[0]}
+
+
 def add_convolution(chain: Chain, role: str, kernel, pads, bias=None, **options) -> None:
-    """Pad (or crop, where a pad is negative) and a stride-1 convolution.
+    """Pad (or crop, where a pad is negative) and a stride-1 convolution, of pictures or of sequences.
 
     Args:
-        kernel: (ky, kx, I / groups, O).
+        kernel: (ky, kx, I / groups, O) or (k, I / groups, O).
         pads: zeros (before, after) per axis.
         bias: (O,) or None.
-        **options: of `keras.layers.Conv2D`: `activation`, `trainable`, `groups`.
+        **options: of `keras.layers.Conv2D`: `activation`, `trainable`, `groups`, `dilation_rate`.
     """
-    same = is_same_padding(kernel.shape[:2], pads)
+    sides = kernel.shape[:-2]
+    picture = len(sides) == 2
+    rates = options.get("dilation_rate", (1,) * len(sides))
+    same = is_same_padding(tuple(rate * (side - 1) + 1 for rate, side in zip(rates, sides)), pads)
     if not same:
         if zeros := _both(pads, 1):
-            chain.add(f"{role}_pad", keras.layers.ZeroPadding2D, padding=zeros, data_format="channels_last")
+            kind = keras.layers.ZeroPadding2D if picture else keras.layers.ZeroPadding1D
+            chain.add(f"{role}_pad", kind, **_amounts("padding", zeros))
         if surplus := _both(pads, -1):
-            chain.add(f"{role}_inside", keras.layers.Cropping2D, cropping=surplus, data_format="channels_last")
+            chain.add(f"{role}_inside", *cropping(surplus))
     chain.add(
         role,
-        keras.layers.Conv2D,
+        keras.layers.Conv2D if picture else keras.layers.Conv1D,
         *([kernel] if bias is None else [kernel, bias]),
-        filters=kernel.shape[3],
-        kernel_size=kernel.shape[:2],
+        filters=kernel.shape[-1],
+        kernel_size=sides,
         padding="same" if same else "valid",
         data_format="channels_last",
         use_bias=bias is not None,
@@ -83,7 +100,7 @@ def _add_lr_convolution(chain: Chain, role: str, lr: LrConvolution, bias, **opti
     add_convolution(chain, role, lr.kernel, lr.pads, None if bias is None else np.tile(bias, lr.scale**2), **options)
     chain.add(f"{role}_shuffle", DepthToSpace, scale=lr.scale)
     if crops := _both(lr.crops, 1):
-        chain.add(f"{role}_crop", keras.layers.Cropping2D, cropping=crops, data_format="channels_last")
+        chain.add(f"{role}_crop", *cropping(crops))
 
 
 def add_activation(chain: Chain, activation) -> None:

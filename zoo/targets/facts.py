@@ -1,5 +1,6 @@
 """What decides whether and how an upsampling moves: numbers alone, whatever the format of its network."""
 
+import math
 from dataclasses import dataclass
 
 
@@ -20,6 +21,7 @@ class Upsampling:
         padding: of a transposed convolution, `"same"` or `"valid"`; "computed" where neither says what is cut.
         activated: whether a ReLU follows at once, which converters fuse into a transposed convolution.
         tiled: whether values are repeated by a broadcast to five axes, as Keras does it for nearest-neighbour.
+        scales: of rows and columns, where they differ; `scale` is then the larger.
     """
 
     kind: str
@@ -34,3 +36,9 @@ class Upsampling:
     padding: str = "same"
     activated: bool = False
     tiled: bool = False
+    scales: tuple[int, ...] = ()
+
+    @property
+    def pixels(self) -> int:
+        """HR pixels for each LR pixel."""
+        return math.prod(self.scales) if self.scales else self.scale**2

@@ -145,8 +145,8 @@ def obstacle(upsampling: Upsampling) -> tuple[str, str]:
         return "right", ""
     if upsampling.activated:
         return "refused", "a ReLU fused into TRANSPOSE_CONV"
-    sizes, sides = range(1, upsampling.scale + 1), (upsampling.kernel or ())[:2]
-    shifted = any(transposed_shift(side, upsampling.scale, size) for side in sides for size in sizes)
+    axes = zip((upsampling.kernel or ())[:2], upsampling.scales or (upsampling.scale, upsampling.scale))
+    shifted = any(transposed_shift(side, scale, size) for side, scale in axes for size in range(1, scale + 1))
     if upsampling.padding == "computed" or upsampling.padding == "same" and shifted:
         return "wrong", "TRANSPOSE_CONV is shifted at some sizes"
     return "right", ""

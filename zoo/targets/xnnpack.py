@@ -49,7 +49,7 @@ def work(upsampling: Upsampling) -> tuple[dict[str, int], dict[str, int]]:
         sums that a transposed convolution scatters, HR values that are repeated or interpolated, and values that are
         only moved (shuffle, crop, sum).
     """
-    hr_maps, hr_pixels = upsampling.scale**2 * upsampling.outputs, upsampling.scale**2
+    hr_maps, hr_pixels = upsampling.pixels * upsampling.outputs, upsampling.pixels
     taps = upsampling.kernel[0] * upsampling.kernel[1] if upsampling.kernel else 0
     window = upsampling.lr_kernel[0] * upsampling.lr_kernel[1] if upsampling.lr_kernel else 0
     before = {

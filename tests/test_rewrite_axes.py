@@ -1,0 +1,229 @@
+"""Strides that differ per axis, sequences and stride 1: float64 against NumPy, and what the files hold."""
+
+import itertools
+
+import keras
+import numpy as np
+import oracle
+import pytest
+from keras import layers
+
+from benchmarks.networks import randomise
+from zoo import rewrite
+from zoo.graphs import tflite
+from zoo.identities.axes import transposed_along_axes, turned
+from zoo.identities.lr_convolution import keras_transposed, lr_convolution
+from zoo.layers import DepthToAxis, Repeat
+from zoo.reach import keras_model
+from zoo.targets import gpu_delegate
+
+TOLERANCE = 1e-12
+F64 = {"dtype": "float64"}
+
+
+def scattered(images, kernel, strides, padding, dilation=(1, 1)):
+    """A transposed convolution by loops: (N, H, W, I), (Ky, Kx, O, I) → (N, H', W', O)."""
+    batch, height, width, _ = images.shape
+    reach = [rate * (side - 1) for rate, side in zip(dilation, kernel.shape)]
+    full = [(n - 1) * stride + span + 1 for n, stride, span in zip((height, width), strides, reach)]
+    canvas = np.zeros(
+        (batch, *(max(n, stride * s) for n, stride, s in zip(full, strides, (height, width))), kernel.shape[2])
+    )
+    for row, column, y, x in itertools.product(range(height), range(width), *map(range, kernel.shape[:2])):
+        place = row * strides[0] + y * dilation[0], column * strides[1] + x * dilation[1]
+        canvas[:, place[0], place[1]] += images[:, row, column] @ kernel[y, x].T
+    if padding == "valid":
+        return canvas
+    drop = [max(span + 1 - stride, 0) // 2 for span, stride in zip(reach, strides)]
+    return canvas[:, drop[0] :, drop[1] :][:, : height * strides[0], : width * strides[1]]
+
+
+def values(*shape, seed=3):
+    return np.random.default_rng(seed).normal(size=(2, *shape))
+
+
+def made_of(*steps, shape):
+    start = x = keras.Input(shape, dtype="float64")
+    for step in steps:
+        x = step(x)
+    return randomise(keras.Model(start, x))
+
+
+def kinds(model):
+    return [type(layer).__name__ for layer in model.layers[1:]]
+
+
+def moved(model, x):
+    """The rewritten model, equal and without what it replaces, and its first row."""
+    made, explanation = rewrite.rewritten(model)
+    assert oracle.relative(made(x), model(x)) <= TOLERANCE
+    assert not [kind for kind in kinds(made) if "Transpose" in kind or "UpSampling" in kind]
+    assert made.output_names == model.output_names and explanation.rows[0].action in ("moved", "swapped")
+    return made, explanation.rows[0]
+
+
+@pytest.mark.parametrize("channels", (1, 3))
+@pytest.mark.parametrize(
+    "sides, strides, padding",
+    [
+        *itertools.product(((5, 3), (2, 4)), ((2, 1), (1, 4)), ("same", "valid")),
+        ((15, 1), (4, 1), "same"),
+        ((1, 25), (1, 4), "same"),
+        ((1, 2), (3, 1), "same"),
+        ((5, 4), (2, 3), "same"),
+        ((5, 4), (3, 2), "valid"),
+    ],
+)
+def test_strides_that_differ(sides, strides, padding, channels):
+    layer = layers.Conv2DTranspose(2, sides, strides, padding=padding, name="up", **F64)
+    model, x = made_of(layer, shape=(None, None, channels)), values(5, 7, channels)
+    made, row = moved(model, x)
+    kernel, bias = (np.array(weight) for weight in layer.weights)
+    assert oracle.relative(made(x), scattered(x, kernel, strides, padding) + bias) <= TOLERANCE
+    other = np.flip(kernel, 0 if sides[0] > 1 else 1)
+    assert oracle.relative(made(x), scattered(x, other, strides, padding) + bias) > 1e-2
+    assert row.macs_quoted == strides[0] * strides[1] * row.macs
+    # A phase has a tap of its own for each of the kernel's; the rest are structural zeros.
+    convolution = next(layer for layer in made.layers if type(layer) is layers.Conv2D)
+    assert np.count_nonzero(convolution.kernel) == kernel.size
+    assert keras_model.reach(made).radius <= keras_model.reach(model).radius + 1
+
+
+@pytest.mark.parametrize("activation", ("tanh", "softmax"))
+def test_activations_and_output_padding(activation):
+    layer = layers.Conv2DTranspose(4, 5, (3, 1), padding="same", output_padding=(1, 0), activation=activation, **F64)
+    made, _ = moved(made_of(layer, shape=(None, None, 3)), values(5, 7, 3))
+    assert ("Activation" in kinds(made)) == (activation == "softmax")
+
+
+@pytest.mark.filterwarnings("ignore:.*was not compared")
+def test_a_shared_layer_stays_one():
+    one, other = (keras.Input((None, None, 3), dtype="float64") for _ in range(2))
+    layer = layers.Conv2DTranspose(3, 4, (2, 1), padding="same", **F64)
+    model = randomise(keras.Model([one, other], layers.Add(**F64)([layer(layer(one)), layer(other)])))
+    pair = [values(5, 7, 3), values(10, 7, 3)]
+    made = rewrite.to_lr_space(model)
+    assert oracle.relative(made(pair), model(pair)) <= TOLERANCE
+    assert len(made.weights) == 2
+
+
+@pytest.mark.parametrize("side, stride", ((1, 2), (3, 2), (4, 2), (5, 3), (16, 8)))
+@pytest.mark.parametrize("padding", ("same", "valid"))
+def test_sequences(side, stride, padding):
+    layer = layers.Conv1DTranspose(2, side, stride, padding=padding, activation="relu", **F64)
+    x = values(11, 3)
+    made, _ = moved(made_of(layer, shape=(None, 3)), x)
+    kernel, bias = (np.array(weight) for weight in layer.weights)
+    expected = scattered(x[:, :, None], kernel[:, None], (stride, 1), padding)[:, :, 0]
+    assert oracle.relative(made(x), np.maximum(expected + bias, 0)) <= TOLERANCE
+    assert "DepthToAxis" in kinds(made) and "Conv1D" in kinds(made)
+
+
+def test_a_projection_stays():
+    """From 1×1 to 4×4: as a convolution it would compute each of the 16 taps 16 times, 15 of them on zeros."""
+    model = made_of(layers.Conv2DTranspose(2, 4, name="project", **F64), shape=(1, 1, 3))
+    (row,) = rewrite.explain(model).rows
+    assert row.action == "stays" and "nothing is upsampled" in row.note
+    assert kinds(rewrite.to_lr_space(model)) == ["Conv2DTranspose"]
+
+
+@pytest.mark.parametrize("padding", ("same", "valid", "causal"))
+def test_repeated_steps(padding):
+    """A vocoder's UpSampling1D and Conv1D: one convolution of the short sequence."""
+    steps = [layers.UpSampling1D(3, **F64), layers.ReLU(**F64)]
+    model = made_of(*steps, layers.Conv1D(2, 4, padding=padding, dilation_rate=2, **F64), shape=(None, 3))
+    x = values(11, 3)
+    made, row = moved(model, x)
+    assert "Repeat" not in kinds(made) and row.found.startswith("nearest ×3, then Conv1D")
+    kernel, bias = model.get_weights()
+    long = np.maximum(x, 0).repeat(3, axis=1)
+    before, after = {"same": (3, 3), "valid": (0, 0), "causal": (6, 0)}[padding]
+    long = np.pad(long, [(0, 0), (before, after), (0, 0)])
+    length = long.shape[1] - 6
+    expected = sum(long[:, 2 * k : 2 * k + length] @ kernel[k] for k in range(4)) + bias
+    assert oracle.relative(made(x), expected) <= TOLERANCE
+
+
+@pytest.mark.parametrize("size", ((2, 1), (1, 3), (2, 3)))
+@pytest.mark.parametrize("padding", ("same", "valid"))
+def test_repeated_along_one_axis(size, padding):
+    up = layers.UpSampling2D(size, **F64)
+    steps = [up, layers.BatchNormalization(**F64), layers.Conv2D(2, (3, 2), padding=padding, **F64)]
+    made, _ = moved(made_of(*steps, shape=(None, None, 3)), values(5, 7, 3))
+    assert "Repeat" not in kinds(made)
+    x = values(5, 7, 3)
+    alone, row = moved(made_of(layers.UpSampling2D(size, name="up", **F64), shape=(None, None, 3)), x)
+    assert kinds(alone) == ["Repeat"] and row.layer == "up"
+    assert oracle.relative(alone(x), x.repeat(size[0], axis=1).repeat(size[1], axis=2)) == 0
+    assert oracle.relative(alone(x), np.flip(x.repeat(size[0], axis=1).repeat(size[1], axis=2), 1)) > 0.1
+
+
+@pytest.mark.parametrize("dilation", ((1, 1), (2, 1), (2, 3)))
+@pytest.mark.parametrize("sides, padding", itertools.product(((3, 3), (2, 5), (4, 1)), ("same", "valid")))
+@pytest.mark.filterwarnings("ignore:.*was not compared")
+def test_stride_one(sides, padding, dilation):
+    """TensorFlow does not even run a dilated one on a CPU; as a convolution it runs, and exports."""
+    if (dilation, padding) == ((1, 1), "valid"):
+        pytest.skip("grows: it stays")
+    layer = layers.Conv2DTranspose(2, sides, dilation_rate=dilation, padding=padding, name="same_size", **F64)
+    made, explanation = rewrite.rewritten(made_of(layer, shape=(None, None, 3)))
+    kernel, bias = (np.array(weight) for weight in layer.weights)
+    x = values(9, 12, 3)
+    expected = scattered(x, kernel, (1, 1), padding, dilation) + bias
+    assert oracle.relative(made(x), expected) <= TOLERANCE
+    assert oracle.relative(made(x), scattered(x, np.flip(kernel, (0, 1)), (1, 1), padding, dilation) + bias) > 1e-2
+    assert kinds(made) in (["Conv2D"], ["ZeroPadding2D", "Conv2D"]) and made.layers[-1].name == "same_size"
+    assert explanation.rows[0].macs == explanation.rows[0].macs_after
+
+
+def test_an_enlargement_merges_with_what_was_turned():
+    steps = [layers.UpSampling2D(2, **F64), layers.Conv2DTranspose(2, 3, padding="same", **F64)]
+    made, _ = moved(made_of(*steps, shape=(None, None, 3)), values(5, 7, 3))
+    assert "DepthToSpace" in kinds(made)
+
+
+def test_by_cost():
+    """A target that decides by costs leaves a wide kernel of many maps alone, and says that it is slower."""
+    start = keras.Input((16, 16, 3))
+    model = keras.Model(start, layers.Conv2DTranspose(1, (2, 1), (2, 1), padding="same", name="up")(start))
+    rows = rewrite.explain(model, target="xnnpack").rows
+    assert [row.action for row in rows] in (["moved"], ["stays"])
+    assert (rows[0].action == "stays") == ("DepthToAxis" not in kinds(rewrite.to_lr_space(model, target="xnnpack")))
+
+
+def test_identities():
+    kernel = np.random.default_rng(0).normal(size=(5, 3, 2, 4))
+    lr = transposed_along_axes(kernel, (2, 2), "same")
+    square = lr_convolution(keras_transposed(kernel, 2, "same", None))
+    assert np.array_equal(lr.kernel, square.kernel) and (lr.pads, lr.crops) == (square.pads, square.crops)
+    back, zeros = turned(turned(kernel, (1, 1), "same")[0], (1, 1), "same")
+    assert np.array_equal(back, kernel) and zeros == [(2, 2), (1, 1)]
+
+
+def test_layers(tmp_path):
+    maps = values(3, 5, 12)
+    for axis in (1, 2):
+        shuffled = np.asarray(DepthToAxis(3, axis, **F64)(maps))
+        for phase in range(3):
+            part = shuffled[:, phase::3] if axis == 1 else shuffled[:, :, phase::3]
+            assert np.array_equal(part, maps[..., 4 * phase : 4 * phase + 4])
+    start = keras.Input((None, None, 4))
+    model = keras.Model(start, DepthToAxis(2, 1)(Repeat((2, 3))(start)))
+    model.save(tmp_path / "axes.keras")
+    x = values(3, 5, 4).astype("float32")
+    assert np.array_equal(keras.models.load_model(tmp_path / "axes.keras")(x), model(x))
+    with pytest.raises(ValueError, match="multiple of 3"):
+        DepthToAxis(3, 1)(start)
+
+
+@pytest.mark.slow
+def test_on_the_delegate(tmp_path):
+    """The file holds nothing that the delegate computes wrongly or refuses; the original does."""
+    start = keras.Input((15, 16, 8), batch_size=1)
+    layer = layers.Conv2DTranspose(8, 5, strides=(2, 1), padding="same")
+    model = randomise(keras.Model(start, layers.UpSampling2D((1, 2))(layer(start))))
+    for name, network, bad in (("before", model, True), ("after", rewrite.to_lr_space(model), False)):
+        path = tmp_path / f"{name}.tflite"
+        network.export(path, format="litert", verbose=False)
+        severities = {finding.severity for finding in gpu_delegate.check(tflite.read(path))}
+        assert bool(severities & {"wrong", "refused"}) == bad, (name, severities)
