@@ -39,20 +39,21 @@ def nearest(images, scale):
     return images.repeat(scale, axis=1).repeat(scale, axis=2)
 
 
-def interpolation_matrix(method, size, scale, border):
-    """(scale·size, size): one axis of a fixed enlargement, half-pixel centres, cubic with a = -0.5."""
+def interpolation_matrix(method, size, scale, border, a=-0.5, places=None):
+    """(scale·size, size): one axis of a fixed enlargement, half-pixel centres; Keys' a, places of a table."""
     matrix = np.zeros((scale * size, size))
     for y in range(scale * size):
         u = (y + 0.5) / scale - 0.5
+        u = round(u * places) / places if places and method == "bicubic" else u
         base = int(np.floor(u))
         for tap in range(base - 1, base + 3):
             t = abs(u - tap)
             if method == "bilinear":
                 weight = max(0.0, 1 - t)
             elif t <= 1:
-                weight = 1.5 * t**3 - 2.5 * t**2 + 1
+                weight = (a + 2) * t**3 - (a + 3) * t**2 + 1
             else:
-                weight = -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2 if t < 2 else 0.0
+                weight = a * t**3 - 5 * a * t**2 + 8 * a * t - 4 * a if t < 2 else 0.0
             if border == "replicate":
                 matrix[y, min(max(tap, 0), size - 1)] += weight
             elif border == "mirror":
@@ -63,12 +64,12 @@ def interpolation_matrix(method, size, scale, border):
     return matrix / matrix.sum(1, keepdims=True)
 
 
-def interpolate(images, method, scale, border):
+def interpolate(images, method, scale, border, *cubic):
     """A fixed enlargement as two matrices: (N, H, W, C) → (N, scale·H, scale·W, C)."""
     if method == "nearest":
         return nearest(images, scale)
-    rows = interpolation_matrix(method, images.shape[1], scale, border)
-    columns = interpolation_matrix(method, images.shape[2], scale, border)
+    rows = interpolation_matrix(method, images.shape[1], scale, border, *cubic)
+    columns = interpolation_matrix(method, images.shape[2], scale, border, *cubic)
     return np.einsum("yh,xw,nhwc->nyxc", rows, columns, images, optimize=True)
 
 

@@ -13,7 +13,9 @@ PixelShuffle, ONNX's CRD. They are equal only for O = 1.
 """
 
 from zoo.identities.interpolation import (
+    KEYS,
     METHODS,
+    Cubic,
     interpolation_to_subpixel,
     interpolation_to_transposed,
     interpolation_weights,
@@ -39,6 +41,8 @@ __all__ = [
     "ORDERS",
     "Window",
     "between_phases",
+    "KEYS",
+    "Cubic",
     "interpolation_to_subpixel",
     "interpolation_to_transposed",
     "interpolation_weights",

@@ -1,5 +1,7 @@
 """Fixed interpolations (nearest, bilinear, bicubic) as kernels."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from zoo.errors import one_of
@@ -9,11 +11,28 @@ from zoo.identities.transposed import Window
 METHODS = ("nearest", "bilinear", "bicubic")
 
 
-def keys_cubic(distance: np.ndarray) -> np.ndarray:
-    """Keys' cubic convolution kernel with a = -0.5, as MATLAB and TensorFlow use it (Keys 1981, equation 15).
+class Cubic(NamedTuple):
+    """Which bicubic it is: libraries differ.
+
+    Attributes:
+        a: Keys' parameter; -0.5 (MATLAB, TensorFlow, JAX) or -0.75 (PyTorch, OpenCV).
+        places: distances are rounded to so many places between two pixels; 1,024 is TensorFlow's table
+            (core/kernels/image/resize_bicubic_op.cc), None rounds nothing.
+    """
+
+    a: float = -0.5
+    places: int | None = None
+
+
+KEYS = Cubic()
+
+
+def keys_cubic(distance: np.ndarray, a: float = -0.5) -> np.ndarray:
+    """Keys' cubic convolution kernel, with a = -0.5 as MATLAB and TensorFlow use it (Keys 1981, equation 15).
 
     Args:
         distance: from the output's position to the input pixel, in input pixels; any shape.
+        a: its slope at a distance of 1.
     Returns:
         The pixel's weight, 0 from a distance of 2 on; the same shape.
     Example:
@@ -21,7 +40,8 @@ def keys_cubic(distance: np.ndarray) -> np.ndarray:
         [1.0, 0.5625, 0.0, -0.0625, 0.0]
     """
     x = np.abs(distance)
-    return np.where(x <= 1, 1.5 * x**3 - 2.5 * x**2 + 1, np.where(x < 2, -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2, 0.0))
+    near, far = (a + 2) * x**3 - (a + 3) * x**2 + 1, a * (x**3 - 5 * x**2 + 8 * x - 4)
+    return np.where(x <= 1, near, np.where(x < 2, far, 0.0))
 
 
 def _triangle(distance: np.ndarray) -> np.ndarray:
@@ -37,22 +57,28 @@ def interpolation_window(method: str, scale: int) -> Window:
     return Window(2 * radius[method] + 1, radius[method], radius[method], 0)
 
 
-def interpolation_weights(method: str, scale: int) -> np.ndarray:
+def interpolation_weights(method: str, scale: int, cubic: Cubic = KEYS) -> np.ndarray:
     """Weights of a fixed interpolation along one axis, (taps, scale): column a sums to 1.
 
     HR pixel scale·p + a lies at u = (a + 0.5) / scale - 0.5 from LR pixel p (half-pixel centres: MATLAB's imresize,
-    `tf.image.resize`, `keras.layers.UpSampling2D`); tap d has the weight f(u - d), f the triangle or Keys' cubic
-    with a = -0.5. No antialiasing: it does not apply to enlargement.
+    `tf.image.resize`, `keras.layers.UpSampling2D`); tap d has the weight f(u - d), f the triangle or Keys' cubic.
+    No antialiasing: it does not apply to enlargement.
     """
     window = interpolation_window(method, scale)
     offsets = np.arange(-window.before, window.after + 1)[:, None]
     if method == "nearest":
         return np.ones((1, scale))
     positions = (np.arange(scale) + 0.5) / scale - 0.5
-    return (_triangle if method == "bilinear" else keys_cubic)(positions[None] - offsets)
+    if method == "bilinear":
+        return _triangle(positions[None] - offsets)
+    if cubic.places:
+        positions = np.round(positions * cubic.places) / cubic.places
+    return keys_cubic(positions[None] - offsets, cubic.a)
 
 
-def interpolation_to_subpixel(method: str, scale: int, channels: int = 1, order: str = "tensorflow") -> np.ndarray:
+def interpolation_to_subpixel(
+    method: str, scale: int, channels: int = 1, order: str = "tensorflow", cubic: Cubic = KEYS
+) -> np.ndarray:
     """A fixed interpolation as an LR convolution before the shuffle: w[j, l, i, (a, b), o] = f[j, a]·f[l, b]·[i = o].
 
     Exact inside; at the border the LR image must be padded as the interpolation extends it: repeated (bilinear,
@@ -61,7 +87,7 @@ def interpolation_to_subpixel(method: str, scale: int, channels: int = 1, order:
     Returns:
         (k, k, channels, scale²·channels), float64.
     """
-    weights = interpolation_weights(method, scale)
+    weights = interpolation_weights(method, scale, cubic)
     phases = np.einsum("ya,xb,io->yxiabo", weights, weights, np.eye(channels))
     return join_phases(phases, order)
 

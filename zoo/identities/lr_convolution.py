@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo.identities.interpolation import interpolation_weights, interpolation_window
+from zoo.identities.interpolation import KEYS, Cubic, interpolation_weights, interpolation_window
 from zoo.identities.phases import Pair, pair
 from zoo.identities.transposed import lr_window, subpixel_to_transposed, transposed_to_subpixel
 
@@ -85,6 +85,7 @@ def resized_convolution(
     scale: int,
     dilation: Pair = (1, 1),
     padding: tuple[Pair, Pair] | str = "same",
+    cubic: Cubic = KEYS,
 ) -> Transposed:
     """An enlargement by `method`, then an HR convolution with zero padding: together one transposed convolution.
 
@@ -97,12 +98,13 @@ def resized_convolution(
     Args:
         kernel: (Ky, Kx, I, O), as `keras.layers.Conv2D` holds it.
         padding: `"same"`, `"valid"`, or the HR zeros (before, after) per axis.
+        cubic: which bicubic it is.
     """
     matrices, offsets, extras = [], [], []
     for axis, side in enumerate(kernel.shape[:2]):
         reach = dilation[axis] * (side - 1)
         zeros = _zeros_around(padding, axis, reach)
-        matrix, offset, extra = resized_axis(side, method, scale, dilation[axis], zeros)
+        matrix, offset, extra = resized_axis(side, method, scale, dilation[axis], zeros, cubic)
         matrices.append(matrix)
         offsets.append(offset)
         extras.append(extra)
@@ -111,9 +113,11 @@ def resized_convolution(
     return Transposed(composed, scale, pair(offsets), pair(extras), np.outer(rows, columns))
 
 
-def resized_axis(side: int, method: str, scale: int, dilation: int, zeros: Pair) -> tuple[np.ndarray, int, int]:
+def resized_axis(
+    side: int, method: str, scale: int, dilation: int, zeros: Pair, cubic: Cubic = KEYS
+) -> tuple[np.ndarray, int, int]:
     """One axis of `resized_convolution`: which taps each HR tap adds to, (taps, K); the offset; the extra length."""
-    weights = interpolation_weights(method, scale)
+    weights = interpolation_weights(method, scale, cubic)
     radius = interpolation_window(method, scale).before
     enlargement = weights[::-1].reshape(-1)
     reach = dilation * (side - 1)

@@ -38,12 +38,13 @@ class FixedUpsampler(keras.layers.Layer):
     `DENSE_MAPS` maps, so that weights and time grow with the maps and not with their square), DEPTH_TO_SPACE.
 
     Args:
-        method: `"nearest"`, `"bilinear"` or `"bicubic"` (Keys' cubic, a = -0.5).
+        method: `"nearest"`, `"bilinear"` or `"bicubic"` (Keys' cubic).
         scale: the enlargement, an integer of at least 2.
         border: how the LR image goes on outside: `"mirror"` (edge pixel repeated first: MATLAB's imresize),
             `"replicate"` (older MATLAB; `tf.image.resize` and Keras for bilinear) or `"renormalise"` (taps outside are
             dropped and the others scaled up: `tf.image.resize` for bicubic). Default: mirror for bicubic, replicate
             for bilinear; nearest reads nothing outside.
+        a, places: which bicubic it is (`zoo.identities.Cubic`); default: MATLAB's.
 
     Input shape: (N, H, W, C), floating point. Output shape: (N, scale·H, scale·W, C).
 
@@ -51,13 +52,22 @@ class FixedUpsampler(keras.layers.Layer):
         UsageError: an unknown method or border, or a scale below 2.
     """
 
-    def __init__(self, method: str, scale: int, border: str | None = None, **kwargs):
+    def __init__(
+        self,
+        method: str,
+        scale: int,
+        border: str | None = None,
+        a: float = identities.KEYS.a,
+        places: int | None = identities.KEYS.places,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         one_of("method", method, identities.METHODS)
         if border is not None:
             one_of("border", border, BORDERS)
         self.method = method
         self.scale = check_scale(scale)
+        self.cubic = identities.Cubic(a, places)
         self.border = border or ("mirror" if method == "bicubic" else "replicate")
 
     def call(self, images):
@@ -76,7 +86,7 @@ class FixedUpsampler(keras.layers.Layer):
     def _convolve(self, images):
         maps = images.shape[-1]
         dense = maps <= DENSE_MAPS
-        kernel = identities.interpolation_to_subpixel(self.method, self.scale, maps if dense else 1)
+        kernel = identities.interpolation_to_subpixel(self.method, self.scale, maps if dense else 1, cubic=self.cubic)
         if not dense:
             # One copy of all maps a phase, so that the phases come out in the order of the shuffle.
             images = ops.concatenate([images] * self.scale**2, axis=-1)
@@ -90,7 +100,8 @@ class FixedUpsampler(keras.layers.Layer):
         return batch, *(None if side is None else side * self.scale for side in (height, width)), channels
 
     def get_config(self):
-        return {**super().get_config(), "method": self.method, "scale": self.scale, "border": self.border}
+        own = {"method": self.method, "scale": self.scale, "border": self.border, **self.cubic._asdict()}
+        return {**super().get_config(), **own}
 
 
 def check_scale(scale: int) -> int:

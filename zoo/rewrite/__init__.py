@@ -31,8 +31,6 @@ from zoo.targets.facts import Upsampling
 __all__ = ["Explanation", "Rewritten", "Row", "convert", "explain", "rewritten", "to_lr_space", "to_transposed"]
 
 BORDERS = ("exact", "interior")
-# Of the largest value: TensorFlow's bicubic takes its weights from a table of 1,024 places.
-BICUBIC = 1e-3
 
 
 def to_lr_space(
@@ -134,11 +132,10 @@ def rewritten(
             break
         exact = result
         if any(upsampling.inexact for upsampling in facts):
-            exact, facts, _ = _rewrite(model, target, "exact", whole, kept)
-        bicubic = any(upsampling.kind == "bicubic" for upsampling in facts)
+            exact, _, _ = _rewrite(model, target, "exact", whole, kept)
         seconds = max(1.0, (time.monotonic() - started) / 10)
         try:
-            check_same(model, exact, BICUBIC if bicubic else 0.0, seconds)
+            check_same(model, exact, seconds)
             break
         except Different as difference:
             layer = difference.layer

@@ -149,6 +149,19 @@ def enlargement(operation) -> tuple[str, int] | None:
     return None
 
 
+def keras_bicubic() -> tuple[str, identities.Cubic]:
+    """How Keras' bicubic goes on outside the picture, and which cubic it is: each backend has another."""
+    return {
+        "tensorflow": ("renormalise", identities.Cubic(places=1024)),
+        "torch": ("replicate", identities.Cubic(-0.75)),
+    }.get(keras.config.backend(), ("renormalise", identities.KEYS))
+
+
+def cubic_of(layer) -> identities.Cubic:
+    """Which bicubic an enlargement computes where it is bicubic."""
+    return layer.cubic if isinstance(layer, zoo_layers.FixedUpsampler) else keras_bicubic()[1]
+
+
 def enlarged(graph: Graph, tensor) -> Enlarged | None:
     """Looks back from a tensor through pointwise layers to the enlargement that it comes from, if it does."""
     between = []
@@ -209,7 +222,9 @@ def convolution(graph: Graph, node: Node, interior: bool) -> Moved | None:
             rest.append(part)
             rest_kernels.append(kernel)
             continue
-        transposed = resized_convolution(kernel, source.method, scale, layer.dilation_rate, padding)
+        transposed = resized_convolution(
+            kernel, source.method, scale, layer.dilation_rate, padding, cubic_of(source.resize.operation)
+        )
         lr = lr_convolution(transposed)
         terms.append(Term(source.tensor, source.between, transposed, lr, source.method, source.resize))
         if source.method != "nearest":

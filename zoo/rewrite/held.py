@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import keras
 
+from zoo import identities
 from zoo import layers as zoo_layers
 from zoo.rewrite.graph import Node
 
@@ -16,13 +17,14 @@ class Enlarging:
     Attributes:
         method: nearest, bilinear, bicubic, or another of Keras' interpolations.
         size: (rows, columns) for each LR pixel; (steps,) of a sequence.
-        border: of a `zoo.layers.FixedUpsampler`; None for Keras' own `UpSampling2D`.
+        border, cubic: of a `zoo.layers.FixedUpsampler`; `fixed` is whether it is one, or Keras' own `UpSampling2D`.
     """
 
     method: str
     size: tuple[int, ...]
     border: str | None = None
     fixed: bool = False
+    cubic: identities.Cubic = identities.KEYS
 
     @property
     def pixels(self) -> int:
@@ -45,7 +47,9 @@ class Enlarging:
         if self.is_by_axes:
             return zoo_layers.Repeat(self.size, name=name, dtype=dtype)
         if self.fixed:
-            return zoo_layers.FixedUpsampler(self.method, self.size[0], self.border, name=name, dtype=dtype)
+            return zoo_layers.FixedUpsampler(
+                self.method, self.size[0], self.border, *self.cubic, name=name, dtype=dtype
+            )
         return keras.layers.UpSampling2D(
             self.size, data_format="channels_last", interpolation=self.method, name=name, dtype=dtype
         )
@@ -83,7 +87,8 @@ class Parts:
 def enlarging(operation) -> Enlarging | None:
     """How a layer without weights enlarges; None for any other."""
     if type(operation) is zoo_layers.FixedUpsampler:
-        return Enlarging(operation.method, (operation.scale, operation.scale), operation.border, fixed=True)
+        size = (operation.scale, operation.scale)
+        return Enlarging(operation.method, size, operation.border, True, operation.cubic)
     if type(operation) is keras.layers.UpSampling2D and operation.data_format == "channels_last":
         return Enlarging(operation.interpolation, tuple(operation.size))
     if type(operation) is keras.layers.UpSampling1D:

@@ -184,10 +184,10 @@ def _swap_or_stay(graph: Graph, node: Node, refused: dict, choice: Choice, resul
         moves, reason = choice.decide(upsampling)
         if not moves:
             return judged(row_that_stays(path, layer, reason), upsampling, choice)
-        border = "renormalise" if method == "bicubic" else None
         policy = layer.dtype_policy
+        border, cubic = find.keras_bicubic() if method == "bicubic" else (None, ())
         result.replaced[id(node)] = Swapped(
-            node, lambda name: zoo_layers.FixedUpsampler(method, scale, border, name=name, dtype=policy)
+            node, lambda name: zoo_layers.FixedUpsampler(method, scale, border, *cubic, name=name, dtype=policy)
         )
         result.facts.append(upsampling)
         note = "; ".join(filter(None, (reason, blocker(graph, node, method, refused))))

@@ -25,7 +25,7 @@ class Different(UsageError):
     layer: keras.layers.Layer | None = None
 
 
-def check_same(model: keras.Model, other: keras.Model, tolerance: float = 0.0, seconds: float = 1.0) -> None:
+def check_same(model: keras.Model, other: keras.Model, seconds: float = 1.0) -> None:
     """Compares two models on noise and on a ramp, at two sizes; the states of their random generators are kept.
 
     What draws random numbers is compared with equal seeds. A warning says where that cannot be, as no layer has the
@@ -33,12 +33,11 @@ def check_same(model: keras.Model, other: keras.Model, tolerance: float = 0.0, s
 
     Args:
         model, other: the original, and what was made of it.
-        tolerance: of the largest value, where it has to be more than the coarsest precision's (`TOLERANCE`).
         seconds: nothing further is tried once they are over; one comparison is made, whatever it takes.
     Raises:
         Different: with the name of the first layer where they part.
     """
-    tolerance = max([tolerance, *(TOLERANCE.get(dtype, 0.0) for dtype in _precisions(model, other))])
+    tolerance = max((TOLERANCE.get(dtype, 0.0) for dtype in _precisions(model, other)), default=0.0)
     started = time.monotonic()
     generators = _generators(model, other)
     states = [np.array(keras.ops.convert_to_numpy(each)) for each in generators]

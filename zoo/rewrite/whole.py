@@ -157,7 +157,7 @@ class Whole(Rebuild):
                 crop=False,
             )
             return self._finish(node, [(value, contain_upsampling(lr, inner, _maps(value)))], scale * inner, scale)
-        kernel = identities.interpolation_to_subpixel(layer.method, scale, sum(_maps(value)))
+        kernel = identities.interpolation_to_subpixel(layer.method, scale, sum(_maps(value)), cubic=layer.cubic)
         if layer.method == "nearest":
             ones = np.ones((1, 1, 1, scale**2))
             lr = LrConvolution(kernel, scale, ((0, 0), (0, 0)), ((0, 0), (0, 0)), ones)
