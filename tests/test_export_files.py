@@ -43,7 +43,14 @@ def operations(path):
     return {operation.name for operation in tflite.read(path).operations}
 
 
-@pytest.mark.parametrize("name, scale, channels", [("fsrcnn_s", 3, 1), ("espcn_residual", 2, 3), ("srcnn", 4, 1)])
+@pytest.mark.parametrize(
+    "name, scale, channels",
+    [
+        ("fsrcnn_s", 3, 1),
+        pytest.param("espcn_residual", 2, 3, marks=pytest.mark.slow),
+        pytest.param("srcnn", 4, 1, marks=pytest.mark.slow),
+    ],
+)
 def test_files_equal_keras(name, scale, channels, tmp_path):
     model = network(name, scale, channels=channels)
     formats = ["tflite_fp32", "tflite_fp16", "tflite_dynamic", "saved_model"]

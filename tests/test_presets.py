@@ -19,6 +19,9 @@ from zoo.evaluate import evaluate, mean
 from zoo.training import TrainConfig
 
 NAMES = zoo.list_presets()
+# One of each architecture, the first; the others in the slow tier.
+FIRST = {zoo.card(name)["model"]: name for name in reversed(NAMES)}.values()
+EACH = [pytest.param(name, marks=() if name in FIRST else pytest.mark.slow) for name in NAMES]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -40,7 +43,7 @@ def test_the_tflite_file_equals_the_weights(name):
     assert np.abs(received - fresh(images)).max() > 1e-3
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EACH)
 def test_the_forms_of_a_preset_agree(name):
     if zoo.card(name)["options"].get("upsampler") is None:
         with pytest.raises(UsageError, match="Expected upsampler"):
@@ -91,6 +94,7 @@ def test_the_pages_are_what_the_cards_say(tmp_path, monkeypatch, capsys):
     assert "presets.md is not what" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_tflite_file_is_made_anew_from_the_weights(tmp_path, monkeypatch, capsys):
     name = NAMES[0]
     for path in registry.PRESETS.glob(f"{name}.*"):
