@@ -17,6 +17,8 @@ def names(enumeration: type) -> dict[int, str]:
     return {value: name for name, value in vars(enumeration).items() if isinstance(value, int)}
 
 
+# A tensor's side: an int, or None where it is free; which may be free the operation says, not the type.
+Side: TypeAlias = Any
 _DTYPES = {number: name.lower() for number, name in names(schema.TensorType).items()}
 _NUMPY = {"bool", "float16", "float32", "float64"}
 _NUMPY |= {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
@@ -40,7 +42,7 @@ class Tensor:
     def __init__(
         self,
         name: str,
-        shape: Sequence[int | None],
+        shape: Sequence[Side],
         dtype: str = "float32",
         values: np.ndarray | None = None,
         quantization: Any = None,
@@ -70,13 +72,13 @@ class Tensor:
         return _DTYPES.get(self.raw.type, f"type {self.raw.type}")
 
     @property
-    def shape(self) -> tuple[int | None, ...]:
+    def shape(self) -> tuple[Side, ...]:
         """The sides; None where one is free."""
         signature = self.raw.shapeSignature if self.raw.shapeSignature is not None else self.raw.shape
         return tuple(None if side < 0 else int(side) for side in (() if signature is None else signature))
 
     @shape.setter
-    def shape(self, sides: Sequence[int | None]) -> None:
+    def shape(self, sides: Sequence[Side]) -> None:
         self.raw.shape = [1 if side is None else int(side) for side in sides]
         self.raw.shapeSignature = [-1 if side is None else int(side) for side in sides] if None in sides else None
 

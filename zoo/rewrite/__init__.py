@@ -156,8 +156,8 @@ def _rewrite(
     model, before = (model, []) if whole else commuted(model, choice, kept)
     graphs = graphs_of(model, kept)
     found = plan(graphs, border == "interior", EVERYTHING if whole else choice)
-    maker = (Whole if whole else Rebuild)(graphs, found, kept)
+    maker: Rebuild = Whole(graphs, found, kept) if whole else Rebuild(graphs, found, kept)
     result = maker.model(graphs[0])
-    rows = maker.rows if whole else before + found.rows
+    rows = maker.rows if isinstance(maker, Whole) else before + found.rows
     shared = [f"{layer.name!r} ({type(layer).__name__}): {reason}" for layer, reason in maker.copies.shared]
     return result, found.facts, Explanation(model.name, rows, whole, shared, choice.runtime)

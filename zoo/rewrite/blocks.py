@@ -16,7 +16,8 @@ from zoo import identities
 from zoo.errors import UsageError
 from zoo.layers import DepthToSpace, SubpixelUpsampler
 from zoo.reach.keras_model import walk
-from zoo.rewrite.plan import Plan, Swapped
+from zoo.rewrite.graph import Node
+from zoo.rewrite.plan import Plan, Replaced, Swapped
 from zoo.rewrite.pointwise import is_function_of_one_value
 from zoo.rewrite.rebuild import Rebuild
 from zoo.rewrite.same import check_same
@@ -46,7 +47,7 @@ def for_cpu(model: keras.Model) -> keras.Model:
 
 def _aligned(model: keras.Model) -> keras.Model:
     graphs = graphs_of(model)
-    replaced = {}
+    replaced: dict[int, Replaced] = {}
     for graph in graphs:
         multiples = _multiples(graph.model)
         for node in graph.nodes:
@@ -54,8 +55,12 @@ def _aligned(model: keras.Model) -> keras.Model:
             if convolution := _convolution(layer):
                 replacement = _replacement(layer, *convolution, multiples.get(id(layer), 1))
                 if replacement is not None:
-                    replaced[id(node)] = Swapped(node, lambda name, made=replacement: made, replacement.get_weights())
+                    replaced[id(node)] = _in_place(node, replacement)
     return Rebuild(graphs, Plan(replaced)).model(graphs[0])
+
+
+def _in_place(node: Node, replacement: keras.layers.Layer) -> Swapped:
+    return Swapped(node, lambda name: replacement, replacement.get_weights())
 
 
 def block_kernel(kernel: np.ndarray, block: int) -> np.ndarray:

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
+from zoo.identities.phases import pair
 from zoo.rewrite import axes
 from zoo.rewrite.explanation import Row
 from zoo.rewrite.graph import Graph, Node, array
@@ -158,7 +159,7 @@ class Commute(Rebuild):
         if not isinstance(value, Held) or {value.by.method, by_layer.method} != {"nearest"}:
             return Held(self.hr(node.input_tensors[0], known), by_layer, dtype, node)
         # Pixels repeated s times and then r times are repeated r·s times.
-        size = tuple(inner * outer for inner, outer in zip(value.by.size, by_layer.size))
+        size = pair(inner * outer for inner, outer in zip(value.by.size, by_layer.size))
         fixed = value.by.fixed and by_layer.fixed
         self.row(node, value.by, f"one enlargement ×{by(dict.fromkeys(size))}")
         return Held(value.lr, dataclasses.replace(by_layer, size=size, fixed=fixed), dtype)

@@ -10,7 +10,7 @@ import numpy as np
 
 from zoo.identities import between_phases
 from zoo.identities.lr_convolution import LrConvolution
-from zoo.identities.phases import Pair
+from zoo.identities.phases import Pair, pair
 
 
 class Contained(NamedTuple):
@@ -63,7 +63,7 @@ def contain_convolution(
 
     lr, pads = _by_parts(kernel, parts, contain)
     used, _ = contain(np.ones((*kernel.shape[:2], 1, 1)))
-    return Contained(lr, pads, 1, used.size - np.count_nonzero(used), used.size)
+    return Contained(lr, pads, 1, int(used.size - np.count_nonzero(used)), used.size)
 
 
 def contain_upsampling(lr: LrConvolution, scale: int, parts: list[int]) -> Contained:
@@ -77,11 +77,11 @@ def contain_upsampling(lr: LrConvolution, scale: int, parts: list[int]) -> Conta
 
     def contain(part: np.ndarray) -> tuple[np.ndarray, tuple]:
         inner, maps = lr.scale, part.shape[3]
-        lr_kernel, pads = between_phases(part, scale, tuple(before for before, _ in lr.pads))
+        lr_kernel, pads = between_phases(part, scale, pair(before for before, _ in lr.pads))
         phases = lr_kernel.reshape(*lr_kernel.shape[:-1], inner, inner, maps // inner**2)
         # … a, b, c, d, M → … a, c, b, d, M.
         return _in_maps(phases.swapaxes(-4, -3)), pads
 
     kernel, pads = _by_parts(lr.kernel, parts, contain)
     used, _ = contain(lr.used)
-    return Contained(kernel, pads, 1, used.size - np.count_nonzero(used), used.size)
+    return Contained(kernel, pads, 1, int(used.size - np.count_nonzero(used)), used.size)

@@ -108,7 +108,7 @@ def copy_state(source: keras.layers.Layer, target: keras.layers.Layer) -> None:
             )
         # What such a layer derives from its weights (Normalization's means), it derives when it loads them.
         if type(new).load_own_variables is not keras.layers.Layer.load_own_variables and old.weights:
-            store = {}
+            store: dict = {}
             old.save_own_variables(store)
             new.load_own_variables(store)
     # After that: a layer with LoRA merges what it saves.

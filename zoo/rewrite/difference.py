@@ -27,7 +27,7 @@ def largest_differences(model: keras.Model, other: keras.Model) -> dict[tuple[in
         {(height, width): difference} for two odd, non-square sizes in px, times the smallest number that the model
         takes; for the model's own size where it has one; empty where no size tried fits.
     """
-    found = {}
+    found: dict[tuple[int, int], float] = {}
     for size, inputs, expected in cases(model):
         found[size] = max(found.get(size, 0.0), difference(expected, outputs(other, inputs)))
     return found
@@ -87,18 +87,18 @@ def _draw(model, size: tuple[int, int], factors: list[int]) -> tuple[tuple[int, 
     """The size of the first picture, and inputs: noise and ramp in one batch, or one after the other if it is fixed."""
     fixed = any(tensor.shape[0] is not None for tensor in model.inputs)
     rng = np.random.default_rng(0)
-    drawn = [[] for _ in range(1 + fixed)]
-    used = None
+    drawn: list[list] = [[] for _ in range(1 + fixed)]
+    used: tuple[int, int] | None = None
     for tensor, factor in zip(model.inputs, factors):
         # Only the axes of a picture or a sequence may be free; anything else is an error that the caller sees.
         sides = [side or factor * size[axis] for axis, side in enumerate(tensor.shape[1:])]
         if len(sides) == 3:
-            used = used or tuple(sides[:2])
+            used = used or (sides[0], sides[1])
         values = np.stack([rng.normal(size=sides), np.linspace(0, 255, int(np.prod(sides))).reshape(sides)])
         dtype = keras.backend.standardize_dtype(tensor.dtype)
         if not keras.backend.is_float_dtype(dtype):
             # Levels; else places in a table, for all that is known.
-            values = np.clip(values, 0, 255) if dtype == "uint8" else values > 0
+            values = np.clip(values, 0, 255) if dtype == "uint8" else (values > 0).astype(np.float64)
         parts = [np.broadcast_to(each, (tensor.shape[0] or 1, *sides)) for each in values] if fixed else [values]
         for inputs, part in zip(drawn, parts):
             inputs.append(keras.ops.cast(part, dtype))

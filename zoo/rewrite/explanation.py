@@ -87,9 +87,9 @@ class Explanation:
         if not self.rows:
             return "\n".join([f"{self.name}: no upsampling found", *self._shared()])
         width = shutil.get_terminal_size((80, 24)).columns
-        console = Console(file=io.StringIO(), width=min(max(width, 60), 120))
-        console.print(self._table())
-        return "\n".join([console.file.getvalue().rstrip("\n"), *self._shared()])
+        text = io.StringIO()
+        Console(file=text, width=min(max(width, 60), 120)).print(self._table())
+        return "\n".join([text.getvalue().rstrip("\n"), *self._shared()])
 
     def _shared(self) -> list[str]:
         return [f"taken over as it is, shared with the original: {each}" for each in self.shared]

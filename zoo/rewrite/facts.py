@@ -24,7 +24,7 @@ def of_moved(graph: Graph, moved: Moved) -> Upsampling:
         outputs=kernel[2] if transposed else kernel[3],
         kernel=kernel,
         lr_kernel=(*lr.kernel.shape[:2], inputs, lr.kernel.shape[3]),
-        macs_rest=moved.scale**2 * moved.rest_kernel.size if moved.rest else 0,
+        macs_rest=moved.scale**2 * moved.rest_kernel.size if moved.rest_kernel is not None else 0,
         cropped=any(map(any, lr.crops)),
         inexact=moved.inexact,
         padding=("computed" if layer.output_padding is not None else layer.padding) if transposed else "same",

@@ -164,7 +164,7 @@ def cubic_of(layer) -> identities.Cubic:
 
 def enlarged(graph: Graph, tensor) -> Enlarged | None:
     """Looks back from a tensor through pointwise layers to the enlargement that it comes from, if it does."""
-    between = []
+    between: list[Node] = []
     while (node := graph.producer(tensor)) is not None:
         try:
             found = enlargement(node.operation)

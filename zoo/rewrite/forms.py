@@ -7,7 +7,7 @@ from zoo import layers as zoo_layers
 from zoo.errors import UsageError
 from zoo.identities.lr_convolution import resized_convolution
 from zoo.rewrite.graph import array
-from zoo.rewrite.plan import Plan, Swapped
+from zoo.rewrite.plan import Plan, Replaced, Swapped
 from zoo.rewrite.rebuild import Rebuild
 from zoo.rewrite.same import check_same
 from zoo.rewrite.tracing import functional, graphs_of
@@ -40,7 +40,7 @@ def convert(model: keras.Model, upsampler: str) -> keras.Model:
             f"Expected a model with a learned upsampling layer of the zoo ({', '.join(zoo_layers.LEARNED)}). "
             f"Received: {model.name!r}, which has none; to_lr_space rewrites other layers"
         )
-    swaps = {id(node): Swapped(node, *_target(node.operation, upsampler)) for node in nodes}
+    swaps: dict[int, Replaced] = {id(node): Swapped(node, *_target(node.operation, upsampler)) for node in nodes}
     result = Rebuild(graphs, Plan(swaps)).model(graphs[0])
     check_same(model, result)
     return result
@@ -48,13 +48,14 @@ def convert(model: keras.Model, upsampler: str) -> keras.Model:
 
 def _target(layer: zoo_layers.Upsampler, form: str):
     """How the layer is made in the other form, and its weights there (None: as they are)."""
-    kind, config, weights = zoo_layers.LEARNED.get(form), layer.get_config(), None
-    if type(layer) is not kind and form not in zoo_layers.EXACT:
+    config, weights = layer.get_config(), None
+    if type(layer) is not zoo_layers.LEARNED.get(form) and form not in zoo_layers.EXACT:
         why = "whose weights are tied" if form == "resize" else "which has no weights"
         raise UsageError(
             f"Expected a form that {type(layer).__name__} {layer.name!r} has an exact map to "
             f"({', '.join(zoo_layers.EXACT)}). Received: {form!r}, {why}"
         )
+    kind = zoo_layers.LEARNED[form]
     if type(layer) is not kind and isinstance(layer, zoo_layers.ResizeUpsampler):
         composed = resized_convolution(array(layer.kernel), "nearest", layer.scale).kernel
         # Padding 'same' drops (K - 1) // 2 rows of the composed kernel; an even K wants one more: a zero at the end.

@@ -13,7 +13,7 @@ ALLOWED = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-12, np.dtype(np.
 _SIZES = ((2, 3, 23, 18), (1, 3, 14, 37))
 # Where a quantized value ends up an engine may round to the next level; these hand levels on as they are.
 _HAND_ON = {"Slice", "DepthToSpace", "Reshape", "Transpose", "Identity", "Clip", "Relu"}
-_TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
+_TYPES: dict[str, Any] = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
 _TYPES |= {"tensor(uint8)": np.uint8, "tensor(int8)": np.int8}
 _INPUTS = 3
 
@@ -72,17 +72,21 @@ def _levels(content: bytes) -> list[float]:
         node = makers.get(output.name)
         while node is not None and node.op_type in _HAND_ON:
             node = makers.get(node.input[0])
-        quantized = node is not None and node.op_type == "DequantizeLinear" and node.input[1] in held
-        levels.append(float(np.max(onnx.numpy_helper.to_array(held[node.input[1]]))) if quantized else 0.0)
+        level = 0.0
+        if node is not None and node.op_type == "DequantizeLinear" and node.input[1] in held:
+            level = float(np.max(onnx.numpy_helper.to_array(held[node.input[1]])))
         if node is not None and node.op_type == "QuantizeLinear":
-            levels[-1] = 1.0
+            level = 1.0
+        levels.append(level)
     return levels
 
 
 def _difference(sessions: list[Any], sizes: tuple[int, ...], levels: list[float]) -> Difference:
-    worst, allowed, size = 0.0, 0.0, ()
+    worst, allowed = 0.0, 0.0
+    size: tuple[int, ...] = ()
     for seed in range(_INPUTS):
-        rng, feed, named = np.random.default_rng(seed), {}, {}
+        rng, feed = np.random.default_rng(seed), {}
+        named: dict[Any, int] = {}
         for each in sessions[0].get_inputs():
             if each.type not in _TYPES:
                 raise UsageError(

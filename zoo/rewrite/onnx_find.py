@@ -1,5 +1,6 @@
 """What of an ONNX graph can move into LR space: each as transposed convolutions of its groups, or as a shuffle."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,9 +72,10 @@ def _geometry(graph: OnnxGraph, node: Any, options: dict, scale: int, sides: lis
     extras = [0, 0]
     if wanted is not None:
         given = graph.shape(node.input[0])[2:]
-        if len(given) != 2 or None in given:
+        known = [side for side in given if side is not None]
+        if len(given) != 2 or len(known) != 2:
             raise Stays("its output has one size and its input any")
-        extras = [out - scale * side for out, side in zip(wanted[-2:], given)]
+        extras = [out - scale * side for out, side in zip(wanted[-2:], known)]
     totals = [each - extra for each, extra in zip(full, extras)]
     if min(totals) < 0:
         raise Stays("its output is larger than what its taps reach, which runtimes place differently")
@@ -111,8 +113,11 @@ def padding_of(options: dict, reach: list[int]) -> tuple[Pair, Pair]:
     """Zeros (before, after) per axis of a Conv of stride 1 whose taps span `reach` pixels beyond the first."""
     auto, pads = options.get("auto_pad", "NOTSET"), options.get("pads", [0] * 4)
     if auto == "NOTSET":
-        return tuple(zip(pads[:2], pads[2:]))
-    return tuple({"VALID": (0, 0), "SAME_LOWER": (r - r // 2, r // 2)}.get(auto, (r // 2, r - r // 2)) for r in reach)
+        top, left, bottom, right = pads
+        return (top, bottom), (left, right)
+    ways: dict[str, Callable[[int], Pair]] = {"VALID": lambda r: (0, 0), "SAME_LOWER": lambda r: (r - r // 2, r // 2)}
+    rows, columns = (ways.get(auto, lambda r: (r // 2, r - r // 2))(each) for each in reach)
+    return rows, columns
 
 
 def _scale(graph: OnnxGraph, node: Any) -> int:
@@ -159,11 +164,12 @@ def shuffle(graph: OnnxGraph, node: Any) -> tuple[list[Any], int, str] | None:
         return None
     if len(before) != 4 or len(inner) != 6:
         raise Stays("the sizes of its Reshape are computed")
-    mode, place = modes[tuple(order)]
-    block, channels = inner[place], inner[3 if mode == "DCR" else 1]
-    if None in (block, channels, *before[1:]) or block != inner[place + 1]:
+    mode, place = modes[tuple(order or ())]
+    block, channels, (height, width) = inner[place], inner[3 if mode == "DCR" else 1], before[2:]
+    if block is None or channels is None or height is None or width is None:
         raise Stays("the sizes of its Reshape are computed")
-    height, width = before[2:]
+    if before[1] is None or block != inner[place + 1]:
+        raise Stays("the sizes of its Reshape are computed")
     if inner[4:] != [height, width] or before[1] != channels * block**2:
         return None
     if inner[0] != before[0] or after != [before[0], channels, block * height, block * width]:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import keras
 import numpy as np
@@ -60,6 +61,9 @@ class Swapped:
         return self.node.input_tensors
 
 
+Replaced: TypeAlias = Moved | Swapped
+
+
 @dataclass
 class Plan:
     """What replaces which call (by the node's id).
@@ -70,7 +74,7 @@ class Plan:
         read: ids of the models and layers whose graphs are looked at by themselves.
     """
 
-    replaced: dict[int, Moved | Swapped] = field(default_factory=dict)
+    replaced: dict[int, Replaced] = field(default_factory=dict)
     facts: list[Upsampling] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     read: set[int] = field(default_factory=set)
@@ -115,7 +119,7 @@ def _moved(graph: Graph, node: Node, interior: bool) -> Moved | None:
 
 def _sharing_broken(found: dict[int, Moved], calls: Counter) -> list[Moved]:
     """Calls of a shared layer of which another call stays, or moves in another way."""
-    by_layer = {}
+    by_layer: dict[int, list[Moved]] = {}
     for moved in found.values():
         by_layer.setdefault(id(moved.layer), []).append(moved)
     return [

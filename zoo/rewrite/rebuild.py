@@ -10,6 +10,7 @@ from zoo.rewrite.copies import Copies
 from zoo.rewrite.find import Moved
 from zoo.rewrite.graph import Graph, Node
 from zoo.rewrite.plan import Plan, needed
+from zoo.rewrite.replace import Chain
 
 
 class Names:
@@ -36,7 +37,7 @@ class Rebuild:
         self._graphs = {id(graph.owner): graph for graph in graphs}
         self._plan = plan
         self.copies = Copies(kept)
-        self._chains = {}
+        self._chains: dict[int, list[Chain]] = {}
 
     def model(self, graph: Graph) -> keras.Model:
         """The graph's model, made anew with its replacements."""

@@ -22,20 +22,19 @@ class Chain:
     def __init__(self, owner: keras.layers.Layer, names):
         self._owner = owner
         self._names = names
-        self._parts = []
-        self._weights = []
-        self._layers = None
+        self._made_by: list[tuple] = []
+        self._weights: list[tuple[np.ndarray, ...]] = []
+        self._layers: list[keras.layers.Layer] = []
 
     def add(self, role: str, kind, *weights: np.ndarray, **arguments) -> None:
-        self._parts.append((role, kind, arguments))
+        self._made_by.append((role, kind, arguments))
         self._weights.append(weights)
 
     def __call__(self, x, last: bool = True):
         """Applies the chain; `last` is whether it ends what replaces the layer."""
-        if self._layers is None:
-            self._layers = []
-            for position, (role, kind, arguments) in enumerate(self._parts):
-                end = last and position == len(self._parts) - 1
+        if not self._layers:
+            for position, (role, kind, arguments) in enumerate(self._made_by):
+                end = last and position == len(self._made_by) - 1
                 name = self._owner.name if end else self._names.fresh(f"{self._owner.name}_{role}")
                 self._layers.append(kind(name=name, dtype=self._owner.dtype_policy, **arguments))
         for layer, weights in zip(self._layers, self._weights):
@@ -128,9 +127,9 @@ def chains_of(moved: Moved, names) -> list[Chain]:
         options = {"activation": activation if inside else None, "trainable": layer.trainable}
         _add_lr_convolution(chain, role, term.lr, of_term, **options)
         chains.append(chain)
-    if moved.rest:
+    kernel = moved.rest_kernel
+    if kernel is not None:
         chain = Chain(layer, names)
-        kernel = moved.rest_kernel
         if len(moved.rest) > 1:
             chain.add("hr_maps", keras.layers.Concatenate, axis=-1)
         chain.add(

@@ -66,7 +66,8 @@ def _of(facts: Upsampling) -> dict:
 def row_of_moved(path: str, moved, facts: Upsampling, reason: str = "") -> Row:
     """The row of a `zoo.rewrite.find.Moved`."""
     layer, lr, scale, outputs = moved.layer, moved.terms[0].lr, moved.scale, facts.outputs
-    multiplications = facts.kernel[0] * facts.kernel[1] * facts.inputs * outputs
+    rows, columns = facts.kernel[:2] if facts.kernel else (1, 1)
+    multiplications = rows * columns * facts.inputs * outputs
     lr_weights = sum(term.lr.kernel.size for term in moved.terms)
     rest = moved.rest_kernel.size if moved.rest else 0
     biases = (outputs if moved.rest else outputs * scale**2) if layer.use_bias else 0
@@ -131,8 +132,9 @@ def row_of_fixed_upsampler(path: str, layer) -> Row:
 
 def row_of_zoo_layer(path: str, layer, facts: Upsampling, moved: bool, reason: str = "") -> Row:
     """The row of the zoo's own layers, which need no new weights."""
-    side, scale, window = layer.kernel_size, layer.scale, facts.lr_kernel[0]
-    hr, lr = math.prod(facts.kernel), math.prod(facts.lr_kernel)
+    hr_kernel, lr_kernel = facts.kernel or (), facts.lr_kernel or ()
+    side, scale, window = layer.kernel_size, layer.scale, lr_kernel[0]
+    hr, lr = math.prod(hr_kernel), math.prod(lr_kernel)
     interleaved = facts.kind == "zero_interleaved"
     return Row(
         path + layer.name,

@@ -9,7 +9,7 @@ import numpy as np
 
 from zoo.errors import UsageError
 from zoo.rewrite.difference import cases, difference, outputs
-from zoo.rewrite.graph import Graph, has_graph, inputs_of
+from zoo.rewrite.graph import Graph, Node, has_graph, inputs_of
 
 # Of the largest value. Two ways to one sum round differently; another function or statistic is farther off. Keras
 # resizes in float32 whatever the policy is.
@@ -136,9 +136,9 @@ def _parting(model, other, inputs, generators: list, tolerance: float, path: str
     return "", None
 
 
-def _calls(model) -> dict[tuple[str, int], object]:
+def _calls(model) -> dict[tuple[str, int], Node]:
     """(name, which call of it) → the call, inputs first."""
-    calls = {}
+    calls: dict[tuple[str, int], Node] = {}
     for node in Graph(model, "").nodes:
         number = sum(name == node.operation.name for name, _ in calls)
         calls[node.operation.name, number] = node

@@ -53,7 +53,8 @@ class Constant:
             values: as the file will hold them.
             channels: for each of their first axis, which output channel's scale it has, of those so far.
         """
-        if self._held.dtype == "float16" and not np.array_equal(np.asarray(values).astype(np.float16), values):
+        fits = self._held.dtype != "float16" or np.array_equal(np.asarray(values).astype(np.float16), values)
+        if self._widened is not None and not fits:
             # Sums of half-precision numbers have more digits than those have.
             return Tensor(name, np.shape(values), self._widened.outputs[0].dtype, np.asarray(values)), []
         held = Tensor(name, np.shape(values), self._held.dtype, np.asarray(values))

@@ -7,6 +7,8 @@ The weights are the same numbers in another order, so that integers stay the sam
 operations alike. What computed a deconvolution's output size goes with it.
 """
 
+from typing import Any
+
 import numpy as np
 
 from zoo.graphs.tflite import File, Graph
@@ -35,7 +37,7 @@ def to_lr_space(file: File) -> list[Row]:
     """
     graph, found, enlarged = file.only_graph, deconvolutions(file), resized(file)
     # All sizes first: they are read from the file as it was.
-    ways = [*zip(found, geometries(file, found)), *zip(enlarged, scales(file, enlarged))]
+    ways: list[tuple[Any, Any]] = [*zip(found, geometries(file, found)), *zip(enlarged, scales(file, enlarged))]
     rows = shuffled(graph)
     for each, how in [*ways, *zeros_between(graph)]:
         name, description = each.operation.outputs[0].name, str(each)

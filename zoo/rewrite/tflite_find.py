@@ -9,7 +9,7 @@ import numpy as np
 from zoo.errors import UsageError
 from zoo.graphs.run import Run, noise
 from zoo.graphs.tflite import File, Operation, Tensor, schema
-from zoo.identities.phases import Pair
+from zoo.identities.phases import Pair, pair
 from zoo.rewrite.tflite_constants import Stays
 
 # MediaPipe's own, in files that it brings: a TRANSPOSE_CONV with a bias that knows its output's size by itself.
@@ -60,10 +60,10 @@ def deconvolutions(file: File) -> list[Deconvolution]:
 
 def _deconvolution(operation: Operation) -> Iterator[Deconvolution]:
     if operation.name == "TRANSPOSE_CONV":
-        size, weights, image, *bias = operation.inputs
+        size, weights, image, *others = operation.inputs
         options = operation.options
         same, strides = options.padding == schema.Padding.SAME, (options.strideH, options.strideW)
-        bias = bias[0] if bias else None
+        bias = others[0] if others else None
         yield Deconvolution(operation, image, weights, bias, size, strides, same, options.fusedActivationFunction)
     if operation.custom == MEDIAPIPE and operation.raw.customOptions is not None:
         image, weights, bias = operation.inputs
@@ -79,11 +79,11 @@ def geometries(file: File, found: list[Deconvolution]) -> list[Geometry | Stays]
 
 
 def _geometry(each: Deconvolution, sizes: list[tuple[Pair, Pair]]) -> Geometry | Stays:
-    extras = {tuple(out - stride * given for given, out, stride in zip(*size, each.strides)) for size in sizes}
+    extras = {pair(out - stride * given for given, out, stride in zip(*size, each.strides)) for size in sizes}
     if len(extras) != 1:
         return Stays("its output's size does not follow from its input's")
     sides = zip(each.weights.shape[1:3], each.strides, sizes[0][1])
-    offsets = tuple(_dropped(side, stride, out) if each.same else 0 for side, stride, out in sides)
+    offsets = pair(_dropped(side, stride, out) if each.same else 0 for side, stride, out in sides)
     return Geometry(offsets, extras.pop())
 
 
@@ -101,14 +101,14 @@ def sizes_of(file: File, ends: list[tuple[Tensor, Tensor]]) -> list[list[tuple[P
         raise UsageError(f"Expected a TFLite file that LiteRT runs, for its sizes. Received: {reason}") from error
     shapes = [run.shapes() for run in runs]
 
-    def pair(given, wanted) -> tuple[Pair, Pair]:
+    def both(given, wanted) -> tuple[Pair, Pair]:
         height, width = wanted if len(wanted) == 2 else wanted[1:3]
         return (int(given[1]), int(given[2])), (int(height), int(width))
 
     return [
-        [pair(image.shape, size.values)]
+        [both(image.shape, size.values)]
         if fixed
-        else [pair(shape[image], run.value(size)) for run, shape in zip(runs, shapes)]
+        else [both(shape[image], run.value(size)) for run, shape in zip(runs, shapes)]
         for fixed, (image, size) in zip(static, ends)
     ]
 
@@ -133,4 +133,4 @@ def _of_mediapipe(each: Deconvolution) -> Geometry | Stays:
         dropped = max(side - (given - 1) % stride - 1, 0) if each.same else 0
         offsets.append(dropped // 2)
         extras.append(side - stride - dropped)
-    return Geometry(tuple(offsets), tuple(extras))
+    return Geometry(pair(offsets), pair(extras))

@@ -104,7 +104,7 @@ class Steps:
         shape = (batch, *sides, outputs)
         rows, columns = strides
         options = schema.TransposeConvOptionsT(schema.Padding.VALID, strideW=columns, strideH=rows)
-        inputs = [self._numbers(f"{len(self.operations)}/size", shape), weights, self.last]
+        inputs: list[Tensor | None] = [self._numbers(f"{len(self.operations)}/size", shape), weights, self.last]
         version = 3 if bias is not None else 1 + self._int8
         self.add("TRANSPOSE_CONV", inputs + ([] if bias is None else [bias]), options, shape, version, self._output)
 

@@ -195,10 +195,12 @@ def _before(graph: Graph, operation: Operation, scale: int) -> _Before:
     # TFLite has (O, Ky, Kx, I).
     kernel = (first.values.astype(np.float64) - first.zeros.reshape(-1, 1, 1, 1)).transpose(1, 2, 3, 0)
     same = options.padding == schema.Padding.SAME
-    pads = tuple(((side - 1) // 2, side // 2) if same else (0, 0) for side in kernel.shape[:2])
+    rows, columns = (((side - 1) // 2, side // 2) if same else (0, 0) for side in kernel.shape[:2])
     used = np.ones((*kernel.shape[:2], 1, scale**2))
     return _Before(
-        convolution, trimmed(as_transposed(LrConvolution(kernel, scale, pads, ((0, 0), (0, 0)), used))), constants
+        convolution,
+        trimmed(as_transposed(LrConvolution(kernel, scale, (rows, columns), ((0, 0), (0, 0)), used))),
+        constants,
     )
 
 

@@ -67,7 +67,8 @@ def turned(model: keras.Model, check: bool = True) -> tuple[keras.Model, Explana
     model = functional(model)
     graphs = graphs_of(model)
     calls = Counter(id(node.operation) for graph in graphs for node in graph.nodes)
-    replaced, rows = {}, []
+    replaced: dict[int, Any] = {}
+    rows = []
     for graph in graphs:
         for node in graph.nodes:
             try:
@@ -172,17 +173,17 @@ def _found(graph: Graph, node: Node, calls: Counter) -> _Turned | None:
         scale = square_scale(layer.strides, "strides")
         transposed = keras_transposed(array(layer.kernel), scale, layer.padding, layer.output_padding)
         return _Turned(node, layer, node.input_tensors[0], transposed, _bias_of(layer))
-    scale = _shuffle(layer)
-    if scale is None:
+    block = _shuffle(layer)
+    if block is None:
         return None
     try:
-        return _convolution(graph, node, scale, calls)
+        return _convolution(graph, node, block, calls)
     except Stays as reason:
         if not isinstance(layer, keras.layers.Layer):
             raise
         outputs = node.outputs[0].shape[-1]
         note = f"by ones and zeros: {reason}"
-        return _Turned(node, layer, node.input_tensors[0], shuffle_as_transposed(scale, outputs), None, note)
+        return _Turned(node, layer, node.input_tensors[0], shuffle_as_transposed(block, outputs), None, note)
 
 
 def _shuffle(operation) -> int | None:
@@ -218,9 +219,9 @@ def _convolution(graph: Graph, node: Node, scale: int, calls: Counter) -> _Turne
         bias = phases[0]
     kernel = array(layer.kernel)
     same = layer.padding == "same"
-    pads = tuple(((side - 1) // 2, side // 2) if same else (0, 0) for side in kernel.shape[:2])
+    rows, columns = (((side - 1) // 2, side // 2) if same else (0, 0) for side in kernel.shape[:2])
     used = np.ones((*kernel.shape[:2], 1, scale**2))
-    transposed = trimmed(as_transposed(LrConvolution(kernel, scale, pads, ((0, 0), (0, 0)), used)))
+    transposed = trimmed(as_transposed(LrConvolution(kernel, scale, (rows, columns), ((0, 0), (0, 0)), used)))
     return _Turned(node, layer, before.input_tensors[0], transposed, bias)
 
 

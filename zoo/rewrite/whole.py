@@ -14,9 +14,11 @@ import numpy as np
 from zoo import identities
 from zoo import layers as zoo_layers
 from zoo.identities.lr_convolution import LrConvolution, keras_transposed, lr_convolution, resized_convolution
+from zoo.identities.phases import pair
 from zoo.rewrite import replace
 from zoo.rewrite.containment import Contained, contain_convolution, contain_upsampling
 from zoo.rewrite.copies import clone
+from zoo.rewrite.explanation import Row
 from zoo.rewrite.find import Moved
 from zoo.rewrite.graph import Graph, Node, array
 from zoo.rewrite.plan import Plan, Swapped
@@ -52,12 +54,12 @@ class Whole(Rebuild):
 
     def __init__(self, graphs: list[Graph], plan: Plan, kept: Sequence[keras.layers.Layer] = ()):
         super().__init__(graphs, plan, kept)
-        self.rows = []
+        self.rows: list[Row] = []
         self._paths = {id(node): graph.path for graph in graphs for node in graph.nodes}
         self._calls = Counter(id(node.operation) for graph in graphs for node in graph.nodes)
         # What happens to a layer that this room leaves to the ordinary rewrite.
         self._ordinary = {row.layer: row for row in plan.rows}
-        self._shuffled = {}
+        self._shuffled: dict[int, keras.KerasTensor] = {}
 
     def call(self, node: Node, known: dict):
         layer, replaced = node.operation, self._plan.replaced.get(id(node))
@@ -135,13 +137,14 @@ class Whole(Rebuild):
         for term, value in zip(moved.terms, sources):
             lr = lr_convolution(term.transposed, crop=False)
             sums.append((value, contain_upsampling(lr, inner, _maps(value))))
-        if moved.rest:
-            held = [self._held(known[id(tensor)], scale, layer) for tensor in moved.rest]
-            if any(each is None for each in held):
+        kernel = moved.rest_kernel
+        if kernel is not None:
+            held = self._all_held([known[id(tensor)] for tensor in moved.rest], scale, layer)
+            if held is None:
                 return None
             rest = Phases([part for each in held for part in each.parts], scale)
-            before = _zeros_before(moved.rest_kernel, layer.dilation_rate)
-            sums.append((rest, contain_convolution(moved.rest_kernel, scale, rest.maps, before, layer.dilation_rate)))
+            before = _zeros_before(kernel, layer.dilation_rate)
+            sums.append((rest, contain_convolution(kernel, scale, rest.maps, before, layer.dilation_rate)))
         return self._finish(moved.node, sums, scale, moved.scale)
 
     def _upsample_by_layer(self, node: Node, replaced: Swapped | None, value) -> Phases | None:
@@ -224,8 +227,8 @@ class Whole(Rebuild):
             return None
         (scale,) = scales
         layer = node.operation
-        held = [v if isinstance(v, Phases) else self._held(v, scale, layer) for v in values]
-        if any(each is None for each in held):
+        held = self._all_held(values, scale, layer)
+        if held is None:
             return None
         if type(layer) is keras.layers.Concatenate:
             if layer.axis not in (-1, 3):
@@ -260,6 +263,11 @@ class Whole(Rebuild):
         name = self.names.fresh(f"{layer.name}_maps")
         return keras.layers.Concatenate(axis=-1, name=name, dtype=_policy(layer))(parts)
 
+    def _all_held(self, values: list, scale: int, layer) -> list[Phases] | None:
+        """HR tensors as phases; None where one cannot be."""
+        held = [self._held(value, scale, layer) for value in values]
+        return None if None in held else [each for each in held if each is not None]
+
     def _held(self, value, scale: int, layer) -> Phases | None:
         """An HR tensor as phases; None where it is held at another scale or is broadcast along a picture's axis."""
         if isinstance(value, Phases):
@@ -284,4 +292,4 @@ def _maps(value) -> list[int]:
 
 def _zeros_before(kernel: np.ndarray, dilation) -> tuple[int, int]:
     """Zeros before the first row and column with padding 'same'."""
-    return tuple(rate * (side - 1) // 2 for rate, side in zip(dilation, kernel.shape[:2]))
+    return pair(rate * (side - 1) // 2 for rate, side in zip(dilation, kernel.shape[:2]))
