@@ -29,7 +29,10 @@ def of_moved(graph: Graph, moved: Moved) -> Upsampling:
         inexact=moved.inexact,
         padding=("computed" if layer.output_padding is not None else layer.padding) if transposed else "same",
         activated=transposed and _activated(graph, moved.node),
-        tiled=any(term.method == "nearest" and is_tiled(term.resize.operation) for term in moved.terms),
+        tiled=any(
+            term.method == "nearest" and term.resize is not None and is_tiled(term.resize.operation)
+            for term in moved.terms
+        ),
     )
 
 

@@ -146,9 +146,9 @@ def _plan_graph(graph: Graph, found: dict, refused: dict, choice: Choice, result
             rows[id(node)] = judged(row, upsampling, choice)
     for node in needed(graph, result.replaced):
         if id(node) not in rows:
-            row = _swap_or_stay(graph, node, refused, choice, result)
-            if row is not None:
-                rows[id(node)] = row
+            other = _swap_or_stay(graph, node, refused, choice, result)
+            if other is not None:
+                rows[id(node)] = other
     result.rows += [rows[id(node)] for node in graph.nodes if id(node) in rows]
 
 
@@ -180,8 +180,8 @@ def _swap_or_stay(graph: Graph, node: Node, refused: dict, choice: Choice, resul
         return row_of_fixed_upsampler(path, layer)
     try:
         found = find.enlargement(layer)
-    except Stays as reason:
-        return row_that_stays(path, layer, str(reason))
+    except Stays as why:
+        return row_that_stays(path, layer, str(why))
     if found is not None:
         method, scale = found
         upsampling = facts.of_enlargement(layer, method, scale, node.input_tensors[0].shape[-1])

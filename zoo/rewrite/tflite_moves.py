@@ -82,7 +82,9 @@ def moves(graph: Graph) -> list[Move]:
 
 
 def _row(graph: Graph, image: Tensor, operation: Operation) -> list[Move]:
-    numbers, operations, found = np.arange(np.prod(image.shape), dtype=np.int32).reshape(image.shape), [], []
+    numbers = np.arange(np.prod(image.shape), dtype=np.int32).reshape(image.shape)
+    operations: list[Operation] = []
+    found: list[Move] = []
     while True:
         moved = _apply(operation, numbers)
         if moved is None or moved.size > 4 * _MOST or moved.shape != operation.outputs[0].shape:
