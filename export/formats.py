@@ -80,6 +80,7 @@ class Format:
 
 def _write_int8(content: Content, path: Path, size: Size) -> None:
     crops, tuning = content.calibration
+    assert size is not None, "the format is static"
     int8.write_int8(content.model, path, size, tuning, crops, content.options.io)
 
 

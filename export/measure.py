@@ -47,11 +47,12 @@ def difference(function: Function, reference: Function, images: list[np.ndarray]
 
 
 def psnr(function: Function, channels: int, scale: int, pictures: list) -> float | str:
-    """Mean PSNR on Y, dB, by the published protocol; a sentence where the file holds to its own size."""
+    """Mean PSNR on Y, dB, by the published protocol; a sentence where there is none: at the file's own size only."""
     from zoo.evaluate import Upscaler, evaluate, mean
 
     try:
-        return mean(evaluate(Upscaler(function, channels, scale), pictures, scale)).psnr
+        value = mean(evaluate(Upscaler(function, channels, scale), pictures, scale)).psnr
+        return "Not measured: no picture of the set can be compared" if value is None else value
     except UsageError as error:
         return f"Not measured: {error}"
 

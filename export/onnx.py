@@ -1,7 +1,9 @@
 """The ONNX file, for onnxruntime, OpenCV's dnn and whatever else reads it: any batch and size, channels first."""
 
 import logging
+from collections import Counter
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -72,34 +74,56 @@ def _rename(graph, old: str, new: str) -> None:
     graph.output[0].name = new
 
 
+class _Prelu(NamedTuple):
+    """A PReLU in five operations: relu(x) + slopes · relu(-x), of which the sum is not among them here.
+
+    Attributes:
+        image, slopes: the names of x and of the constant.
+    """
+
+    image: str
+    slopes: str
+    positive: Any
+    flipped: Any
+    negative: Any
+    scaled: Any
+
+    @property
+    def nodes(self) -> tuple:
+        return self.positive, self.flipped, self.negative, self.scaled
+
+
+def _spelt_out(add: Any, made_by: dict[str, Any], constants: dict[str, Any]) -> _Prelu | None:
+    """The PReLU whose sum an Add is; None where it is another's."""
+
+    def maker(node: Any, kind: str) -> Any:
+        """The operation of this kind that makes one of a node's inputs."""
+        makers = (made_by.get(name) for name in (node.input if node is not None else ()))
+        return next((each for each in makers if each is not None and each.op_type == kind), None)
+
+    positive, scaled = maker(add, "Relu"), maker(add, "Mul")
+    negative = maker(scaled, "Relu")
+    flipped = maker(negative, "Neg")
+    if positive is None or flipped is None or flipped.input[0] != positive.input[0]:
+        return None
+    slopes = next((name for name in scaled.input if name in constants), None)
+    return None if slopes is None else _Prelu(positive.input[0], slopes, positive, flipped, negative, scaled)
+
+
 def _fuse_prelu(graph, onnx) -> None:
     """relu(x) + slopes · relu(-x), five passes over the image, becomes PRelu(x, -slopes), one."""
     made_by = {name: node for node in graph.node for name in node.output}
     constants = {tensor.name: tensor for tensor in graph.initializer}
-    uses: dict[str, int] = {}
-    for node in graph.node:
-        for name in node.input:
-            uses[name] = uses.get(name, 0) + 1
-
-    def inputs(node, kind: str):
-        return [made_by.get(name) for name in node.input] if node is not None and node.op_type == kind else []
-
+    uses = Counter(name for node in graph.node for name in node.input)
     for add in [node for node in graph.node if node.op_type == "Add"]:
-        terms = inputs(add, "Add")
-        scaled = next((term for term in terms if inputs(term, "Mul")), None)
-        positive = next((term for term in terms if inputs(term, "Relu")), None)
-        slopes = next((name for name in (scaled.input if scaled else ()) if name in constants), None)
-        negative = next((term for term in inputs(scaled, "Mul") if inputs(term, "Relu")), None)
-        flipped = next(iter(inputs(negative, "Relu")), None)
-        inner = (positive, negative, flipped, scaled)
-        if slopes is None or not inputs(flipped, "Neg") and (flipped is None or flipped.op_type != "Neg"):
+        found = _spelt_out(add, made_by, constants)
+        if found is None or any(uses[node.output[0]] != 1 for node in found.nodes):
             continue
-        if flipped.input[0] != positive.input[0] or any(uses[node.output[0]] != 1 for node in inner):
-            continue
-        values = onnx.numpy_helper.to_array(constants[slopes])
-        name = f"{add.name}_slopes"
-        graph.initializer.append(onnx.numpy_helper.from_array(-values, name))
-        prelu = onnx.helper.make_node("PRelu", [positive.input[0], name], list(add.output), name=f"{add.name}_prelu")
+        slopes = f"{add.name}_slopes"
+        graph.initializer.append(
+            onnx.numpy_helper.from_array(-onnx.numpy_helper.to_array(constants[found.slopes]), slopes)
+        )
+        prelu = onnx.helper.make_node("PRelu", [found.image, slopes], list(add.output), name=f"{add.name}_prelu")
         graph.node.insert(list(graph.node).index(add), prelu)
-        for node in (add, *inner):
+        for node in (add, *found.nodes):
             graph.node.remove(node)

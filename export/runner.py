@@ -79,7 +79,7 @@ def compiled(path: str, options: Options, engine: Xnnpack, like: list[np.ndarray
 def latency(engine: Xnnpack, seconds: float) -> dict[str, float | int]:
     """Median and best of a run, ms, over at least five runs and about `seconds`."""
     engine.run()
-    times = []
+    times: list[float] = []
     start = time.perf_counter()
     while len(times) < 5 or time.perf_counter() - start < seconds:
         begun = time.perf_counter()

@@ -149,9 +149,10 @@ class _Job:
         return measure.psnr(function, self.channels, self.scale, pictures)
 
     def _loss(self, name: str, value: float | str) -> dict[str, Any]:
-        if isinstance(value, str):
-            return {"sentence": value}
-        return {"psnr": value, "loss": self.best[name] - value}
+        best = self.best[name]
+        if isinstance(value, str) or isinstance(best, str):
+            return {"sentence": value if isinstance(value, str) else best}
+        return {"psnr": value, "loss": best - value}
 
 
 def tflite_dynamic(model: keras.Model, path: str | Path, keep_form: bool = False) -> None:
@@ -170,7 +171,7 @@ def check_sizes(sizes: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
             raise UsageError(f"Expected sizes as pairs of LR height and width in px. Received: {tuple(size)!r}")
     if not sizes:
         raise UsageError("Expected at least one size, LR height and width in px. Received: none")
-    return list(dict.fromkeys(tuple(size) for size in sizes))
+    return list(dict.fromkeys((height, width) for height, width in sizes))
 
 
 def total_bytes(path: Path) -> int:

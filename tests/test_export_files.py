@@ -10,7 +10,7 @@ from ai_edge_litert.interpreter import Interpreter
 from tflite_cases import tflite_case  # noqa: F401 — a fixture
 
 import zoo
-from export import check, delegate, export_model, tflite_dynamic
+from export import check, delegate, export_model, measure, tflite_dynamic
 from export.__main__ import main
 from export.formats import FORMATS, Format
 from zoo import complexity, rewrite
@@ -250,6 +250,18 @@ def test_a_report_says_what_was_measured_and_what_was_not(tmp_path):
     assert "threads" in text and "2 photographs" in text
     assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["files"][0]["name"] == file["name"]
     assert file["name"] in lines[0]
+
+
+def test_a_set_without_a_picture_that_counts_is_a_sentence():
+    black = np.zeros((36, 42), np.uint8)
+    photo = np.random.default_rng(0).integers(0, 256, (36, 42), np.uint8)
+
+    def nearest(image):
+        return image.repeat(3, 0).repeat(3, 1)
+
+    assert measure.psnr(nearest, 1, 3, [("black", black)]) == "Not measured: no picture of the set can be compared"
+    # Control: with one that counts there is a figure.
+    assert 5 < measure.psnr(nearest, 1, 3, [("black", black), ("photo", photo)]) < 20
 
 
 @pytest.mark.slow

@@ -8,6 +8,8 @@ References: Frantar et al., *GPTQ*, arXiv 2210.17323, section 3 (the rounding); 
 (the bias).
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import tensorflow as tf
 
@@ -31,9 +33,8 @@ def fit(
         _, (image, weights, bias), _, options = simulation.operations[number]
         given = simulation.run(images, ranges, constants, until=number)[image]
         size = constants[weights].shape[1:3]
-        constants[weights], constants[bias] = _solve(
-            *_moments(given, target, size, options.padding), constants[weights]
-        )
+        seen = moments(given, target, size, options.padding)
+        constants[weights], constants[bias] = solve(seen, constants[weights])
     return constants
 
 
@@ -51,15 +52,27 @@ def before_activation(simulation: Simulation, tensors: dict, number: int) -> np.
     return (tf.nn.conv2d(tensors[image], kernel, 1, padding) + simulation.constants[bias]).numpy()
 
 
-def _moments(images, target, size: tuple[int, int], padding: int) -> tuple[np.ndarray, ...]:
+class Moments(NamedTuple):
+    """What `solve` needs to know of a convolution's inputs and of what it should make of them.
+
+    Attributes:
+        mean_window, mean_target: (h·w·I,) and (O,).
+        covariance, cross: the windows', and theirs with the target.
+    """
+
+    mean_window: np.ndarray
+    mean_target: np.ndarray
+    covariance: np.ndarray
+    cross: np.ndarray
+
+
+def moments(images, target, size: tuple[int, int], padding: int) -> Moments:
     """Means and covariances of the windows of `size` that a convolution sees and of what it should make of them.
 
     Image by image: the windows of all images of an HR layer would fill gigabytes.
-
-    Returns:
-        The windows' mean (h·w·I,), the target's mean (O,), the windows' covariance, and theirs with the target.
     """
-    means, covariance = [], 0.0
+    means = []
+    covariance: np.ndarray = np.zeros(())
     for image, wanted in zip(images, target, strict=True):
         windows = tf.image.extract_patches(
             image[None], (1, *size, 1), (1, 1, 1, 1), (1, 1, 1, 1), ("SAME", "VALID")[padding]
@@ -69,15 +82,16 @@ def _moments(images, target, size: tuple[int, int], padding: int) -> tuple[np.nd
         means.append(both.mean(axis=0, dtype=np.float64))
         # Centred before they are multiplied: what float32 loses of large squares would make the matrix indefinite.
         both -= both.mean(axis=0)
-        covariance += (both[:, :inputs].T @ both / len(both)).astype(np.float64)
+        covariance = covariance + (both[:, :inputs].T @ both / len(both)).astype(np.float64)
     mean = np.mean(means, axis=0)
     between = means - mean
     covariance = (covariance + between[:, :inputs].T @ between) / len(means)
-    return mean[:inputs], mean[inputs:], covariance[:, :inputs], covariance[:, inputs:]
+    return Moments(mean[:inputs], mean[inputs:], covariance[:, :inputs], covariance[:, inputs:])
 
 
-def _solve(mean_window, mean_target, covariance, cross, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (O, h, w, I), on the levels of int8, and biases (O,) with the least squared error, out of `_moments`."""
+def solve(seen: Moments, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (O, h, w, I), on the levels of int8, and biases (O,) with the least squared error, out of `moments`."""
+    mean_window, mean_target, covariance, cross = seen
     start = weights.reshape(len(weights), -1).T.astype(np.float64)
     # Something of it even where all pictures are black and tell nothing.
     ridge = (_RIDGE * np.trace(covariance) / len(covariance) + 1e-12) * np.eye(len(covariance))

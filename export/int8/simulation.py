@@ -4,7 +4,7 @@ Tensors go by their index in the file. Quantization is TFLite's: activations per
 them, weights per output channel, symmetric, 127 levels to either side, biases as good as exact.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import tensorflow as tf
@@ -43,8 +43,10 @@ class Simulation:
     def __init__(self, content: bytes):
         self.file = tflite.parse(content, "the converter's file")
         self.graph = self.file.graphs[0]
-        numbers = {None: -1} | {tensor: number for number, tensor in enumerate(self.graph.tensors)}
-        (self.input,), (self.output,) = (map(numbers.get, side) for side in (self.file.inputs, self.file.outputs))
+        numbers: dict[tflite.Tensor | None, int] = {None: -1}
+        numbers |= {tensor: number for number, tensor in enumerate(self.graph.tensors)}
+        (image,), (result,) = self.file.inputs, self.file.outputs
+        self.input, self.output = numbers[image], numbers[result]
         self.operations = []
         for operation in self.graph.operations:
             if operation.name not in _COMPUTE:
@@ -90,8 +92,11 @@ class Simulation:
         """
         constants = {**self.constants, **(constants or {})}
 
-        def round_to_levels(index, value):
-            return value if ranges is None else fake_quantize(value, *ranges[self.groups[index]])
+        def round_to_levels(index: int, value):
+            if ranges is None:
+                return value
+            low, high = ranges[self.groups[index]]
+            return fake_quantize(value, low, high)
 
         tensors = {self.input: round_to_levels(self.input, images)}
         for name, inputs, outputs, options in self.operations[:until]:
@@ -108,7 +113,9 @@ class Simulation:
         for index, value in {**self.constants, **(constants or {})}.items():
             if np.asarray(value).dtype.kind == "f":
                 self.graph.tensors[index].values = value
-        for index, group in self.groups.items() if ranges is not None else ():
+        for index, group in self.groups.items():
+            if ranges is None:
+                break
             low, high = ([float(side)] for side in ranges[group])
             self.graph.tensors[index].raw.quantization = tflite.schema.QuantizationParametersT(low, high)
         return self.file.packed()
@@ -183,7 +190,7 @@ def _strided_slice(options, image, begin, end, strides):
     return tf.strided_slice(image, begin, end, strides, **masks)
 
 
-_COMPUTE = {
+_COMPUTE: dict[str, Callable] = {
     "CONV_2D": _conv,
     "DEPTHWISE_CONV_2D": _depthwise,
     "TRANSPOSE_CONV": _transposed,

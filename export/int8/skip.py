@@ -38,7 +38,7 @@ class Skip:
         low, high = ranges[groups[self.maps]]
         step = (high - low) / 255
         return {
-            self.scale_weights: np.float32(255 * step * _copies(channels)),
+            self.scale_weights: (255 * step * _copies(channels)).astype(np.float32),
             self.scale_bias: np.full(COPIES * channels, -np.round(-low / step) * step, np.float32),
         }
 
