@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from zoo.identities.axes import AxesConvolution, repeated_along_axes, transposed_along_axes, turned
+from zoo.identities.phases import pair
 from zoo.layers import DepthToAxis, DepthToSpace
 from zoo.rewrite.find import Stays, check_plain
 from zoo.rewrite.graph import array
@@ -42,8 +43,8 @@ def repeated(layer, scales: tuple[int, ...]) -> tuple[AxesConvolution, Upsamplin
     kernel, dilation = array(layer.kernel), tuple(layer.dilation_rate)
     if len(scales) == 1:
         kernel, scales, dilation = kernel[:, None], (*scales, 1), (*dilation, 1)
-    zeros = tuple(_zeros(layer.padding, rate * (side - 1)) for side, rate in zip(kernel.shape, dilation))
-    lr = repeated_along_axes(kernel, scales, dilation, zeros)
+    rows, columns = (_zeros(layer.padding, rate * (side - 1)) for side, rate in zip(kernel.shape[:2], dilation))
+    lr = repeated_along_axes(kernel, pair(scales), dilation, (rows, columns))
     return lr, _facts("resized", lr, kernel, inputs=kernel.shape[2], outputs=kernel.shape[3], tiled=True)
 
 
@@ -51,7 +52,8 @@ def chain_of(layer, lr: AxesConvolution, names) -> tuple[Chain, str, int]:
     """The layers that compute it, what they are in words, and how many weights more they hold than the layer."""
     chain, sequence = Chain(layer, names), len(layer.kernel_size) == 1
     bias = np.tile(array(layer.bias), lr.scales[0] * lr.scales[1]) if layer.use_bias else None
-    add_convolution(chain, "lr", *_of_axes(lr, sequence), bias, **_options(layer))
+    kernel, pads = _of_axes(lr, sequence)
+    add_convolution(chain, "lr", kernel, pads, bias, **_options(layer))
     words = [f"{_kind(sequence)} {by(lr.kernel.shape[: 2 - sequence])}"]
     if lr.scales[0] == lr.scales[1]:
         chain.add("lr_shuffle", DepthToSpace, scale=lr.scales[0])

@@ -66,7 +66,7 @@ class Commute(Rebuild):
         super().__init__(graphs, Plan(), kept)
         self._choice = choice
         self.rows: list[Row] = []
-        self._chains: dict[int, Chain | None] = {}
+        self._of_axes: dict[int, Chain | None] = {}
         self._graph_of = {id(node): graph for graph in graphs for node in graph.nodes}
         self._times = Counter(id(node.operation) for graph in graphs for node in graph.nodes)
 
@@ -127,19 +127,19 @@ class Commute(Rebuild):
     def _replaced(self, node: Node, value) -> Chain | None:
         """What computes a transposed convolution whose axes differ, of a sequence, or of stride 1; None for others."""
         layer = node.operation
-        if id(layer) in self._chains:
-            return self._chains[id(layer)]
+        if id(layer) in self._of_axes:
+            return self._of_axes[id(layer)]
         upsampling, moves, reason = None, True, ""
         made = axes.turned_round(layer, self.names, isinstance(value, Held))
         if made is None and (found := axes.transposed(layer)) is not None:
             lr, upsampling = found
             moves, reason = self._choice.decide(upsampling)
             made = axes.chain_of(layer, lr, self.names) if moves else None
-        self._chains[id(layer)] = None if made is None else made[0]
+        self._of_axes[id(layer)] = None if made is None else made[0]
         if made is not None:
             chain, words, weights = made
             self.row(node, None, words, int(np.prod(layer.kernel.shape)) + weights, weights, upsampling, reason)
-        return self._chains[id(layer)]
+        return self._of_axes[id(layer)]
 
     def _taking_in(self, node: Node, held: Held) -> object | None:
         """A convolution of what is repeated along one axis, as one in LR space."""

@@ -85,7 +85,8 @@ def _sum_of_parts(maker, node: Node, value: Parts):
     if not alike(held) or not is_cheaper(layer, held[0], sum(part.channels for part in held)):
         return None
     kernel, start = array(layer.kernel), 0
-    inputs, kernels = ([], []), ([], [])
+    inputs: tuple[list, list] = [], []
+    kernels: tuple[list, list] = [], []
     for part in value.parts:
         tensor = part.lr if isinstance(part, Held) else part
         which = 0 if isinstance(part, Held) else 1
