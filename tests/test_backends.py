@@ -43,3 +43,16 @@ def test_a_module_run_under_a_backend_that_is_not_installed_ends_in_a_sentence(t
         capture_output=True, text=True, timeout=200, cwd=tmp_path,
     )  # fmt: skip
     assert process.returncode == 2 and process.stderr.startswith("error: Expected jax to be installed"), process.stderr
+
+
+def test_litert_is_not_needed_where_keras_computes():
+    """Training on an accelerator, rewriting and evaluating run where neither TensorFlow nor LiteRT is installed."""
+    script = (
+        "import sys; sys.modules['ai_edge_litert'] = None;"
+        "import zoo.complexity.table, zoo.evaluate, zoo.rewrite, zoo.training.results, zoo.training.start"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=200,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr

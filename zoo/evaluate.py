@@ -18,7 +18,6 @@ from zoo.engines.engine import Engine
 from zoo.engines.keras import KerasEngine
 from zoo.errors import UsageError, exit_on_usage_error, one_of
 from zoo.files import write_json
-from zoo.graphs import trial
 from zoo.program import program
 from zoo.registry import open_model
 
@@ -252,7 +251,9 @@ def open_network(name_or_file: str) -> Engine:
         return KerasEngine(open_model(name_or_file))
     if not path.is_file():
         raise UsageError(f"Expected a TFLite file. Received: {name_or_file!r}, which is not there")
-    from zoo.engines.tflite import TFLiteEngine  # a Keras model is measured where no LiteRT is installed
+    # A Keras model is measured where no LiteRT is installed.
+    from zoo.engines.tflite import TFLiteEngine
+    from zoo.graphs import trial
 
     content = path.read_bytes()
     trial.survive(content, path.name)
