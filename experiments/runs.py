@@ -96,7 +96,8 @@ def prepared(setting: Setting, scale: int) -> str:
     from zoo.data.records import write_records
 
     folder = setting.workdir / f"records_x{scale}"
-    write_records(by_name(setting.data, scale), folder)
+    if not (folder / "index.json").is_file():
+        write_records(by_name(setting.data, scale), folder)
     return str(folder)
 
 
