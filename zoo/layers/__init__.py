@@ -8,6 +8,7 @@ from zoo.layers.axes import DepthToAxis, Repeat, depth_to_axis
 from zoo.layers.initializers import ICNR, Interpolation
 from zoo.layers.interpolation import BORDERS, DENSE_MAPS, FixedUpsampler, check_scale
 from zoo.layers.shuffle import DepthToSpace, SpaceToDepth, depth_to_space, space_to_depth
+from zoo.layers.steps import FoldSteps, UnfoldSteps
 from zoo.layers.upsamplers import (
     EXACT,
     FORMS,
@@ -30,12 +31,14 @@ __all__ = [
     "DepthToAxis",
     "DepthToSpace",
     "FixedUpsampler",
+    "FoldSteps",
     "Interpolation",
     "Repeat",
     "ResizeUpsampler",
     "SpaceToDepth",
     "SubpixelUpsampler",
     "TransposedUpsampler",
+    "UnfoldSteps",
     "Upsampler",
     "ZeroInterleavedUpsampler",
     "check_scale",

@@ -19,6 +19,7 @@ from zoo.rewrite.commute import commuted
 from zoo.rewrite.copies import is_of_ones_own
 from zoo.rewrite.explanation import Explanation, Row
 from zoo.rewrite.forms import convert
+from zoo.rewrite.plain import said_plainly
 from zoo.rewrite.plan import plan
 from zoo.rewrite.rebuild import Rebuild
 from zoo.rewrite.same import Different, check_same
@@ -153,6 +154,7 @@ def _rewrite(
         raise UsageError(f"Expected border to be one of {BORDERS}. Received: {border!r}")
     if whole and choice.name != "any":
         raise UsageError(f"Expected whole or a target. Received: both, {choice.name!r}; the whole is never cheaper")
+    model, plainly = said_plainly(model, kept)
     model, before = (model, []) if whole else commuted(model, choice, kept)
     graphs = graphs_of(model, kept)
     found = plan(graphs, border == "interior", EVERYTHING if whole else choice)
@@ -160,4 +162,4 @@ def _rewrite(
     result = maker.model(graphs[0])
     rows = maker.rows if isinstance(maker, Whole) else before + found.rows
     shared = [f"{layer.name!r} ({type(layer).__name__}): {reason}" for layer, reason in maker.copies.shared]
-    return result, found.facts, Explanation(model.name, rows, whole, shared, choice.runtime)
+    return result, found.facts, Explanation(model.name, rows, whole, shared, choice.runtime, plainly)

@@ -71,13 +71,23 @@ class Explanation:
         name: the model's name.
         rows: one `Row` for each upsampling of the model, and with `whole=True` for each layer that moves.
         shared: the layers that could not be made anew, each with the reason: the new model holds the original's.
+        plainly: the layers under another name than the one that the rows have, each with what it is.
         runtime: whose verdicts the rows have.
     """
 
-    def __init__(self, name: str, rows: list[Row], whole: bool = False, shared: Sequence[str] = (), runtime: str = ""):
+    def __init__(
+        self,
+        name: str,
+        rows: list[Row],
+        whole: bool = False,
+        shared: Sequence[str] = (),
+        runtime: str = "",
+        plainly: Sequence[str] = (),
+    ):
         self.name = name
         self.rows = rows
         self.shared = list(shared)
+        self.plainly = list(plainly)
         self.runtime = runtime
         self._whole = whole
 
@@ -85,14 +95,15 @@ class Explanation:
         from rich.console import Console
 
         if not self.rows:
-            return "\n".join([f"{self.name}: no upsampling found", *self._shared()])
+            return "\n".join([f"{self.name}: no upsampling found", *self._sentences()])
         width = shutil.get_terminal_size((80, 24)).columns
         text = io.StringIO()
         Console(file=text, width=min(max(width, 60), 120)).print(self._table())
-        return "\n".join([text.getvalue().rstrip("\n"), *self._shared()])
+        return "\n".join([text.getvalue().rstrip("\n"), *self._sentences()])
 
-    def _shared(self) -> list[str]:
-        return [f"taken over as it is, shared with the original: {each}" for each in self.shared]
+    def _sentences(self) -> list[str]:
+        plainly = [f"said plainly: {each}" for each in self.plainly]
+        return plainly + [f"taken over as it is, shared with the original: {each}" for each in self.shared]
 
     def __repr__(self) -> str:
         return f"<Explanation of {self.name}: {self._counted()}>"

@@ -1,0 +1,182 @@
+"""The same layers under other names, and layers around layers: said plainly, then rewritten; against NumPy."""
+
+import functools
+
+import keras
+import numpy as np
+import oracle
+import pytest
+from keras import layers, ops
+
+from benchmarks.networks import randomise
+from zoo import rewrite
+from zoo.errors import UsageError
+from zoo.layers import FoldSteps, UnfoldSteps
+from zoo.rewrite.plain import said_plainly
+
+F64 = {"dtype": "float64"}
+TOLERANCE = 1e-12
+
+
+def values(*shape, seed=3):
+    return np.random.default_rng(seed).normal(size=(2, *shape))
+
+
+def made_of(*steps, shape=(5, 7, 3)):
+    start = x = keras.Input(shape, dtype="float64")
+    for step in steps:
+        x = step(x)
+    return randomise(keras.Model(start, x))
+
+
+def kinds(model):
+    return [type(layer).__name__ for layer in model.layers[1:]]
+
+
+def moved(model, x, tolerance=TOLERANCE):
+    made, explanation = rewrite.rewritten(model)
+    assert oracle.relative(made(x), model(x)) <= tolerance
+    assert explanation.plainly and f"said plainly: {explanation.plainly[0]}" in str(explanation)
+    return made, explanation
+
+
+CONVOLVE = {"padding": "same", "name": "next", **F64}
+NEAREST = {
+    "Resizing": layers.Resizing(10, 14, interpolation="nearest", **F64),
+    "ops.image.resize": lambda x: ops.image.resize(x, (10, 14), interpolation="nearest"),
+    "ops.repeat": lambda x: ops.repeat(ops.repeat(x, 2, axis=1), 2, axis=-2),
+}
+
+
+@pytest.mark.parametrize("name", NEAREST)
+def test_nearest_under_other_names(name):
+    model, x = made_of(NEAREST[name], layers.ReLU(**F64), layers.Conv2D(2, 3, **CONVOLVE)), values(5, 7, 3)
+    made, explanation = moved(model, x)
+    assert "DepthToSpace" in kinds(made) and explanation.rows[-1].action == "moved"
+    kernel, bias = model.get_weights()
+    assert oracle.relative(made(x), oracle.convolve(np.maximum(oracle.nearest(x, 2), 0), kernel, bias)) <= TOLERANCE
+    assert oracle.relative(made(x), oracle.convolve(np.maximum(oracle.nearest(x, 2), 0), kernel[::-1], bias)) > 1e-2
+
+
+@pytest.mark.parametrize(
+    "resize",
+    (
+        lambda x: ops.image.resize(x, (10, 14)),
+        layers.Resizing(10, 14, dtype="float64"),
+        lambda x: ops.image.resize(x, (10, 7), interpolation="bicubic"),
+    ),
+)
+def test_other_interpolations(resize):
+    """A head of one map in front of the interpolation, whatever that is called."""
+    made, _ = moved(made_of(resize, layers.Conv2D(1, 1, **CONVOLVE)), values(5, 7, 3), 1e-3)
+    assert kinds(made)[0] == "Conv2D"
+
+
+def test_what_is_no_whole_multiple_stays():
+    for resize in (
+        layers.Resizing(9, 14, **F64),
+        layers.Resizing(10, 14, antialias=True, **F64),
+        layers.Resizing(10, 14, crop_to_aspect_ratio=True, **F64),
+        lambda x: ops.repeat(x, 2, axis=-1),
+    ):
+        model = made_of(resize)
+        assert said_plainly(model) == (model, [])
+    free = made_of(lambda x: ops.image.resize(x, (10, 14)), shape=(None, None, 3))
+    assert said_plainly(free)[1] == []
+
+
+def shuffles():
+    """x → the same shuffle in operations and in layers, and one in another order."""
+
+    def operations(x, order=(0, 1, 3, 2, 4, 5)):
+        return ops.reshape(ops.transpose(ops.reshape(x, (-1, 5, 7, 2, 2, 3)), order), (-1, 10, 14, 3))
+
+    def as_layers(x):
+        x = layers.Permute((1, 3, 2, 4, 5), **F64)(layers.Reshape((5, 7, 2, 2, 3), **F64)(x))
+        return layers.Reshape((10, 14, 3), name="shuffled", **F64)(x)
+
+    return operations, as_layers, lambda x: operations(x, (0, 1, 4, 2, 3, 5))
+
+
+def test_a_shuffle_of_reshapes():
+    x = values(5, 7, 12)
+    *right, wrong = shuffles()
+    for shuffle in right:
+        model = made_of(shuffle, shape=(5, 7, 12))
+        made, _ = moved(model, x)
+        assert kinds(made) == ["DepthToSpace"]
+        assert oracle.relative(made(x), oracle.shuffle(x, 2)) == 0
+    assert made.output_names == ["shuffled"]
+    other = made_of(wrong, shape=(5, 7, 12))
+    assert oracle.relative(other(x), oracle.shuffle(x, 2)) > 0.1
+    assert said_plainly(other)[1] == []
+
+
+def test_steps_as_one_batch():
+    """A mask head: convolutions of each of several regions, an enlargement, and a head."""
+    distributed = [
+        layers.Conv2D(4, 3, padding="same", activation="relu", **F64),
+        layers.Conv2DTranspose(4, 2, 2, activation="relu", **F64),
+        layers.UpSampling2D(2, **F64),
+        layers.Conv2D(2, 3, padding="same", **F64),
+    ]
+    steps = [layers.TimeDistributed(layer, name=f"step_{n}", **F64) for n, layer in enumerate(distributed)]
+    model, x = made_of(*steps, shape=(3, 5, 7, 3)), values(3, 5, 7, 3)
+    made, explanation = moved(model, x)
+    each = [functools.reduce(lambda maps, layer: layer(maps), distributed, x[:, n]) for n in range(3)]
+    expected = np.stack(each, axis=1)
+    assert oracle.relative(made(x), expected) <= TOLERANCE
+    assert oracle.relative(made(x), expected[:, ::-1]) > 1e-2
+    assert kinds(made)[0] == "FoldSteps" and kinds(made)[-1] == "UnfoldSteps" and kinds(made).count("FoldSteps") == 1
+    assert kinds(made).count("DepthToSpace") == 2 and made.output_names == model.output_names
+    assert len(explanation.plainly) == 2
+
+
+def test_steps_that_are_not_folded():
+    """Of unknown number; or with statistics that training takes of each step by itself, which stay apart."""
+    up = layers.Conv2DTranspose(2, 4, 2, padding="same", **F64)
+    inner = keras.Sequential([keras.Input((5, 7, 3), dtype="float64"), up, layers.BatchNormalization(**F64)])
+    for layer, steps in ((up, None), (inner, 3)):
+        model = made_of(layers.TimeDistributed(layer, **F64), shape=(steps, 5, 7, 3))
+        assert said_plainly(model)[1] == []
+        made, x = rewrite.to_lr_space(model), values(3, 5, 7, 3)
+        for training in (False, True):
+            received, expected = (each(x, training=training) for each in (made, model))
+            assert oracle.relative(received, expected) <= TOLERANCE
+
+
+def test_layers_of_steps(tmp_path):
+    start = keras.Input((3, None, 4))
+    model = keras.Model(start, UnfoldSteps(3)(FoldSteps()(start)))
+    model.save(tmp_path / "steps.keras")
+    x = values(3, 5, 4).astype("float32")
+    assert np.array_equal(keras.models.load_model(tmp_path / "steps.keras")(x), x)
+    with pytest.raises(UsageError):
+        UnfoldSteps(0)
+
+
+@pytest.mark.parametrize("before", (False, True))
+def test_a_normalised_kernel(before):
+    """At inference the kernel that it wraps is a constant."""
+    if before:
+        inner = layers.Conv2D(2, 3, padding="same", name="inner", **F64)
+        steps = [layers.UpSampling2D(2, **F64), layers.ReLU(**F64)]
+    else:
+        inner, steps = layers.Conv2DTranspose(2, 4, 2, padding="same", name="inner", **F64), []
+    model = made_of(*steps, layers.SpectralNormalization(inner, name="spectral", **F64))
+    x = values(5, 7, 3)
+    for _ in range(3):
+        model(x, training=True)  # the kernel is normalised in place
+    made, explanation = moved(model, x)
+    assert "DepthToSpace" in kinds(made) and made.output_names == ["spectral"]
+    assert "no longer normalised" in explanation.plainly[0]
+    kernel, bias = (np.array(weight) for weight in (inner.kernel, inner.bias))
+    if before:
+        expected = oracle.convolve(np.maximum(oracle.nearest(x, 2), 0), kernel, bias)
+    else:
+        expected = oracle.scatter(x, kernel, 2, bias)
+    assert oracle.relative(made(x), expected) <= TOLERANCE
+    assert oracle.relative(made(x), expected * 1.01) > 1e-3
+    # Away from any enlargement it stays what it is, in training too.
+    away = made_of(layers.SpectralNormalization(layers.Conv2D(2, 3, **F64), **F64), layers.UpSampling2D(2, **F64))
+    assert "SpectralNormalization" in kinds(rewrite.to_lr_space(away))
