@@ -143,10 +143,10 @@ class OnnxGraph:
         return name
 
     def drop_unused(self, nodes: list[Any]) -> None:
-        """Removes nodes whose results nothing reads any more, and what only those used."""
-        uses = self._uses()
+        """Removes nodes whose results nothing reads any more; a reader comes before what it reads."""
         for node in nodes:
-            if any(node is each for each in self.graph.node) and not any(uses[name] for name in node.output):
+            there = any(node is each for each in self.graph.node)
+            if there and not any(self._uses()[name] for name in node.output):
                 self.replace([node], [])
 
     def replace(self, nodes: list[Any], new: Iterable[Any]) -> None:

@@ -2,11 +2,13 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from zoo.errors import UsageError, exit_on_usage_error
 from zoo.files import whole
 from zoo.program import program
+from zoo.rewrite.linear import BORDERS
 from zoo.targets import records
 from zoo.targets.choice import CHOICES
 from zoo.targets.record import FORMS, Target, summarized
@@ -44,6 +46,14 @@ def main(arguments: list[str] | None = None) -> int:
         "moves, by default for any: what LiteRT's GPU delegate does not compute right, and what a CPU is not slower "
         f"with. One of {', '.join(CHOICES)}",
     )
+    parser.add_argument(
+        "--collapse",
+        nargs="?",
+        const="exact",
+        choices=BORDERS,
+        help="in place of moving upsampling join convolutions in a row without an activation, branches that are added "
+        "and batch normalisation; interior: also what differs in a ring along the border",
+    )
     flags = parser.parse_args(arguments)
     _check(flags.input, flags.output)
     if flags.form and flags.target:
@@ -52,6 +62,10 @@ def main(arguments: list[str] | None = None) -> int:
     target = records.named(flags.target) if flags.target and not (keras and flags.target == "any") else None
     form = flags.form or (target.enlargement if target else "subpixel")
     other_flags = flags.border != "exact" or flags.whole
+    if flags.collapse:
+        if other_flags or flags.form or flags.target:
+            raise UsageError("Expected --collapse alone. Received: a flag for upsampling beside it")
+        return _COLLAPSE[flags.input.suffix](flags.input, flags.output, flags.collapse)
     if form == "transposed" and other_flags:
         raise UsageError("Expected --form=transposed alone. Received: a flag of the other way beside it")
     if keras:
@@ -101,6 +115,62 @@ def _onnx(source: Path, target: Path, form: str) -> int:
     return _write(target, content, onnx_difference.differences(original, content))
 
 
+def _collapse_tflite(source: Path, target: Path, border: str) -> int:
+    from zoo.graphs import tflite, trial
+    from zoo.rewrite import tflite_collapse, tflite_difference
+
+    file = tflite.read(source)
+    trial.survive(file.content, source.name, runs=False)
+    rows = tflite_collapse.collapsed(file, border)
+    content = file.packed() if _said(source, rows) else file.content
+
+    def compare() -> list:
+        return tflite_difference.differences(tflite.read(source), tflite.parse(content, str(target)))
+
+    return _write_collapsed(target, content, rows, compare)
+
+
+def _collapse_onnx(source: Path, target: Path, border: str) -> int:
+    from zoo.graphs import onnx_graph
+    from zoo.rewrite import onnx_collapse, onnx_difference
+
+    model = onnx_graph.read(source)
+    original = onnx_graph.packed(model)
+    rows = onnx_collapse.collapsed(model, border)
+    _said(source, rows)
+    content = onnx_graph.packed(model)
+    return _write_collapsed(target, content, rows, lambda: onnx_difference.differences(original, content))
+
+
+def _said(source: Path, rows: list) -> bool:
+    """Prints what becomes of a file's linear operations; whether any are joined."""
+    from zoo.rewrite import Explanation
+
+    print(Explanation(source.name, rows) if rows else f"{source.name}: no linear operations to join")
+    return any(row.action == "moved" for row in rows)
+
+
+def _write_collapsed(target: Path, content: bytes, rows: list, compare: Callable[[], list]) -> int:
+    """Writes a file; where a border is allowed to differ, the largest difference is said and not judged."""
+    moved = [row for row in rows if row.action == "moved"]
+    differences = compare() if moved else []
+    if any(row.inexact for row in moved):
+        print("\n".join(f"{difference}, the border included" for difference in differences))
+        differences = []
+    return _write(target, content, differences)
+
+
+def _collapse_keras(source: Path, target: Path, border: str) -> int:
+    from zoo.registry import open_model
+    from zoo.rewrite.collapsing import collapsed
+
+    model = open_model(str(source))
+    return _save(model, target, *collapsed(model, border))
+
+
+_COLLAPSE = {".keras": _collapse_keras, ".tflite": _collapse_tflite, ".onnx": _collapse_onnx}
+
+
 def _write(target: Path, content: bytes, differences: list) -> int:
     """Writes what differs from the original by no more than it may; each difference is printed."""
     for difference in differences:
@@ -118,14 +188,16 @@ def _write(target: Path, content: bytes, differences: list) -> int:
 def _keras(source: Path, target: Path, form: str, options: dict) -> int:
     from zoo import rewrite
     from zoo.registry import open_model
-    from zoo.rewrite.difference import largest_differences
     from zoo.rewrite.transposed import turned
 
     model = open_model(str(source))
-    if form == "transposed":
-        rewritten, explanation = turned(model)
-    else:
-        rewritten, explanation = rewrite.rewritten(model, **options)
+    return _save(model, target, *(turned(model) if form == "transposed" else rewrite.rewritten(model, **options)))
+
+
+def _save(model, target: Path, rewritten, explanation) -> int:
+    """Writes a network beside what became of its layers, and how far it is from the original."""
+    from zoo.rewrite.difference import largest_differences
+
     print(explanation)
     with whole(target) as unfinished:
         rewritten.save(unfinished)

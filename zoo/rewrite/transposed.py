@@ -26,12 +26,12 @@ from zoo.identities.lr_convolution import (
     trimmed,
 )
 from zoo.identities.phases import same_offset
+from zoo.rewrite.chained import Chained, ChainedRebuild
 from zoo.rewrite.explanation import Explanation, Row
 from zoo.rewrite.find import Stays, check_plain, square_scale
 from zoo.rewrite.graph import Graph, Node, array
 from zoo.rewrite.plan import Plan
 from zoo.rewrite.pointwise import is_function_of_one_value
-from zoo.rewrite.rebuild import Rebuild
 from zoo.rewrite.replace import Chain, add_activation
 from zoo.rewrite.rows import by, described, row_that_stays
 from zoo.rewrite.same import check_same
@@ -77,9 +77,9 @@ def turned(model: keras.Model, check: bool = True) -> tuple[keras.Model, Explana
                 rows.append(row_that_stays(graph.path, node.operation, str(reason)))
                 continue
             if found is not None:
-                replaced[id(node)] = found
+                replaced[id(node)] = Chained(node, found.source, found.layer, found.chain)
                 rows.append(_row(graph.path, found))
-    result = _Rebuild(graphs, Plan(replaced)).model(graphs[0])
+    result = ChainedRebuild(graphs, Plan(replaced)).model(graphs[0])
     if check:
         check_same(model, result)
     return result, Explanation(model.name, rows)
@@ -104,10 +104,6 @@ class _Turned:
     transposed: Transposed
     bias: np.ndarray | None
     note: str = ""
-
-    @property
-    def reads(self) -> list[keras.KerasTensor]:
-        return [self.source]
 
     @property
     def activation(self) -> Callable | None:
@@ -140,16 +136,6 @@ class _Turned:
         if self.activation is not None:
             add_activation(chain, self.activation)
         return chain
-
-
-class _Rebuild(Rebuild):
-    def call(self, node: Node, known: dict) -> Any:
-        replaced = self._plan.replaced.get(id(node))
-        if not isinstance(replaced, _Turned):
-            return super().call(node, known)
-        if id(replaced.layer) not in self._chains:
-            self._chains[id(replaced.layer)] = replaced.chain(self.names)
-        return self._chains[id(replaced.layer)](known[id(replaced.source)])
 
 
 def _found(graph: Graph, node: Node, calls: Counter) -> _Turned | None:

@@ -1,0 +1,142 @@
+"""Convolutions of a Keras network in a row without an activation, and branches that are added, as one.
+
+    before: x → Conv2D → BatchNormalization → Add(·, x) → ReLU,   as RepVGG, SESR and ECBSR train
+    after:  x → Conv2D → ReLU
+
+Batch normalisation is taken as it is at inference: the result is for use, not for more training of the same kind.
+"""
+
+from collections import Counter
+from types import SimpleNamespace
+from typing import Any
+
+import keras
+import numpy as np
+
+from zoo.identities import collapse
+from zoo.identities.collapse import Convolution
+from zoo.rewrite.chained import Chained, ChainedRebuild
+from zoo.rewrite.explanation import Explanation, Row
+from zoo.rewrite.graph import Graph, Node, array
+from zoo.rewrite.linear import Run, Step, row_of, runs
+from zoo.rewrite.plan import Plan
+from zoo.rewrite.replace import Chain, add_activation, add_convolution
+from zoo.rewrite.same import check_same
+from zoo.rewrite.tracing import functional, graphs_of
+
+
+def collapsed(model: keras.Model, border: str = "exact", check: bool = True) -> tuple[keras.Model, Explanation]:
+    """The same function with its linear layers joined, and what became of them.
+
+    Joins, exactly and at the border too: k×k → 1×1, convolutions that are added, 1×1 skips, batch normalisation, and
+    1×1 → k×k where the padding can carry the first bias. It never multiplies more than before.
+
+    Args:
+        model: a functional or built Sequential model, or one that can be traced.
+        border: `"exact"`, or `"interior"` to join k×k → k×k too, which differs in a border that the row states.
+        check: compares both models, where `border` is exact.
+    Returns:
+        A new model of the same inputs, outputs and names, and a row for each run and each pair that stays two.
+    Raises:
+        UsageError: an unknown `border`, a layer that cannot be made anew, or the result differs.
+
+    References: RepVGG, arXiv 2101.03697, section 3.3; SESR, arXiv 2103.09404, section 3.
+
+    Example:
+        >>> import keras
+        >>> image = keras.Input((None, None, 4))
+        >>> x = keras.layers.Conv2D(64, 3, padding="same")(image)
+        >>> x = keras.layers.Add()([keras.layers.Conv2D(4, 1)(x), image])
+        >>> model, explanation = collapsed(keras.Model(image, x))
+        >>> [type(layer).__name__ for layer in model.layers], explanation.rows[0].becomes
+        (['InputLayer', 'Conv2D'], 'convolution 3×3')
+    """
+    model = functional(model)
+    graphs = graphs_of(model)
+    calls = Counter(id(node.operation) for graph in graphs for node in graph.nodes)
+    replaced: dict[int, Any] = {}
+    rows: list[Row] = []
+    for graph in graphs:
+        nodes = {id(node.outputs[0]): node for node in graph.nodes if len(node.outputs) == 1}
+        tensors = {id(tensor): tensor for node in graph.nodes for tensor in (*node.input_tensors, *node.outputs)}
+        steps = [step for node in nodes.values() if (step := _step(graph, node, calls)) is not None]
+        found, apart = runs(steps, border)
+        for run in found:
+            node = nodes[run.steps[0].output]
+            replaced[id(node)] = Chained(node, tensors[run.source], node.operation, _maker(node, run, nodes))
+        rows += [*map(row_of, found), *apart]
+    result = ChainedRebuild(graphs, Plan(replaced)).model(graphs[0])
+    if check and border == "exact":
+        check_same(model, result)
+    return result, Explanation(model.name, rows)
+
+
+def _step(graph: Graph, node: Node, calls: Counter) -> Step | None:
+    """What a call is, if it is linear and the only one of its layer."""
+    operation, tensors = node.operation, node.input_tensors
+    output = node.outputs[0]
+    if calls[id(operation)] > 1 or len(output.shape) != 4:
+        return None
+    reads, activated, cost = tuple(map(id, tensors)), False, 0
+    if type(operation) is keras.layers.Conv2D:
+        convolution = _convolution(operation)
+        if convolution is None:
+            return None
+        activated, cost = operation.activation is not keras.activations.linear, convolution.kernel.size
+    elif type(operation) is keras.layers.BatchNormalization and operation.axis in (-1, 3):
+        convolution = _normalization(operation)
+        cost = len(convolution.bias)
+    elif type(operation) in (keras.layers.ZeroPadding2D, keras.layers.Cropping2D):
+        if operation.data_format != "channels_last":
+            return None
+        padding = isinstance(operation, keras.layers.ZeroPadding2D)
+        sign = 1 if padding else -1
+        pads = operation.padding if padding else operation.cropping
+        rows, columns = ((sign * before, sign * after) for before, after in pads)
+        convolution = collapse.skip(output.shape[-1])._replace(pads=(rows, columns))
+    elif _adds(operation) and all(tensor.shape == output.shape for tensor in tensors):
+        convolution = None
+    else:
+        return None
+    return Step(operation.name, id(output), reads, convolution, cost, graph.readers(output) == 1, activated)
+
+
+def _convolution(layer: keras.layers.Conv2D) -> Convolution | None:
+    plain = {*layer.strides, *layer.dilation_rate, layer.groups} == {1} and layer.padding in ("same", "valid")
+    if not plain or layer.data_format != "channels_last" or getattr(layer, "quantization_mode", None):
+        return None
+    convolution = collapse.same(array(layer.kernel), array(layer.bias) if layer.use_bias else None)
+    return convolution if layer.padding == "same" else convolution._replace(pads=((0, 0), (0, 0)))
+
+
+def _normalization(layer: keras.layers.BatchNormalization) -> Convolution:
+    mean, variance = array(layer.moving_mean), array(layer.moving_variance)
+    gamma = array(layer.gamma) if layer.scale else np.ones_like(mean)
+    beta = array(layer.beta) if layer.center else np.zeros_like(mean)
+    return collapse.batch_normalization(gamma, beta, mean, variance, layer.epsilon)
+
+
+def _adds(operation) -> bool:
+    kind = type(operation)
+    return kind is keras.layers.Add or (kind.__name__ == "Add" and kind.__module__.startswith("keras.src.ops"))
+
+
+def _maker(node: Node, run: Run, nodes: dict[int, Node]):
+    """Makes the layers in place of a run."""
+    operations = [nodes[step.output].operation for step in run.steps]
+    weighted = [each for each in operations if isinstance(each, keras.layers.Conv2D)]
+
+    def chain(names) -> Chain:
+        # An operation without a layer has no precision of its own.
+        owner = SimpleNamespace(name=node.operation.name, dtype_policy=weighted[0].dtype_policy)
+        layers = Chain(owner, names)
+        if run.shift is not None:
+            layers.add("shift", keras.layers.Rescaling, scale=1.0, offset=(-run.shift).tolist())
+        kernel, bias, pads = run.convolution
+        trainable = any(each.trainable for each in weighted)
+        add_convolution(layers, "collapsed", kernel, pads, bias, trainable=trainable)
+        if run.steps[0].activated:
+            add_activation(layers, node.operation.activation)
+        return layers
+
+    return chain

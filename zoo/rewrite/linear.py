@@ -1,0 +1,204 @@
+"""Linear operations in a row and side by side that are one convolution, whatever the format of their network.
+
+A format says what each of its operations is (`Step`); here they are followed back from each end and joined with
+`zoo.identities.collapse`, as long as that is exact and multiplies no more than before.
+"""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from zoo.errors import one_of
+from zoo.identities import collapse
+from zoo.identities.collapse import Collapsed, Convolution
+from zoo.rewrite.explanation import Row
+
+BORDERS = ("exact", "interior")
+# A tensor as a format holds it, or a name that stands for one.
+Value: TypeAlias = Any
+
+
+class Step(NamedTuple):
+    """A linear operation.
+
+    Attributes:
+        name: for people.
+        output: the tensor that it gives.
+        reads: the tensor that it reads, or those that it adds.
+        convolution: what it does with the one; None where it adds.
+        cost: its multiplications a pixel.
+        once: whether one other operation reads its output, and nothing else.
+        activated: whether an activation is part of it, so that nothing that follows can be joined.
+    """
+
+    name: str
+    output: Value
+    reads: tuple[Value, ...]
+    convolution: Convolution | None
+    cost: int = 0
+    once: bool = True
+    activated: bool = False
+
+
+class Run(NamedTuple):
+    """Several steps that are one convolution.
+
+    Attributes:
+        source: the tensor that it reads.
+        convolution: of that tensor less `shift`.
+        shift: a value a channel that is taken off the source first, so that zeros around it carry a bias; or None.
+        steps: what it replaces, the last one first.
+        ring: whether pixels along the border differ.
+    """
+
+    source: Value
+    convolution: Convolution
+    shift: np.ndarray | None
+    steps: tuple[Step, ...]
+    ring: tuple = ((0, 0), (0, 0))
+
+    @property
+    def cost(self) -> int:
+        """Multiplications a pixel of what it replaces."""
+        return sum(step.cost for step in self.steps)
+
+    @property
+    def exact(self) -> bool:
+        """Whether every pixel is the same."""
+        return not np.any(self.ring)
+
+
+def runs(steps: Iterable[Step], border: str = "exact") -> tuple[list[Run], list[Row]]:
+    """What can be one convolution.
+
+    Args:
+        steps: all linear operations of a graph, in order.
+        border: `"exact"`, or `"interior"` to join k×k with k×k too, which differs in a ring along the border.
+
+    Returns:
+        The runs of two steps and more, and a row for each place where two convolutions stay apart, with the reason.
+
+    Raises:
+        UsageError: an unknown `border`.
+    """
+    one_of("collapse", border, BORDERS)
+    steps = list(steps)
+    followed = _Followed({step.output: step for step in steps}, border == "interior")
+    found, inside = [], set()
+    for step in reversed(steps):
+        if step.output not in inside:
+            run = followed.back(step)
+            inside |= {each.output for each in run.steps} if run is not None else set()
+            if run is not None and len(run.steps) > 1 and run.convolution.kernel.size <= run.cost:
+                found.append(run)
+    apart = [row for output, row in followed.apart.items() if output not in {run.steps[0].output for run in found}]
+    return found[::-1], apart
+
+
+class _Followed:
+    """Steps followed back; notes where they stay apart."""
+
+    def __init__(self, steps: dict[Value, Step], interior: bool):
+        self._steps, self._interior = steps, interior
+        self.apart: dict[Value, Row] = {}
+
+    def back(self, step: Step) -> Run | None:
+        """The longest run that ends with a step; None for a sum of different tensors."""
+        if step.convolution is None:
+            return self._sum(step)
+        own = Run(step.reads[0], step.convolution, None, (step,))
+        before = self._before(step.reads[0])
+        return own if before is None else self._row(step, step.convolution, before) or own
+
+    def _before(self, tensor: Value) -> Run | None:
+        """The run that gives a tensor which nothing else reads."""
+        step = self._steps.get(tensor)
+        return None if step is None or not step.once or step.activated else self.back(step)
+
+    def _row(self, step: Step, own: Convolution, before: Run) -> Run | None:
+        """A step behind a run; None where they stay two."""
+        first, shift = before.convolution, before.shift
+        joined = collapse.in_a_row(first, own)
+        if not joined.exact and shift is None and first.kernel.shape[:2] == (1, 1) and not np.any(first.pads):
+            shift = collapse.carried_by_padding(first)
+            if shift is not None:
+                # first(x) = first'(x - shift) without a bias, and zeros stay zeros.
+                joined = collapse.in_a_row(first._replace(bias=np.zeros_like(first.bias)), own)
+        ring = _rings(before, joined, own)
+        if not joined.exact and not self._interior:
+            widths = "×".join(str(max(pair)) for pair in joined.ring)
+            note = (
+                f"together with {before.steps[0].name} it would differ in a border of {widths} px: the map in between "
+                "is padded with zeros; --collapse=interior takes that"
+            )
+            self.apart[step.output] = Row(step.name, _sizes(before, own), note=note)
+            return None
+        if _cost(joined.convolution.kernel) > before.cost + step.cost:
+            note = f"one convolution with {before.steps[0].name} would multiply more"
+            self.apart[step.output] = Row(step.name, _sizes(before, own), note=note)
+            return None
+        return Run(before.source, joined.convolution, shift, (step, *before.steps), ring)
+
+    def _sum(self, step: Step) -> Run | None:
+        found = [(tensor, self._before(tensor)) for tensor in step.reads]
+        # What is passed on as it is has as many channels as the other branches give.
+        maps = {run.convolution.kernel.shape[3] for _, run in found if run is not None}
+        if len(maps) != 1:
+            return None
+        skip = collapse.skip(maps.pop())
+        parts = [run or Run(tensor, skip, None, ()) for tensor, run in found]
+        if len({part.source for part in parts}) != 1 or any(part.shift is not None for part in parts):
+            return None
+        try:
+            joined = collapse.side_by_side(*(part.convolution for part in parts))
+        except ValueError:
+            return None
+        steps = (step, *(each for part in parts for each in part.steps))
+        ring = tuple(np.max([part.ring for part in parts], axis=0).tolist())
+        run = Run(parts[0].source, joined, None, steps, ring)
+        return run if joined.kernel.size <= run.cost else None
+
+
+def _cost(kernel: np.ndarray) -> int:
+    """Multiplications a pixel; a gain for each channel is no full convolution yet."""
+    matrix = kernel[0, 0]
+    alone = kernel.shape[:2] == (1, 1) and np.array_equal(matrix, np.diag(np.diagonal(matrix)))
+    return len(matrix) if alone and matrix.shape[0] == matrix.shape[1] else kernel.size
+
+
+def _rings(before: Run, joined: Collapsed, own: Convolution) -> tuple:
+    """The border that differs, of a run that had one already."""
+    if joined.exact and before.exact:
+        return before.ring
+    reach = [side - 1 for side in own.kernel.shape[:2]]
+    return tuple(
+        tuple(max(new, old + more if old else 0) for new, old in zip(*pairs))
+        for *pairs, more in zip(joined.ring, before.ring, reach)
+    )
+
+
+def _sizes(before: Run, own: Convolution) -> str:
+    sides = ("×".join(map(str, each.kernel.shape[:2])) for each in (before.convolution, own))
+    return " after ".join(reversed([f"convolution {each}" for each in sides]))
+
+
+def row_of(run: Run) -> Row:
+    """What became of a run."""
+    kernel = run.convolution.kernel
+    last, *others = run.steps
+    notes = ["a value is taken off first, so that zeros carry the bias"] if run.shift is not None else []
+    notes += [f"differs in a border of {max(map(max, run.ring))} px"] if not run.exact else []
+    return Row(
+        last.name,
+        f"{len(run.steps)} linear operations: {', '.join(step.name for step in reversed(others))}, {last.name}",
+        action="moved",
+        becomes=f"convolution {kernel.shape[0]}×{kernel.shape[1]}",
+        note="; ".join(notes),
+        lr_kernel=kernel.shape,
+        macs=run.cost,
+        macs_quoted=run.cost,
+        macs_after=kernel.size,
+        weights_after=kernel.size + kernel.shape[3],
+        inexact=max(map(max, run.ring)),
+    )
