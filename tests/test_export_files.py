@@ -111,6 +111,7 @@ def test_the_form_is_kept_where_asked(tmp_path):
     assert "TRANSPOSE_CONV" in operations(file)
 
 
+@pytest.mark.slow
 def test_a_form_that_is_named_is_written(tmp_path):
     # Presets come in LR form: on the command line their deconvolution has to be asked for.
     for form, kept in (("transposed", True), ("subpixel", False)):

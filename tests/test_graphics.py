@@ -34,6 +34,7 @@ def test_graphics_have_what_photographs_hardly_have():
     assert (np.abs(np.diff(photograph, axis=1)).max(axis=-1) == 0).mean() < 0.5
 
 
+@pytest.mark.slow
 def test_graphics_and_folders_are_joined_by_commas():
     joined = by_name("sample,graphics", 2)
     names = [name for name, _, _ in joined.pictures()]

@@ -128,6 +128,7 @@ def test_a_card_says_whether_its_weights_may_be_shipped(name):
     assert picture_terms.redistribution(seen) == {"redistribution": picture_terms.RESEARCH}
 
 
+@pytest.mark.slow
 def test_a_card_names_the_pictures_behind_prepared_data(tmp_path):
     write_records(by_name("sample,graphics", 3), tmp_path / "prepared")
     folder = run(tmp_path / "run", data=str(tmp_path / "prepared"))

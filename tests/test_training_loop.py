@@ -190,6 +190,7 @@ def test_a_checkpoint_of_another_network_is_refused(whole, tmp_path):
         run(dataclasses.replace(TINY, model_options="s=7"), tmp_path)
 
 
+@pytest.mark.slow
 def test_an_unreadable_checkpoint_gives_way_to_the_one_before(whole, killed, tmp_path, caplog):
     shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
     data = tmp_path / "checkpoints" / "ckpt-8.data-00000-of-00001"
@@ -243,6 +244,7 @@ def test_mixed_precision_trains_float32_weights_and_leaves_a_float32_network(tmp
     assert not np.array_equal(mixed, exact)
 
 
+@pytest.mark.slow
 def test_a_run_with_flat_and_small_pictures_among_the_validation_ends_whole(tmp_path):
     class Mixed(Noise):
         def pictures(self):

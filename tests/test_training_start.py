@@ -111,7 +111,7 @@ class Teacher:
     [
         ("fsrcnn", 2, 1, {"d": 6, "s": 4, "m": 1}),
         ("fsrcnn", 3, 3, {"d": 6, "s": 4, "m": 1, "upsampler": "subpixel"}),
-        ("fsrcnn", 4, 1, {"d": 6, "s": 4, "m": 1, "kernel_size": 10}),
+        pytest.param("fsrcnn", 4, 1, {"d": 6, "s": 4, "m": 1, "kernel_size": 10}, marks=pytest.mark.slow),
         ("espcn_residual", 2, 1, {}),
         ("gecko", 2, 1, {"maps": 6, "depth": 2}),
     ],

@@ -163,7 +163,7 @@ def test_a_step_reports_the_loss_and_the_norm_before_it(model):
     assert norm == pytest.approx(np.linalg.norm(vector[:-1]), rel=1e-4)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adam", pytest.param("adamw", marks=pytest.mark.slow), "sgd"])
 def test_a_layer_moves_by_its_own_rate(model, optimizer):
     before = model.get_weights()
     config = dataclasses.replace(

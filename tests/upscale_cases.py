@@ -40,8 +40,9 @@ def _file(folder: Path, name: str, size: tuple[int, int] | None) -> Path:
     if size is None:
         export.tflite_dynamic(model, path)
     else:
-        written = export.export_model(model, folder / "fixed", [size], ["tflite_fp32"])["files"][0]["name"]
-        (folder / "fixed" / written).replace(path)
+        export.export_model(model, folder / path.stem, [size], ["tflite_fp32"], check=False)
+        (written,) = (folder / path.stem).glob("*.tflite")
+        written.replace(path)
     return path
 
 
