@@ -33,21 +33,21 @@ ROW = 65
 
 def gpu(probe: Path) -> str | None:
     """The GPU that the delegate runs a small network on; None where there is none, or software in its place."""
-    from export.delegate import measure
+    from export import delegate
 
-    device = measure(probe)["gpu"].get("device", "")
+    device = delegate.run(probe)["gpu"].get("device", "")
     return None if not device or SOFTWARE.search(device) else device
 
 
 def measure_all(cases: list[Case]) -> list[dict]:
     """A row a case and form: the gate's verdict, and times where the delegate took it."""
-    from export.delegate import environments, measure
+    from export import delegate
 
     results = []
     with tempfile.TemporaryDirectory() as folder:
-        environment = environments(folder)[0]
+        environment = delegate.environments(folder)[0]
         for case in cases:
-            gates = {form: measure(path)["gpu"] for form, path in case.files.items()}
+            gates = {form: delegate.run(path)["gpu"] for form, path in case.files.items()}
             taken = [form for form in case.files if gates[form]["verdict"] in ("right", "wrong", "partly", "refused")]
             times = _child({form: str(case.files[form]) for form in taken}, environment) if taken else {}
             for form, gate in gates.items():

@@ -79,7 +79,7 @@ def gate(name: str, folder: Path) -> dict[str, str]:
     for form, each in (("before", model), ("after", rewrite.to_lr_space(model))):
         path = folder / f"gate_{form}.tflite"
         write_tflite(each, path, size)
-        verdicts[form] = delegate.measure(path)["gpu"]["verdict"]
+        verdicts[form] = delegate.run(path)["gpu"]["verdict"]
     return verdicts
 
 

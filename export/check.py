@@ -28,7 +28,7 @@ def inspect(path: str | Path, run: bool = True, seconds: float = 1.0, target: st
         target: whose rules it is held against; only the GPU delegate and XNNPACK can be run.
     Returns:
         `name`, `bytes`, `inputs`, `outputs`, `operations`, `macs`, `target` and `findings`, and with `run` `latency`,
-        `half` and `gpu` of `export.delegate.measure`.
+        `half` and `gpu` of `export.delegate.run`.
     Raises:
         UsageError: no TFLite file, or no such target.
     """

@@ -32,7 +32,7 @@ _ICDS = (
 NO_DRIVER = "Not run: no Vulkan driver; install one, or Debian's chromium and libvulkan1, which carry SwiftShader."
 
 
-def measure(
+def run(
     path: str | Path,
     images: list[np.ndarray] | None = None,
     tasks: tuple[str, ...] = ("gpu",),

@@ -87,10 +87,10 @@ def macs(file: tflite.File) -> int | None:
 def run(
     path: Path, file: tflite.File, images: list[np.ndarray] | None, tasks: tuple[str, ...], **options
 ) -> dict[str, Any]:
-    """`export.delegate.measure` on a picture in the file's own type; `file` is what lies at `path`."""
+    """`export.delegate.run` on a picture in the file's own type; `file` is what lies at `path`."""
     if images is not None and file.inputs[0].dtype == "uint8":
         images = [np.round(image * 255).astype(np.uint8) for image in images]
-    return delegate.measure(path, images, tasks, file=file, **options)
+    return delegate.run(path, images, tasks, file=file, **options)
 
 
 def verdict(entry: dict[str, Any]) -> str:

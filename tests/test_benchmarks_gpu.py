@@ -11,10 +11,10 @@ from zoo import registry
 
 def test_without_a_gpu_nothing_is_measured(tmp_path, monkeypatch, capsys):
     for device in ({}, {"device": "SwiftShader Device (LLVM 16)"}):
-        monkeypatch.setattr("export.delegate.measure", lambda path, device=device: {"gpu": device})
+        monkeypatch.setattr("export.delegate.run", lambda path, device=device: {"gpu": device})
         delegate_gpu.main([f"--json={tmp_path / 'x.json'}"])
         assert capsys.readouterr().out == "no GPU: nothing was measured\n" and not list(tmp_path.iterdir())
-    monkeypatch.setattr("export.delegate.measure", lambda path: {"gpu": {"device": "NVIDIA H100"}})
+    monkeypatch.setattr("export.delegate.run", lambda path: {"gpu": {"device": "NVIDIA H100"}})
     assert delegate_gpu.gpu(tmp_path) == "NVIDIA H100"
 
 

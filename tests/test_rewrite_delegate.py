@@ -26,7 +26,7 @@ def verdicts(model, size, folder):
     results = []
     for name, each in (("before", model), ("after", rewrite.to_lr_space(model))):
         write_tflite(each, folder / f"{name}.tflite", size)
-        results.append(delegate.measure(folder / f"{name}.tflite")["gpu"]["verdict"])
+        results.append(delegate.run(folder / f"{name}.tflite")["gpu"]["verdict"])
     return results
 
 

@@ -12,9 +12,7 @@ from export.int8.simulation import Simulation
 from zoo.graphs.tflite import schema
 
 # A negative side counts from here on: its root mean square in levels of its tensor, at the channels' reach of 255.
-# Measured on three differently trained FSRCNN ×3: 0.5 loses 0.040 to 0.049 dB on Set5 and 0.021 to 0.030 on Set14, 2
-# loses 0.041 to 0.056 and 0.026 to 0.047, 4 (one network) 0.077 and 0.054. 0.5 needs 2.3 times the multiplications of
-# the float network, 2 needs 1.7 times.
+# More of them are cheaper and lose more; `python -m releasing.int8_losses --data=Set5,Set14` prints what is lost.
 _LEVELS = 0.5
 
 

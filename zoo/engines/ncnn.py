@@ -1,4 +1,4 @@
-"""Rows of convolutions through ncnn, the extra `fast`: a third less time than the other engines need at their best.
+"""Rows of convolutions through ncnn, the extra `fast`: faster than the others (`python -m benchmarks.inference`).
 
 Two things make that: ncnn multiplies 3×3 kernels by Winograd's algorithm, F(4×4, 3×3), a quarter of the products; and
 the image is computed in cells so small that all layers of one stay in a core's cache, each core with cells of its own.
@@ -25,9 +25,9 @@ from zoo.engines.tflite import TFLiteEngine
 from zoo.graphs import rows
 from zoo.graphs.operations import Convolution
 
-# Height and width, LR px. ESPCN's 64 maps of it are 0.8 MB; measured against 32×80 to 60×60 and much larger.
+# Height and width, LR px: 64 maps of it in float32 lie in a core's cache. `python -m benchmarks.inference` times it.
 CELL = (40, 80)
-# A last layer with such a kernel becomes one with 3×3 on blocks of 2×2 pixels: FSRCNN ×2 in half the time.
+# A last layer with such a kernel becomes one with 3×3 on blocks of 2×2 pixels, which Winograd's algorithm is for.
 BLOCKED = 5
 
 

@@ -15,8 +15,8 @@ from zoo.engines.engine import Engine
 from zoo.errors import UsageError
 
 # The default window, LR px. Larger ones overlap less, but every size of picture has the engine get ready anew, which
-# costs most of a run: in folders of photographs both are equal, in videos and large pictures the former counts. Memory
-# is about 1 kB a px.
+# costs most of a run: in folders of photographs both are equal, in videos and large pictures the former counts.
+# `python -m benchmarks.large_pictures` measures time and memory.
 WINDOW = 1 << 17
 # A network whose reach has no bound can only take the whole picture; at most this many LR px of it.
 WHOLE = 1 << 20

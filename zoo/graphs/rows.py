@@ -66,9 +66,9 @@ def in_blocks(layer: Convolution, scale: int) -> Convolution:
     size, _, inputs, outputs = layer.kernel.shape
     fine = (scale, scale, outputs // scale**2)
     blocks, _ = identities.between_phases(layer.kernel, 2, before=(size // 2, size // 2))
-    # row, column, c, d, input, a, b, i, j, map → row, column, input, c, d, a, i, b, j, map: (i, j) of the block's pixel
-    # (a, b) is pixel (scale·a + i, scale·b + j) of the shuffled image.
-    kernel = blocks.reshape(*blocks.shape[:-1], *fine).transpose(0, 1, 4, 2, 3, 5, 7, 6, 8, 9)
+    # Taps y, x; the pixel (c, d) of a block that is read, of input n; the pixel (a, b) of a block that is written, its
+    # part (i, j) and map m: pixel (scale·a + i, scale·b + j) of the shuffled image.
+    kernel = np.einsum("yxcdnabijm->yxncdaibjm", blocks.reshape(*blocks.shape[:-1], *fine))
     bias = np.broadcast_to(layer.bias.reshape(1, scale, 1, *fine[1:]), (2, scale, 2, *fine[1:]))
     return layer._replace(kernel=kernel.reshape(3, 3, 4 * inputs, -1), bias=bias.ravel())
 

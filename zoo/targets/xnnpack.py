@@ -29,7 +29,7 @@ COSTS = {
 }
 # Output maps that x86's vectors of 512 bits hold; narrower vectors gain less, and nothing gets slower by much.
 VECTOR = 16
-# A change has to save this share of a layer's time by the count of vectors; measured, the count is right to 10%.
+# A change has to save this share of a layer's time by the count of vectors, which is no measurement.
 WORTH = 0.25
 # Below that many input channels the work is not in the multiplications.
 LEAST_INPUTS = 8

@@ -282,7 +282,7 @@ def save(picture: Picture, path: Path, quality: int = 95) -> None:
         if exif is not None:
             options["tiffinfo" if kind == "TIFF" else "exif"] = exif
         if kind == "PNG":
-            # Pillow's default, 6, takes several times as long, longer than the network, for files 8% smaller.
+            # Pillow's default, 6, takes longer than the network, for files that are hardly smaller.
             options["compress_level"] = 2
         elif kind == "JPEG":
             options |= {"quality": quality, "subsampling": 0}
