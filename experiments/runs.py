@@ -210,7 +210,7 @@ def measure(setting: Setting, corner: Corner, seed: int) -> None:
 
 
 @functools.lru_cache(maxsize=16)
-def _pictures(name: str, scale: int) -> list[tuple[np.ndarray, np.ndarray]]:
+def pictures(name: str, scale: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """(LR image float32 in [0, 1], HR image uint8), (h, w, 1) each; of prepared data at most 20, evenly chosen."""
     from zoo.data import by_name, imresize
     from zoo.data.records import RecordsOnDisk
@@ -225,7 +225,7 @@ def _pictures(name: str, scale: int) -> list[tuple[np.ndarray, np.ndarray]]:
 def _judge(network, name: str, scale: int) -> dict[str, float]:
     """Means over a set's pictures: PSNR in dB by the protocol of `zoo.evaluate`, absolute error (range 0 to 1)."""
     losses, figures = [], []
-    for lr_image, hr_image in _pictures(name, scale):
+    for lr_image, hr_image in pictures(name, scale):
         sr_image = network(lr_image)
         if not np.isfinite(sr_image).all():
             raise UsageError(f"Expected finite values from the network on {name}. Received: others")

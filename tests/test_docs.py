@@ -16,6 +16,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / name for name in ("README.md", "WORKSPACE.md", "CHANGELOG.md")] + sorted((ROOT / "docs").glob("*.md"))
 ids = [page.name for page in PAGES]
+ROOMS = ("zoo", "export", "releasing", "benchmarks", "experiments")
 
 
 def python_of(page: Path) -> str:
@@ -33,7 +34,7 @@ def test_links_lead_somewhere(page):
 def test_commands_exist(page):
     text = page.read_text(encoding="utf-8")
     for module in re.findall(r"python -m ([\w.]+)", text):
-        if module.split(".")[0] in ("zoo", "export", "releasing", "benchmarks") and not module.endswith("NAME"):
+        if module.split(".")[0] in ROOMS and not module.endswith("NAME"):
             assert importlib.util.find_spec(module), module
     for target in re.findall(r"`?make ([a-z-]+)", text):
         assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M), target

@@ -27,7 +27,7 @@ COLUMNS = [
     {"releasing"},
     {"train", "train_command", "presets_command", "command", "benchmarks", "experiments", "web", "docs"},
 ]
-BESIDE = {("metrics", "color"), ("files", "errors")}
+BESIDE = {("metrics", "color"), ("experiments", "benchmarks"), ("files", "errors")}
 PLACE = {room: column for column, rooms in enumerate(COLUMNS) for room in rooms}
 SOURCES = sorted(
     path

@@ -1,0 +1,114 @@
+"""docs/space.md and the smaller experiments: what the page says follows from the records; toy runs of the others."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from experiments import containment, equal, last_layer, space_page, times
+from experiments.runs import read
+from experiments.space_figures import Group, best_hr, difference, groups
+from experiments.space_sections import _between
+
+BASE = {"lr": 30.5, "below_x2": 30.3, "below_x4": 29.9, "hr_bicubic": 30.0, "hr_nearest": 29.8}
+
+
+def write_records(folder, base, spread=0.01, budgets=(0.5, 2.0)):
+    folder.mkdir(parents=True)
+    for budget in budgets:
+        for (regime, space), widths in equal.equal_widths(3, budget).items():
+            if space not in base or (regime, space) == ("paper", "lr"):
+                continue
+            for seed in range(3):
+                psnr = base[space] + budget / 10 + spread * (seed - 1)
+                record = {
+                    "space": space, "regime": regime, "scale": 3, "budget": budget, "seed": seed, "steps": 4000,
+                    "learning_rate": 0.003, "batch": 16, "lr_size": 48, "widths": widths, "psnr": psnr,
+                    "sets": {"Set5": psnr + 3}, "loss": 0.02, "loss_held_out": 0.021, "parameters": 1234,
+                    "macs": 600000000, "activation_bytes": 10**7, "receptive_field": 4, "device": "a device",
+                }  # fmt: skip
+                (folder / f"x3_{budget:g}_{regime}_{space}_seed{seed}.json").write_text(json.dumps(record))
+
+
+def test_the_page_says_what_the_records_say(tmp_path):
+    write_records(tmp_path / "results" / "space", BASE)
+    flags = [f"--results={tmp_path / 'results'}", f"--chart={tmp_path / 'space.svg'}"]
+    assert space_page.main([*flags, f"--page={tmp_path / 'space.md'}"]) == 0
+    text = (tmp_path / "space.md").read_text()
+    assert "Against the best network in HR space it is ahead in 4 of 4 comparisons: +0.50 to +0.50 dB" in text
+    assert "| ×3, 2 GMAC, practice | bicubic first | +0.50 ± 0.02 dB (ahead) |" in text
+    assert "a device" in text and "33.55 ± 0.01" in text and (tmp_path / "space.svg").stat().st_size > 1000
+    # Control: other records, another answer.
+    write_records(tmp_path / "other" / "space", {**BASE, "hr_bicubic": 30.9, "below_x2": 30.5}, spread=0.1)
+    other = space_page.page(tmp_path / "other")
+    assert "it is behind in 4 of 4 comparisons: -0.40" in other and "it is level in 4 of 4" in other
+    assert space_page.main([f"--results={tmp_path}", f"--page={tmp_path / 'none.md'}"]) == 2
+    assert not (tmp_path / "none.md").exists()
+
+
+def test_lr_space_is_compared_in_both_regimes_and_lone_spaces_in_none(tmp_path):
+    write_records(tmp_path / "space", BASE, budgets=(0.5,))
+    write_records(tmp_path / "lone", {"lr": 30.0}, budgets=(0.5,))
+    found = groups(tmp_path / "space")
+    assert set(found) == {Group(3, 0.5, "practice"), Group(3, 0.5, "paper")}
+    assert all(len(spaces["lr"]) == 3 and best_hr(spaces) == "hr_bicubic" for spaces in found.values())
+    assert groups(tmp_path / "lone") == {}
+    paper = found[Group(3, 0.5, "paper")]
+    gain = difference(paper["lr"], paper["hr_bicubic"])
+    # The spread of three values 0.01 apart is 0.01, a mean's error that over √3, a difference's √2 times as much.
+    assert gain.mean == pytest.approx(0.5) and gain.margin == pytest.approx(2 * 0.01 * np.sqrt(2 / 3))
+    assert gain.word == "ahead" and difference(paper["lr"], paper["lr"]).word == "level"
+
+
+def test_a_value_between_two_places():
+    assert _between([(10, 30.0), (40, 31.0)], 20) == pytest.approx(30.5)
+    assert _between([(40, 31.0), (10, 30.0)], 40) == 31.0
+    assert _between([(10, 30.0), (40, 31.0)], 50) is None and _between([(10, 30.0)], 10) is None
+
+
+@pytest.mark.slow
+def test_an_hr_network_freed_in_lr_space_and_students_of_teachers(tmp_path):
+    assert containment.main(["--steps=20", "--seeds=1", f"--output={tmp_path}"]) == 0
+    freed = read(tmp_path / "train_on_seed0.json")
+    # The same function at the start; then two networks.
+    assert freed["difference"] < 1e-5 and freed["psnr"]["hr"][0][1] == pytest.approx(
+        freed["psnr"]["lr"][0][1], abs=1e-3
+    )
+    assert freed["psnr"]["hr"][-1][1] != pytest.approx(freed["psnr"]["lr"][-1][1], abs=1e-3)
+    assert freed["parameters"]["lr"] > freed["parameters"]["hr"]
+    fits = [read(path) for path in tmp_path.glob("*_by_*.json")]
+    assert len(fits) == 8 and all(0 < each["fidelity"] < 60 for each in fits)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert containment.main(["--steps=20", "--seeds=1", f"--output={tmp_path}"]) == 0
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+
+
+@pytest.mark.slow
+def test_forms_of_one_kernel_train_alike_and_icnr_starts_smooth(tmp_path):
+    assert last_layer.main(["--steps=3", "--seeds=1", f"--output={tmp_path}"]) == 0
+    found = {path.stem: read(path)["marks"] for path in tmp_path.glob("*.json")}
+    assert len(found) == len(last_layer.CASES)
+    one = [found[f"{form}_6_seed0"] for form in ("transposed", "zero_interleaved", "subpixel")]
+    for marks in one[1:]:
+        assert marks[0]["psnr"] == pytest.approx(one[0][0]["psnr"], abs=1e-3)
+        assert marks[-1]["psnr"] == pytest.approx(one[0][-1]["psnr"], abs=0.05)
+    # Controls: another class of functions goes another way, and training moved all of them.
+    assert found["resize_3_seed0"][-1]["psnr"] != pytest.approx(one[0][-1]["psnr"], abs=0.5)
+    assert one[0][-1]["psnr"] != pytest.approx(one[0][0]["psnr"], abs=0.5)
+    flat = {name: marks[0]["checkerboard"]["flat"] for name, marks in found.items()}
+    assert flat["subpixel_6_icnr_seed0"] < 1e-3 < 1 < flat["subpixel_6_seed0"]
+
+
+@pytest.mark.slow
+def test_every_network_is_timed(tmp_path):
+    assert times.main(["--quick", f"--json={tmp_path / 'times.json'}", f"--files={tmp_path / 'files'}"]) == 0
+    record = read(tmp_path / "times.json")
+    assert {(row["regime"], row["space"]) for row in record["results"]} == {
+        ("practice", "lr"), ("practice", "hr_bicubic"), ("paper", "hr_bicubic")
+    }  # fmt: skip
+    assert all(set(row["ms"]) == {"zoo.engines", "tflite"} for row in record["results"])
+    assert len(list((tmp_path / "files").glob("*.tflite"))) == 3
+    write_records(tmp_path / "results" / "space", BASE)
+    (tmp_path / "results" / "space_times.json").write_text(json.dumps(record))
+    assert re.search(r"## At equal time\n\nOne frame of 120×72 ", space_page.page(tmp_path / "results"))
