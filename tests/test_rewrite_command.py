@@ -1,5 +1,7 @@
 """`python -m zoo.rewrite`: the table, the measured difference, and one sentence where it cannot go on."""
 
+import sys
+
 import keras
 import numpy as np
 import oracle
@@ -7,7 +9,8 @@ import pytest
 from keras import layers
 
 from benchmarks.networks import NETWORKS, randomise
-from zoo import rewrite
+from zoo import registry, rewrite
+from zoo.errors import UsageError
 from zoo.rewrite.__main__ import main
 from zoo.rewrite.difference import largest_differences
 
@@ -89,3 +92,58 @@ def test_one_sentence(saved, tmp_path, capsys, names, words):
     error = capsys.readouterr().err
     assert words in error and error.count("\n") == 1 and "Traceback" not in error
     assert sorted(tmp_path.iterdir()) == before
+
+
+MODULE = """
+import keras
+
+@keras.saving.register_keras_serializable("mine_of_{number}")
+class Mine(keras.layers.Layer):
+    def call(self, x):
+        return x * 2.0
+
+@keras.saving.register_keras_serializable("mine_of_{number}")
+class Decoder(keras.Model):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+"""
+
+
+def test_layers_and_classes_of_ones_own(tmp_path, monkeypatch, capsys):
+    """Imported with --import; a class that is lost is said."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "layers_of_mine.py").write_text(MODULE.format(number=1))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import layers_of_mine
+
+    x = start = keras.Input((None, None, 3))
+    x = layers.Conv2DTranspose(2, 4, 2, padding="same")(layers_of_mine.Mine()(x))
+    layers_of_mine.Decoder(start, x, name="decoder").save("in.keras")
+    registered = keras.saving.get_custom_objects()
+    for name in [name for name in registered if name.startswith("mine_of_")]:
+        del registered[name]
+    monkeypatch.delitem(sys.modules, "layers_of_mine")
+    assert main(["in.keras", "out.keras"]) == 2 and "known layers" in capsys.readouterr().err
+    assert main(["in.keras", "out.keras", "--import=not_there"]) == 2
+    assert "'not_there': ModuleNotFoundError" in capsys.readouterr().err and not (tmp_path / "out.keras").exists()
+    assert main(["in.keras", "out.keras", "--import=layers_of_mine"]) == 0
+    shown = capsys.readouterr().out
+    assert "without its class: 'decoder' (Decoder)" in shown and "wrote out.keras" in shown
+    assert type(keras.models.load_model("out.keras")).__name__ == "Functional"
+    assert main(["a.tflite", "b.tflite", "--import=layers_of_mine"]) == 2
+
+
+def test_a_network_that_does_not_load_again_is_not_written(saved, tmp_path, monkeypatch, capsys):
+    opened, first = [], registry.open_model
+
+    def open_model(name):
+        opened.append(name)
+        if len(opened) > 1:
+            raise UsageError("Expected a .keras file of known layers. Received: a missing argument")
+        return first(name)
+
+    monkeypatch.setattr(registry, "open_model", open_model)
+    assert main([str(saved[0]), str(tmp_path / "out.keras")]) == 2
+    assert len(opened) == 2 and not list(tmp_path.iterdir())
+    error = capsys.readouterr()
+    assert "can load again" in error.err and "wrote nothing" in error.err and "wrote " not in error.out

@@ -6,6 +6,8 @@ import importlib
 import inspect
 import json
 import numbers
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,6 +127,23 @@ def load(name: str, upsampler: str | None = None) -> "keras.Model":
         other.set_weights(model.get_weights())
         return other
     return model
+
+
+def import_modules(names: str) -> None:
+    """Imports modules for what they register, several names with commas; also from the folder that one stands in.
+
+    Raises:
+        UsageError: there is no such module, or it fails.
+    """
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    for name in filter(None, names.split(",")):
+        try:
+            importlib.import_module(name.strip())
+        except Exception as error:  # Code of one's own raises what it likes.
+            raise UsageError(
+                f"Expected modules that can be imported. Received: {name.strip()!r}: {type(error).__name__}: {error}"
+            ) from error
 
 
 def open_model(name_or_file: str) -> "keras.Model":

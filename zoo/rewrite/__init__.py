@@ -21,7 +21,7 @@ from zoo.rewrite.explanation import Explanation, Row
 from zoo.rewrite.forms import convert
 from zoo.rewrite.plain import said_plainly
 from zoo.rewrite.plan import plan
-from zoo.rewrite.rebuild import Rebuild
+from zoo.rewrite.rebuild import Rebuild, lost_classes
 from zoo.rewrite.same import Different, check_same
 from zoo.rewrite.tracing import functional, graphs_of
 from zoo.rewrite.transposed import to_transposed
@@ -75,7 +75,8 @@ def to_lr_space(
             rewrite's time at most, or one pass of each where the model has a fixed size. Where `border` lets the
             result differ at the border, the exact rewrite is compared in its place.
     Returns:
-        A new model of the same inputs, outputs and names.
+        A new model of the same inputs, outputs and names; of the same class where that is made from a graph, else a
+        plain `keras.Model`, and `explain` says so.
     Raises:
         UsageError: an unbuilt model, a subclassed one whose call draws no graph, or the result differs from the
             original: with the name of the first layer where they part.
@@ -143,6 +144,7 @@ def rewritten(
             if layer is None or not is_of_ones_own(layer) or any(layer is each for each in kept):
                 raise
             kept.append(layer)
+    explanation.lost = lost_classes(original, result)
     return Rewritten(result, explanation)
 
 

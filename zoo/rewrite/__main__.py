@@ -8,6 +8,7 @@ from pathlib import Path
 from zoo.errors import UsageError, exit_on_usage_error
 from zoo.files import whole
 from zoo.program import program
+from zoo.registry import import_modules
 from zoo.rewrite.linear import BORDERS
 from zoo.targets import records
 from zoo.targets.choice import CHOICES
@@ -54,6 +55,13 @@ def main(arguments: list[str] | None = None) -> int:
         help="in place of moving upsampling join convolutions in a row without an activation, branches that are added "
         "and batch normalisation; interior: also what differs in a ring along the border",
     )
+    parser.add_argument(
+        "--import",
+        dest="modules",
+        default="",
+        metavar="MODULE",
+        help="modules that register layers of one's own, several with commas; their code is run (Keras)",
+    )
     flags = parser.parse_args(arguments)
     _check(flags.input, flags.output)
     if flags.form and flags.target:
@@ -61,6 +69,9 @@ def main(arguments: list[str] | None = None) -> int:
     keras = flags.input.suffix == ".keras"
     target = records.named(flags.target) if flags.target and not (keras and flags.target == "any") else None
     form = flags.form or (target.enlargement if target else "subpixel")
+    if flags.modules and not keras:
+        raise UsageError("Expected --import for a Keras network. Received: it with a TFLite or ONNX file")
+    import_modules(flags.modules)
     other_flags = flags.border != "exact" or flags.whole
     if flags.collapse:
         if other_flags or flags.form or flags.target:
@@ -196,12 +207,21 @@ def _keras(source: Path, target: Path, form: str, options: dict) -> int:
 
 def _save(model, target: Path, rewritten, explanation) -> int:
     """Writes a network beside what became of its layers, and how far it is from the original."""
+    from zoo.registry import open_model
     from zoo.rewrite.difference import largest_differences
 
     print(explanation)
     with whole(target) as unfinished:
         rewritten.save(unfinished)
-    differences = largest_differences(model, rewritten)
+        try:
+            loaded = open_model(str(unfinished))
+        except UsageError as error:
+            lost = f" (lost: {', '.join(explanation.lost)})" if explanation.lost else ""
+            raise UsageError(
+                f"Expected a network that Keras can load again{lost}. Received: {error}; wrote nothing. "
+                "zoo.rewrite.to_lr_space gives the same network in Python, whose export() needs no loading"
+            ) from error
+        differences = largest_differences(model, loaded)
     for (height, width), difference in differences.items():
         print(f"largest difference on a random input of {height}×{width}: {difference:.1e} of the largest output")
     if not differences:

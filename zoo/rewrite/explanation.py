@@ -72,6 +72,7 @@ class Explanation:
         rows: one `Row` for each upsampling of the model, and with `whole=True` for each layer that moves.
         shared: the layers that could not be made anew, each with the reason: the new model holds the original's.
         plainly: the layers under another name than the one that the rows have, each with what it is.
+        lost: the models of a class of one's own that came back as Keras' plain ones.
         runtime: whose verdicts the rows have.
     """
 
@@ -88,6 +89,7 @@ class Explanation:
         self.rows = rows
         self.shared = list(shared)
         self.plainly = list(plainly)
+        self.lost: list[str] = []
         self.runtime = runtime
         self._whole = whole
 
@@ -103,7 +105,9 @@ class Explanation:
 
     def _sentences(self) -> list[str]:
         plainly = [f"said plainly: {each}" for each in self.plainly]
-        return plainly + [f"taken over as it is, shared with the original: {each}" for each in self.shared]
+        shared = [f"taken over as it is, shared with the original: {each}" for each in self.shared]
+        lost = [f"comes back as a plain keras.Model, without its class: {each}" for each in self.lost]
+        return plainly + shared + lost
 
     def __repr__(self) -> str:
         return f"<Explanation of {self.name}: {self._counted()}>"

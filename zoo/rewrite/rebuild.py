@@ -85,6 +85,14 @@ class Rebuild:
         return replace.apply(self._chains[id(moved.layer)], terms, [known[id(tensor)] for tensor in moved.rest])
 
 
+def lost_classes(model: keras.Model, new: keras.Model) -> list[str]:
+    """The models of a class of one's own, this one and those inside it, that came back as Keras' plain ones."""
+    models, made = ([each for each in m._flatten_layers() if isinstance(each, keras.Model)] for m in (model, new))
+    kinds = {type(each) for each in made}
+    own = [each for each in models if not type(each).__module__.startswith("keras.") and type(each) not in kinds]
+    return [f"{each.name!r} ({type(each).__name__})" for each in own]
+
+
 def _input_like(tensor):
     layer = tensor._keras_history.operation
     return keras.Input(
