@@ -1,11 +1,11 @@
-# Each target makes its own environment in .venv; only Python >= 3.10 (and npm for `make web`) is needed.
+# Each target makes its own environment in .venv; only Python >= 3.11 (and npm for `make web`) is needed.
 PYTHON ?= python3
 BIN := .venv/bin
 BENCHMARKS ?= inference rewrite large_pictures files library training pipeline start delegate_gpu
 WORKDIR ?= runs/fsrcnn_x3
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: train test test-all lint bench web clean
+.PHONY: train test test-all lint resolve bench web clean
 
 train: .venv/installed
 	$(BIN)/python train.py --recipe=sample --workdir=$(WORKDIR)
@@ -21,6 +21,11 @@ lint: .venv/installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Whether the oldest and the newest of what setup.py allows go together, by the package index; installs nothing.
+resolve: .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check setuptools
+	$(BIN)/python .ci/resolve.py
+
 bench: .venv/installed-bench .venv-beam/installed
 	for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name --json=runs/bench/$$name.json || exit 1; done
 
@@ -28,7 +33,7 @@ web: .venv/installed
 	cd web && npm ci --no-audit --no-fund && npm run serve
 
 .venv/bin/python:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Expected Python >= 3.10. Received: " + sys.version)'
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Expected Python >= 3.11. Received: " + sys.version)'
 	$(PYTHON) -m venv .venv
 
 .venv/installed: setup.py constraints.txt .venv/bin/python

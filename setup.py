@@ -25,7 +25,7 @@ setup(
     long_description=README.read_text(encoding="utf-8") if README.exists() else "",
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    python_requires=">=3.10",
+    python_requires=">=3.11",
     packages=find_packages(include=["zoo", "zoo.*", "export", "export.*"]),
     package_data={
         "zoo": ["py.typed", "presets/*.json", "presets/*.weights.h5", "presets/*.tflite"],
@@ -39,7 +39,7 @@ setup(
         # tensorflow-datasets needs it to prepare a data set and does not say so.
         "importlib_resources>=6",
         "absl-py>=2.1",
-        "numpy>=1.26",
+        "numpy>=2.0",
         "pillow>=11",
         "scikit-image>=0.24",
         "tifffile>=2024.8",
