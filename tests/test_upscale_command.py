@@ -137,7 +137,7 @@ def test_refused(upscale_command, tmp_path, case):
         ("espcn_x9", "Expected a preset ("),
         ("absent.tflite", "Expected a .tflite file. Received: 'absent.tflite', which is not there"),
         ("absent.keras", "which is not there"),
-        ("text.tflite", "Received: text.tflite: "),
+        ("text.tflite", "Received: text.tflite"),
     ],
 )
 def test_refused_models(upscale_command, tmp_path, model, words):

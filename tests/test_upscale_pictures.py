@@ -126,12 +126,12 @@ def test_sixteen_bits_of_colour_are_kept(enlarge, engine, tmp_path, suffix, chan
 
 
 def test_sixteen_bit_png_keeps_profile_resolution_and_exif(enlarge, engine, tmp_path):
-    from zoo.upscale import deep
+    from zoo.upscale import deep, metadata
 
     exif = Image.Exif()
     exif[MAKE], exif[ORIENTATION] = "Camera", 8
     samples = photo(11, 14, 3, np.uint16)
-    deep.write_png(tmp_path / "picture.png", samples, PROFILE, (300, 150), exif)
+    deep.write_png(tmp_path / "picture.png", samples, PROFILE, (300, 150), exif, metadata.Words())
     row, result = enlarge(tmp_path / "picture.png")
     assert (row.state, result.size) == ("written", (22, 28)), row
     assert result.info["icc_profile"] == PROFILE and np.allclose(result.info["dpi"], (150, 300), atol=0.02)

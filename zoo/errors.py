@@ -64,6 +64,37 @@ def whole_number(name: str, value, least: int) -> int:
     return int(value)
 
 
+def shown(text: str) -> str:
+    r"""Text for a terminal: what would steer it, turn its direction or cannot be written is an escape.
+
+    Example:
+        >>> shown("\x1b]0;mine\x07.png, größer"), shown("a\u202egpj.exe")
+        ('\\x1b]0;mine\\x07.png, größer', 'a\\u202egpj.exe')
+    """
+    return "".join(
+        each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode("ascii") for each in text
+    )
+
+
+def _streams() -> None:
+    """Makes what is printed end nowhere but in what it should: closed streams are opened, no character is too much.
+
+    A closed standard stream's number would be given to the next file that is opened, and what a library prints past
+    Python would go into that.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - for the rest of the process
+        reconfigure = getattr(getattr(sys, name), "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
 def exit_on_usage_error(command: Callable[..., int | None]) -> Callable[..., int]:
     """Wraps a command's `main`: a `UsageError`, a missing file or Keras backend ends in one sentence and exit code 2.
 
@@ -72,6 +103,7 @@ def exit_on_usage_error(command: Callable[..., int | None]) -> Callable[..., int
 
     @functools.wraps(command)
     def run(*args, **kwargs) -> int:
+        _streams()
         try:
             code = command(*args, **kwargs) or 0
             sys.stdout.flush()
@@ -92,7 +124,7 @@ def exit_on_usage_error(command: Callable[..., int | None]) -> Callable[..., int
         except OSError as error:
             # The disk is full, the target is read-only, the file is not there: the system's own words and the path.
             sentence = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
-        print(f"error: {' '.join(sentence.split())}", file=sys.stderr)
+        print(f"error: {shown(' '.join(sentence.split()))}", file=sys.stderr)
         return 2
 
     return run

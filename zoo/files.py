@@ -6,7 +6,9 @@ import json
 import logging
 import math
 import os
+import secrets
 import shutil
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,9 +35,8 @@ def whole(path: str | Path) -> Iterator[Path]:
         '# Report'
     """
     path = Path(path)
-    hidden = path.with_name(f".{_short(path.name)}.{os.getpid()}.tmp")
-    # Of a killed process that had this one's number.
-    remove(hidden)
+    # Several machines may share a folder, with equal numbers of their processes.
+    hidden = path.with_name(f".{_short(path.name)}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     hidden.mkdir(parents=True)
     try:
         unfinished = hidden / path.name
@@ -122,14 +123,18 @@ def sha256(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def sweep(paths: Iterable[Path]) -> None:
-    """Removes what `whole` left beside these files where its process was killed."""
+def sweep(paths: Iterable[Path], age: float = 0) -> None:
+    """Removes what `whole` left beside these files where its process was killed.
+
+    Args:
+        age: only what is older, seconds, where another process may be writing the same files.
+    """
     names: dict[Path, set[str]] = {}
     for path in paths:
         names.setdefault(path.parent, set()).add(_short(path.name))
     for folder, own in names.items():
         for left in folder.glob(".*.tmp"):
-            if left.name[1:-4].rpartition(".")[0] in own:
+            if left.name[1:-4].rpartition(".")[0] in own and left.lstat().st_mtime <= time.time() - age:
                 remove(left)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from zoo.color import luma
 from zoo.data.decode import PictureError
 from zoo.data.degrade import crop_to_multiple, imresize
-from zoo.errors import UsageError
+from zoo.errors import UsageError, shown
 from zoo.machine import available_threads
 
 LOGGER = logging.getLogger("zoo.data")
@@ -145,7 +145,7 @@ class Source:
         records = _aligned(self._pixels // self.scale**2, width, self.name)
         start, spoken = 0, time.monotonic()
         for path, reason in self.skipped:
-            LOGGER.warning("Skipping %s: %s", path, reason)
+            LOGGER.warning("Skipping %s: %s", shown(path), shown(reason))
         for picture, lr, hr, digest in self.read():
             if lr is None or hr is None:
                 continue
@@ -187,7 +187,7 @@ class Source:
             try:
                 yield picture, *done()
             except PictureError as error:
-                LOGGER.warning("Skipping %s: %s", picture.path, error)
+                LOGGER.warning("Skipping %s: %s", shown(picture.path), shown(str(error)))
                 self.skipped.append((picture.path, str(error)))
                 yield picture, None, None, b""
 

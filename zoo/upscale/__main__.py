@@ -14,7 +14,7 @@ from typing import Any
 from zoo.engines import mirrored
 from zoo.engines.engine import Engine
 from zoo.engines.scales import open_scaled
-from zoo.errors import UsageError, exit_on_usage_error
+from zoo.errors import UsageError, exit_on_usage_error, shown
 from zoo.program import program, quiet
 from zoo.upscale.files import MAX_MEGAPIXELS, Options, Outcome, upscale_files
 from zoo.upscale.targets import Job, existing, jobs, video_job
@@ -183,7 +183,7 @@ def _close(rows: list[Outcome], seconds: float) -> None:
         for column in table.columns:
             column.overflow = "fold"
         for row in remarks:
-            table.add_row(str(row.job.source), row.state, row.note)
+            table.add_row(shown(str(row.job.source)), row.state, shown(row.note))
         # In a log a line should not be broken.
         Console(width=None if sys.stdout.isatty() else 240).print(table, markup=False)
     counts = {state: sum(row.state == state for row in rows) for state in ("written", "skipped", "failed", "not tried")}

@@ -9,6 +9,8 @@ import numpy as np
 from PIL import Image
 
 from zoo.errors import UsageError
+from zoo.program import quiet_tensorflow
+from zoo.upscale import metadata
 from zoo.upscale.damage import check_tiff
 
 
@@ -17,8 +19,10 @@ def read_png(path: Path) -> np.ndarray:
     return _tensorflow(path).io.decode_png(path.read_bytes(), dtype="uint16").numpy()
 
 
-def write_png(path: Path, samples: np.ndarray, icc: bytes | None, dpi, exif: Image.Exif | None) -> None:
-    """Writes (h, w, 2 to 4) uint16 as PNG; the profile, resolution (dpi) and EXIF go before the pixels."""
+def write_png(
+    path: Path, samples: np.ndarray, icc: bytes | None, dpi, exif: Image.Exif | None, words: metadata.Words
+) -> None:
+    """Writes (h, w, 2 to 4) uint16 as PNG; the profile, resolution (dpi), EXIF and words go before the pixels."""
     encoded = _tensorflow(path).io.encode_png(samples).numpy()
     chunks = b""
     if icc is not None:
@@ -27,6 +31,8 @@ def write_png(path: Path, samples: np.ndarray, icc: bytes | None, dpi, exif: Ima
         chunks += _chunk(b"pHYs", struct.pack(">IIB", *(round(each / 0.0254) for each in dpi), 1))
     if exif is not None:
         chunks += _chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
+    for name, content, *_ in metadata.png_info(words).chunks:
+        chunks += _chunk(name, content)
     # The signature and IHDR are 8 and 25 bytes long.
     path.write_bytes(encoded[:33] + chunks + encoded[33:])
 
@@ -36,6 +42,7 @@ def _chunk(name: bytes, content: bytes) -> bytes:
 
 
 def _tensorflow(path: Path):
+    quiet_tensorflow()
     try:
         import tensorflow as tf
     except ImportError as error:
@@ -61,11 +68,15 @@ def read_tiff(path: Path) -> np.ndarray:
         return samples
 
 
-def write_tiff(path: Path, samples: np.ndarray, icc: bytes | None, dpi, exif: Image.Exif | None) -> None:
+def write_tiff(
+    path: Path, samples: np.ndarray, icc: bytes | None, dpi, exif: Image.Exif | None, words: metadata.Words
+) -> None:
     """Writes (h, w, 2 to 4) uint16 as TIFF with profile and resolution (dpi); EXIF's texts only."""
     import tifffile
 
-    texts = [(tag, 2, 0, str(value), True) for tag, value in (exif or {}).items() if isinstance(value, str)]
+    tags: list[tuple] = [(tag, 2, 0, str(value), True) for tag, value in (exif or {}).items() if isinstance(value, str)]
+    if words.xmp is not None:
+        tags.append((metadata.XMP, 1, len(words.xmp), words.xmp, True))
     tifffile.imwrite(
         path,
         samples,
@@ -76,7 +87,7 @@ def write_tiff(path: Path, samples: np.ndarray, icc: bytes | None, dpi, exif: Im
         iccprofile=icc,
         resolution=dpi,
         resolutionunit="INCH" if dpi else None,
-        extratags=texts,
+        extratags=tags,
         metadata=None,
         software=False,
     )

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from zoo.engines.engine import Engine
 from zoo.errors import UsageError
+from zoo.files import sweep
 from zoo.upscale import pictures
 from zoo.upscale.enlarge import enlarge, run_network
 from zoo.upscale.pictures import Picture
@@ -90,6 +91,8 @@ def upscale_files(
         The outcome of each job, in the order they end; the files are the same as `upscale_file` writes. A full disk
         ends the work too.
     """
+    # What a killed process left; what others may be writing is younger.
+    sweep((job.target for job in planned), age=3600)
     with _Line(engine, options, progress, stopped) as line:
         waiting = deque(planned)
         while waiting or line.reading or line.writing:

@@ -4,7 +4,6 @@ The workers need the TFLite engine, neither Keras nor TensorFlow, and see the pi
 paths as the command does.
 """
 
-import contextlib
 import json
 import os
 import random
@@ -63,8 +62,7 @@ class Library:
 
     def stop(self) -> None:
         """Ends the job in order: the pictures in hand are finished, the others not tried."""
-        with contextlib.suppress(FileNotFoundError):
-            self.manifest.stop.touch()
+        self.manifest.ask_to_stop()
 
     def run(self, planned: list[Job], engine: Engine, options: Options, skip: bool) -> list[Outcome]:
         """Enlarges the pictures, those left out whose result is there as the manifest describes it.

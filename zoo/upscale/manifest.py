@@ -5,16 +5,17 @@ process has done so far; what a killed job left there counts as if it stood in t
 """
 
 import contextlib
-import hashlib
 import json
+import os
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from zoo import files
 from zoo.errors import UsageError
-from zoo.files import whole
+from zoo.files import alone, whole
 from zoo.upscale.targets import Job
 
 
@@ -87,7 +88,11 @@ class Manifest:
 
     def planned(self) -> set[str]:
         """The targets of a job that was killed: a result among them is its own, though no entry tells so yet."""
-        return {target for _, target, _ in map(json.loads, _lines(self.plan))}
+        targets = set()
+        # What is damaged of a plan is planned anew.
+        with contextlib.suppress(ValueError, TypeError):
+            targets |= {target for _, target, _ in map(json.loads, _lines(self.plan)) if isinstance(target, str)}
+        return targets
 
     @contextlib.contextmanager
     def job(self, plan: dict[str, Path]) -> Iterator[None]:
@@ -96,15 +101,11 @@ class Manifest:
         Raises:
             UsageError: another job is at work on the same output.
         """
-        import fcntl
-
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("w") as lock:
-            try:
-                # The system gives the lock back however the job ends.
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise UsageError(f"Expected one job at a time for {self.output}. Received: a second one") from error
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        if self.folder.is_symlink():
+            raise UsageError(f"Expected a folder of this command at {self.folder}. Received: a link")
+        self.folder.mkdir(exist_ok=True)
+        with alone(self.folder, "job"):
             self._merge()
             known = self.entries()
             with whole(self.plan) as unfinished, unfinished.open("w", encoding="utf-8") as lines:
@@ -117,6 +118,11 @@ class Manifest:
             finally:
                 self._merge()
         shutil.rmtree(self.folder)
+
+    def ask_to_stop(self) -> None:
+        """Leaves word for the processes that they shall end; a link that somebody put there is not followed."""
+        with contextlib.suppress(FileNotFoundError, FileExistsError):
+            os.close(os.open(self.stop, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
 
     def part(self) -> Path:
         """A new file for what one process does: no two ever write to the same."""
@@ -136,20 +142,25 @@ class Manifest:
     def _read(self, files: Iterable[Path]) -> dict[str, Entry]:
         found = {}
         for file in files:
-            for line in _lines(file):
-                try:
+            line = ""
+            try:
+                for line in _lines(file):
                     entry = entry_of(json.loads(line))
-                except (ValueError, TypeError, KeyError) as error:
-                    raise UsageError(
-                        f"Expected a manifest in {file}. Received: the line {line.strip()[:80]!r}"
-                    ) from error
-                found[entry.target] = entry
+                    found[entry.target] = entry
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                raise UsageError(
+                    f"Expected a manifest in {file}. Received: the line {line.strip()[:80]!r}, or one behind it; "
+                    "without the file all pictures are done again"
+                ) from error
         return found
 
 
 def entry_of(fields: dict) -> Entry:
     """An entry from its JSON."""
-    return Entry(**fields | {"work": Work(**fields["work"])})
+    entry = Entry(**fields | {"work": Work(**fields["work"])})
+    if not all(isinstance(text, str) for text in (entry.target, entry.source, entry.note, entry.error or "")):
+        raise TypeError("texts")
+    return entry
 
 
 def append(part: Path, entry: Entry) -> None:
@@ -161,7 +172,7 @@ def append(part: Path, entry: Entry) -> None:
 def sha256(path: Path) -> str | None:
     """A file's SHA-256; None if it cannot be read."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return files.sha256(path)
     except OSError:
         return None
 

@@ -1,41 +1,37 @@
 """Picture files: what is read from them, and what is written beside the pixels (ICC profile, EXIF, resolution)."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, features
 
 from zoo.errors import UsageError
 from zoo.files import whole
 from zoo.grey import grey_levels
-from zoo.upscale import damage, deep
+from zoo.upscale import damage, deep, metadata
+from zoo.upscale.exif import EXIF_IFD, GPS_IFD, ORIENTATION, exif_for, read_exif, resolution
 
 FORMATS = {
     ".png": "PNG",
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
+    ".jpe": "JPEG",
+    ".jfif": "JPEG",
     ".webp": "WEBP",
     ".tif": "TIFF",
     ".tiff": "TIFF",
     ".bmp": "BMP",
 }
+# What Pillow reads and nothing here writes: results become PNG.
+READ_ONLY = {".gif": "GIF"} | ({".avif": "AVIF"} if features.check("avif") else {})
 # JPEG's reader takes MPO too, a JPEG of a camera with more pictures behind the first.
-_READ = tuple(dict.fromkeys(FORMATS.values()))
+_READ = tuple(dict.fromkeys([*FORMATS.values(), *READ_ONLY.values()]))
 _LONGEST = {"JPEG": 65535, "WEBP": 16383}
-
-_ORIENTATION = 274
-# Tags that describe how the old file lies on disk, not the picture: TIFF 6.0 sections 4, 7, 11 to 16 and 18.
-_LAYOUT = frozenset(
-    [254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 277, 278, 279, 280, 281, 284, 288, 289, 290, 291]
-    + [292, 293, 301, 317, 318, 319, 320, 321, 322, 323, 324, 325, 330, 338, 339, 340, 341, 347, 512, 513, 514, 515]
-    + [517, 518, 519, 520, 521, 529, 530, 531, 532, 34675, 700]
-)
-_EXIF_IFD, _GPS_IFD, _PIXELS_X, _PIXELS_Y = 34665, 34853, 40962, 40963
-_RESOLUTION_X, _RESOLUTION_Y, _RESOLUTION_UNIT = 282, 283, 296
 
 # EXIF orientation → how the stored picture has to be turned, for Pillow and for arrays.
 _TURNS = {
@@ -64,6 +60,7 @@ class Picture:
     exif: Image.Exif | None = None
     dpi: tuple[float, float] | None = None
     notes: list[str] = field(default_factory=list)
+    words: metadata.Words = field(default_factory=metadata.Words)
 
     def __post_init__(self):
         if isinstance(self.pixels, np.ndarray):
@@ -89,7 +86,7 @@ class Picture:
             pixels = np.empty((height, width, self.channels), self.dtype)
         else:
             pixels = Image.new(_MODES[self.channels], (width, height))
-        return Picture(pixels, self.icc, self.exif, self.dpi)
+        return Picture(pixels, self.icc, self.exif, self.dpi, words=self.words)
 
     def write(self, row: int, column: int, samples: np.ndarray) -> None:
         """Puts a rectangle (rows, columns, channels) into the picture."""
@@ -135,7 +132,8 @@ def refusing(path: Path) -> Iterator[None]:
         raise
     # A decoder fed by a stranger fails in any way: struct.error, SyntaxError, zlib.error, IndexError ….
     except Exception as error:
-        reason = " ".join(str(error).split()).replace(str(path), path.name) or type(error).__name__
+        reason = re.sub(r"\{\{.*?\}\}|\[Op:.*", "", str(error))  # TensorFlow's own names
+        reason = " ".join(reason.split()).replace(str(path), path.name) or type(error).__name__
         raise UsageError(f"Expected a whole picture ({', '.join(FORMATS)}). Received: {path.name}: {reason}") from error
 
 
@@ -147,8 +145,8 @@ def decode(path: Path, image: Image.Image) -> Picture:
     """
     with refusing(path):
         notes = []
-        frames = getattr(image, "n_frames", 1)
-        if frames > 1 and image.format != "MPO":
+        frames = _frames(image)
+        if frames:
             notes.append(f"the first of {frames} frames")
         icc = image.info.get("icc_profile") or None
         deep_codec = _deep(image)
@@ -156,22 +154,38 @@ def decode(path: Path, image: Image.Image) -> Picture:
             # Pillow reads the pixels for the EXIF behind them, and would forget that they were damaged.
             damage.check_png(path)
             image.load()
-        exif = _exif(image, notes)
-        orientation = exif.get(_ORIENTATION, 1) if exif else 1
-        dpi = _dpi(image, exif)
+        exif = read_exif(image, notes)
+        orientation = exif.get(ORIENTATION, 1) if exif else 1
+        dpi = resolution(image, exif)
+        words = metadata.read(image, path, notes)
         if deep_codec:
             pixels = deep_codec(path)
         else:
             image.load()
             pixels, icc = _plain(image, icc, notes)
         # Pillow turns a TIFF itself when it decodes it, and takes the tag away.
-        turn = _TURNS.get(exif.get(_ORIENTATION, 1)) if exif else None
+        turn = _TURNS.get(exif.get(ORIENTATION, 1)) if exif else None
         if turn:
             pixels = turn[1](pixels) if isinstance(pixels, np.ndarray) else pixels.transpose(turn[0])
         if exif and orientation in _TURNS:
-            exif[_ORIENTATION] = 1
+            exif[ORIENTATION] = 1
             dpi = dpi[::-1] if dpi and orientation >= 5 else dpi
-        return Picture(pixels, icc, exif, dpi, notes)
+        return Picture(pixels, icc, exif, dpi, notes, words)
+
+
+def _frames(image: Image.Image) -> str:
+    """How many pictures a file holds, in words; "" for one. Of a TIFF's pages only the second is looked for."""
+    if image.format != "TIFF":
+        count = getattr(image, "n_frames", 1)
+        return str(count) if count > 1 and image.format != "MPO" else ""
+    try:
+        image.seek(1)
+        return "several"
+    # There is none, or it is damaged: that is no reason against the first.
+    except Exception:
+        return ""
+    finally:
+        image.seek(0)
 
 
 def _deep(image: Image.Image):
@@ -185,7 +199,11 @@ def _deep(image: Image.Image):
 def _plain(image: Image.Image, icc: bytes | None, notes: list[str]) -> tuple[Image.Image | np.ndarray, bytes | None]:
     mode = image.mode
     if mode.startswith("I"):
-        return grey_levels(image)[..., None], icc
+        levels, hidden = grey_levels(image), image.info.get("transparency")
+        if not isinstance(hidden, int):
+            return levels[..., None], icc
+        # One level of a 16-bit PNG is wholly transparent.
+        return np.stack([levels, np.where(np.asarray(image) == hidden, 0, 65535).astype(np.uint16)], axis=-1), icc
     if mode == "CMYK":
         notes.append("CMYK became RGB")
         return _from_cmyk(image, icc)
@@ -214,38 +232,8 @@ def _from_cmyk(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, byte
         return image.convert("RGB"), None
 
 
-def _exif(image: Image.Image, notes: list[str]) -> Image.Exif | None:
-    """The picture's EXIF without the tags that describe the old file's layout; None if there is none."""
-    try:
-        exif = image.getexif()
-        for tag in [*exif]:
-            if tag in _LAYOUT:
-                del exif[tag]
-        for directory in (_EXIF_IFD, _GPS_IFD):
-            exif.get_ifd(directory)
-        exif.tobytes()
-        return exif if len(exif) else None
-    # EXIF comes from cameras of all kinds; a picture is not refused for it.
-    except Exception:
-        notes.append("its EXIF cannot be read")
-        return None
-
-
-def _dpi(image: Image.Image, exif: Image.Exif | None) -> tuple[float, float] | None:
-    """The resolution that the format states, else the one in EXIF."""
-    try:
-        found = image.info.get("dpi")
-        if found is None and exif:
-            unit = {2: 1.0, 3: 2.54}[exif[_RESOLUTION_UNIT]]
-            found = float(exif[_RESOLUTION_X]) * unit, float(exif[_RESOLUTION_Y]) * unit
-        horizontal, vertical = (float(value) for value in found or ())
-    except (KeyError, TypeError, ValueError, ZeroDivisionError):
-        return None
-    return (horizontal, vertical) if horizontal > 0 and vertical > 0 else None
-
-
 def check_target(path: Path, picture: Picture, scale: int) -> None:
-    """Refuses, before any work, a file that cannot hold the enlarged picture.
+    """Refuses, before any work, a file that cannot hold the enlarged picture; notes what beside the pixels it cannot.
 
     Raises:
         UsageError: transparency into JPEG, 16 bits into JPEG, WebP or BMP, more pixels than the format counts.
@@ -259,6 +247,7 @@ def check_target(path: Path, picture: Picture, scale: int) -> None:
         raise UsageError(f"Expected no transparency for JPEG (--format=png keeps it). Received: {path.name}")
     if picture.dtype == np.uint16 and kind not in ("PNG", "TIFF"):
         raise UsageError(f"Expected 8 bits for {kind} (--format=png keeps 16). Received: {path.name} with 16 bits")
+    metadata.fit(picture, kind)
 
 
 def save(picture: Picture, path: Path, quality: int = 95) -> None:
@@ -271,41 +260,35 @@ def save(picture: Picture, path: Path, quality: int = 95) -> None:
     options: dict[str, Any] = {} if picture.icc is None else {"icc_profile": picture.icc}
     if picture.dpi and kind != "WEBP":
         options["dpi"] = picture.dpi
-    exif = _exif_of(picture, kind)
+    exif = exif_for(picture, kind)
     with whole(path) as unfinished:
         if isinstance(picture.pixels, np.ndarray) and picture.channels > 1:
-            deep.WRITERS[kind](unfinished, picture.pixels, picture.icc, picture.dpi, exif)
+            deep.WRITERS[kind](unfinished, picture.pixels, picture.icc, picture.dpi, exif, picture.words)
             return
         image = picture.pixels
         if isinstance(image, np.ndarray):
             image = Image.fromarray(image[..., 0])
+        if kind == "TIFF" and picture.words.xmp is not None:
+            exif = Image.Exif() if exif is None else exif
+            exif[metadata.XMP] = picture.words.xmp
         if exif is not None:
             options["tiffinfo" if kind == "TIFF" else "exif"] = exif
         if kind == "PNG":
             # Pillow's default, 6, takes longer than the network, for files that are hardly smaller.
-            options["compress_level"] = 2
+            options |= {"compress_level": 2, "pnginfo": metadata.png_info(picture.words)}
         elif kind == "JPEG":
             options |= {"quality": quality, "subsampling": 0}
+            if picture.words.xmp is not None:
+                options["xmp"] = picture.words.xmp
         elif kind == "WEBP":
             options |= {"quality": quality, "lossless": quality == 100, "exact": True}
+            if picture.words.xmp is not None:
+                options["xmp"] = picture.words.xmp
         elif kind == "TIFF":
-            directories = {tag: exif.get_ifd(tag) for tag in (_EXIF_IFD, _GPS_IFD)} if exif else {}
+            directories = {tag: exif.get_ifd(tag) for tag in (EXIF_IFD, GPS_IFD)} if exif else {}
             exif and exif.update({tag: content for tag, content in directories.items() if content})
             # libtiff, which compresses, cannot write EXIF's directories.
             options["compression"] = None if any(directories.values()) else "tiff_adobe_deflate"
         elif kind == "BMP" and image.mode == "LA":
             image = image.convert("RGBA")
         image.save(unfinished, kind, **options)
-
-
-def _exif_of(picture: Picture, kind: str) -> Image.Exif | None:
-    """The EXIF to write: the size is the new one, and WebP has no other place for the resolution."""
-    exif = picture.exif
-    if picture.dpi and (kind == "WEBP" or (exif is not None and _RESOLUTION_X in exif)):
-        exif = Image.Exif() if exif is None else exif
-        exif[_RESOLUTION_X], exif[_RESOLUTION_Y], exif[_RESOLUTION_UNIT] = *picture.dpi, 2
-    if exif is not None:
-        details = exif.get_ifd(_EXIF_IFD)
-        if _PIXELS_X in details or _PIXELS_Y in details:
-            details[_PIXELS_X], details[_PIXELS_Y] = picture.width, picture.height
-    return exif

@@ -2,12 +2,19 @@
 
 import glob
 import itertools
+import logging
 import os
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.errors import UsageError, did_you_mean
-from zoo.upscale.pictures import FORMATS
+from zoo.errors import UsageError, did_you_mean, shown
+from zoo.upscale.pictures import FORMATS, READ_ONLY
+
+LOGGER = logging.getLogger("zoo.upscale")
+# Pictures that nothing here reads.
+_OTHERS = {".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2", ".j2k", ".psd", ".xcf", ".svg", ".tga", ".exr", ".hdr",
+           ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"} - {*READ_ONLY}  # fmt: skip
 
 # The containers that a video is written to, by suffix, and what is taken for a video.
 CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
@@ -102,7 +109,7 @@ def _find(name: str, output: Path) -> list[tuple[Path, Path]]:
     for match in map(Path, sorted(glob.glob(name, recursive=True))):
         if match.is_dir() and "**" not in name:
             found += [(source, match.relative_to(fixed) / place) for source, place in _walk(match, output)]
-        elif match.suffix.lower() in FORMATS and not match.is_dir():
+        elif match.suffix.lower() in (*FORMATS, *READ_ONLY) and not match.is_dir():
             found.append((match, match.relative_to(fixed)))
     if not found:
         raise UsageError(f"Expected a pattern that matches pictures. Received: {name!r}, which matches none")
@@ -111,15 +118,24 @@ def _find(name: str, output: Path) -> list[tuple[Path, Path]]:
 
 def _walk(folder: Path, output: Path) -> list[tuple[Path, Path]]:
     found = []
-    for root, folders, files in os.walk(folder):
+    passed_over: Counter[str] = Counter()
+
+    def unreadable(error: OSError) -> None:
+        LOGGER.warning("left out: %s: %s", shown(str(error.filename)), error.strerror)
+
+    for root, folders, files in os.walk(folder, onerror=unreadable):
         # Results of an earlier run are no pictures to enlarge.
         folders[:] = sorted(
             each for each in folders if not each.startswith(".") and not _same(Path(root, each), output)
         )
         for file in sorted(files):
-            path = Path(root, file)
-            if path.suffix.lower() in FORMATS and not file.startswith("."):
+            path, suffix = Path(root, file), Path(file).suffix.lower()
+            if suffix in (*FORMATS, *READ_ONLY) and not file.startswith("."):
                 found.append((path, path.relative_to(folder)))
+            passed_over[suffix] += suffix in _OTHERS
+    if passed_over.total():
+        kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(passed_over.items()) if count)
+        LOGGER.warning("left out of %s: %s, which are not read here: convert them to PNG first", folder, kinds)
     return found
 
 
@@ -130,6 +146,9 @@ def _same(one: Path, other: Path) -> bool:
 def _renamed(place: Path, form: str | None) -> Path:
     if form is None and place.suffix.lower() in FORMATS:
         return place
+    if form is None and place.suffix.lower() in READ_ONLY:
+        # Beside a picture of the same name that is one of ours.
+        return place.with_name(f"{place.name}.png")
     return place.with_suffix(f".{form or 'png'}")
 
 

@@ -1,0 +1,182 @@
+"""What a picture file says beside its pixels is kept where the format holds it, else named."""
+
+import errno
+import os
+import time
+
+import numpy as np
+import pytest
+from PIL import Image, PngImagePlugin, features
+from upscale_cases import photo, picture
+
+from zoo.upscale import open_engine, upscale
+from zoo.upscale.files import Options, upscale_file
+from zoo.upscale.targets import Job, jobs
+
+XMP = b'<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/"/><?xpacket end="w"?>'
+
+
+@pytest.fixture
+def enlarge(tflite, tmp_path):
+    engine = open_engine(tflite("nearest"))
+
+    def run(source, target):
+        row = upscale_file(Job(tmp_path / source, tmp_path / target), engine, Options())
+        assert row.state == "written", row
+        with Image.open(tmp_path / target) as image:
+            image.load()
+            return row.note, image
+
+    return run
+
+
+def png(path, mode="RGB"):
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Title", "A test")
+    info.add_itxt("Author", "Größe")
+    info.add(b"cICP", bytes([9, 16, 0, 1]))
+    info.add(b"gAMA", (100000).to_bytes(4, "big"))
+    info.add_itxt("XML:com.adobe.xmp", XMP.decode())
+    image = photo(9, 12, 1, np.uint16) if mode == "I;16" else photo(9, 12)
+    (Image.fromarray(image[..., 0]) if mode == "I;16" else Image.fromarray(image)).save(path, pnginfo=info)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "I;16"])
+def test_texts_and_colour_chunks_of_png(enlarge, tmp_path, mode):
+    png(tmp_path / "a.png", mode)
+    note, image = enlarge("a.png", "b.png")
+    assert note == "" and image.text["Title"] == "A test" and image.text["Author"] == "Größe"
+    assert image.info["gamma"] == 1 and bytes([9, 16, 0, 1]) in (tmp_path / "b.png").read_bytes()
+    assert XMP.decode() == image.text["XML:com.adobe.xmp"]
+    target = "b.tif" if mode == "I;16" else "b.jpg"
+    note, image = enlarge("a.png", target)
+    assert "left out: its texts (Title, Author), which only PNG holds" in note
+    assert "left out: what its numbers stand for (cICP, gAMA)" in note
+    assert image.info["xmp"] == XMP
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "webp", "tif"])
+def test_xmp_is_kept(enlarge, tmp_path, suffix):
+    Image.fromarray(photo(9, 12)).save(tmp_path / f"a.{suffix}", **({} if suffix == "tif" else {"xmp": XMP}))
+    if suffix == "tif":
+        Image.fromarray(photo(9, 12)).save(tmp_path / "a.tif", tiffinfo={700: XMP})
+    note, image = enlarge(f"a.{suffix}", f"b.{suffix}")
+    assert note == "" and image.info["xmp"] == XMP
+    note, _ = enlarge(f"a.{suffix}", "b.bmp")
+    assert note == "left out: its XMP, which BMP does not hold"
+
+
+def test_sixteen_bit_colour_keeps_xmp(enlarge, tmp_path):
+    import tifffile
+
+    tags = [(700, 1, len(XMP), XMP, True)]
+    tifffile.imwrite(tmp_path / "a.tif", photo(9, 12, 3, np.uint16), photometric="rgb", extratags=tags, metadata=None)
+    for target in ("b.tif", "b.png"):
+        note, image = enlarge("a.tif", target)
+        assert note == ""
+        assert XMP in (tmp_path / target).read_bytes()
+
+
+def test_a_gain_map_is_named(enlarge, tmp_path):
+    told = XMP.replace(b"<x:xmpmeta", b'<x:xmpmeta hdrgm:Version="1.0"')
+    Image.fromarray(photo(9, 12)).save(tmp_path / "a.jpg", xmp=told)
+    note, image = enlarge("a.jpg", "b.jpg")
+    assert note == "left out: its gain map and the XMP that tells of it" and "xmp" not in image.info
+    frames = [Image.fromarray(photo(9, 12, seed=seed)) for seed in (0, 1)]
+    frames[0].save(tmp_path / "c.jpg", "MPO", save_all=True, append_images=frames[1:])
+    assert enlarge("c.jpg", "d.jpg")[0] == "left out: the further pictures behind the first"
+
+
+def test_a_long_profile_is_left_out_of_png_only(enlarge, tmp_path):
+    profile = os.urandom(2_500_000)
+    Image.fromarray(photo(9, 12)).save(tmp_path / "a.jpg", icc_profile=profile)
+    note, image = enlarge("a.jpg", "b.png")
+    assert "left out: its colour profile of 2.5 MB" in note and "icc_profile" not in image.info
+    note, image = enlarge("a.jpg", "b.tif")
+    assert note == "" and image.info["icc_profile"] == profile
+
+
+@pytest.mark.parametrize(("tag", "words"), [(37500, "the camera's own notes in its EXIF"), (40092, "its EXIF")])
+def test_exif_that_is_too_long_for_jpeg(enlarge, tmp_path, tag, words):
+    exif = Image.Exif()
+    exif[271] = "A camera"
+    (exif.get_ifd(34665) if tag == 37500 else exif)[tag] = bytes(70000)
+    Image.fromarray(photo(9, 12)).save(tmp_path / "a.png", exif=exif)
+    note, image = enlarge("a.png", "b.jpg")
+    assert note == f"left out: {words}, of which a JPEG holds 64 kB"
+    assert image.getexif().get(271) == ("A camera" if tag == 37500 else None)
+    note, image = enlarge("a.png", "b.png")
+    assert note == "" and image.getexif()[271] == "A camera"
+
+
+def test_transparency_of_sixteen_bit_grey(enlarge, tmp_path):
+    levels = photo(9, 12, 1, np.uint16)[..., 0]
+    levels[2:4, 3:6] = 777
+    Image.fromarray(levels).save(tmp_path / "a.png", transparency=777)
+    note, image = enlarge("a.png", "b.png")
+    assert note == "" and image.getpixel((8, 5))[-1] == 0 and image.getpixel((0, 0))[-1] == 255
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize("mode", ["1", "P"])
+def test_transparency_of_few_colours(enlarge, tmp_path, mode, interlaced):
+    image = Image.fromarray(photo(16, 12)).convert(mode)
+    options = {"transparency": 0 if mode == "1" else bytes(range(256))}
+    image.save(tmp_path / "a.png", **options)
+    note, result = enlarge("a.png", "b.png")
+    expected = np.asarray(Image.open(tmp_path / "a.png").convert("RGBA"))[..., 3]
+    assert note == "" and expected.min() < 255
+    difference = np.asarray(result.convert("RGBA"))[::2, ::2, 3].astype(int) - expected
+    assert np.abs(difference[1:-1, 1:-1]).mean() < 60 and result.mode in ("LA", "RGBA")
+
+
+def test_pages_are_not_counted(enlarge, tmp_path):
+    pages = [Image.fromarray(photo(3, 4, seed=seed)) for seed in range(3)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    assert enlarge("a.tif", "b.tif")[0] == "the first of several frames"
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    first = int.from_bytes(content[4:8], "little")
+    count = int.from_bytes(content[first : first + 2], "little")
+    # The second page lies beyond the file: that is no reason against the first.
+    place = first + 2 + 12 * count
+    content[place : place + 4] = (1 << 30).to_bytes(4, "little")
+    (tmp_path / "far.tif").write_bytes(content)
+    assert enlarge("far.tif", "c.tif")[0] == ""
+    many = [Image.new("L", (2, 2))] * 3000
+    many[0].save(tmp_path / "many.tif", save_all=True, append_images=many[1:])
+    began = time.process_time()
+    assert enlarge("many.tif", "d.tif")[0] == "the first of several frames"
+    assert time.process_time() - began < 20  # no time is measured: counting them takes minutes where it is not avoided
+
+
+def test_what_pillow_reads_is_taken_and_what_it_does_not_is_named(tmp_path, caplog, upscale_command, tflite):
+    folder = tmp_path / "in"
+    picture(folder / "a.png")
+    picture(folder / "b.jpg").rename(folder / "b.jfif")
+    Image.fromarray(photo(9, 12, 1)[..., 0]).save(folder / "a.gif")
+    if features.check("avif"):
+        Image.fromarray(photo(9, 12)).save(folder / "c.avif")
+    (folder / "d.heic").write_bytes(b"")
+    (folder / "e.HEIC").write_bytes(b"")
+    found = {job.target.name for job in jobs([str(folder)], str(tmp_path / "out"))}
+    assert found == {"a.png", "b.jfif", "a.gif.png"} | ({"c.avif.png"} if features.check("avif") else set())
+    assert f"left out of {folder}: 2 .heic, which are not read here: convert them to PNG first" in caplog.text
+    code, out, _ = upscale_command("in", "--output=out")
+    assert code == 0 and out.startswith(f"{len(found)} written")
+    result = np.asarray(Image.open(tmp_path / "out/a.gif.png").convert("L"))
+    assert np.abs(result.astype(int) - upscale(photo(9, 12, 1)[..., 0], tflite("nearest"))).max() <= 2
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, caplog, monkeypatch):
+    picture(tmp_path / "in/a.png")
+    picture(tmp_path / "in/closed/b.png")
+    scandir = os.scandir
+
+    def closed(path):
+        if os.fspath(path).endswith("closed"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", closed)  # root reads every folder
+    assert len(jobs([str(tmp_path / "in")], str(tmp_path / "out"))) == 1
+    assert f"left out: {tmp_path / 'in/closed'}: Permission denied" in caplog.text
