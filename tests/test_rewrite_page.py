@@ -1,10 +1,13 @@
 """docs/identity.md: its pictures are what the code draws, its example runs, its table is what was measured."""
 
 import importlib.util
+import json
 import re
 from pathlib import Path
 
 import pytest
+
+from benchmarks.file_cases import CASES
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "identity.md"
@@ -53,3 +56,36 @@ def test_the_numbers_in_the_text():
     totals = rewrite.explain(zoo.create_model("srcnn", scale=3), whole=True).totals
     assert f"{totals['weights']:,} weights" in text and f"contains it {totals['weights_after']:,}" in text
     assert f"{totals['macs_after'] / totals['macs']:.1f} times the multiplications" in " ".join(text.split())
+
+
+def test_the_table_of_files_is_what_was_measured(monkeypatch):
+    from benchmarks import rewrite_files_page as page
+
+    assert page.main(["--check"]) == 0, "run `python -m benchmarks.rewrite_files_page`"
+    record = json.loads((page.RESULTS / "rewrite_files.json").read_text(encoding="utf-8"))
+    names = {(each["name"], each["format"]) for each in record["files"]}
+    assert names >= {(name, case.suffix[1:]) for name, case in CASES.items()} and len(CASES) >= 12
+    assert all(each["within"] for each in record["files"])
+    # The control: another figure is another page.
+    record["files"][0]["delegate"] = ["right", "right"]
+    assert page.table(record) not in PAGE.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["shuffle of rank 6, int8", "a shuffle by hand", "RepVGG's block"])
+def test_a_file_of_the_table_becomes_what_the_table_says(name):
+    from benchmarks.rewrite_files import rewritten
+
+    case = CASES[name]
+    rows, content, found = rewritten(case.make(), case.suffix, case.way)
+    assert [row.action for row in rows] == ["moved"] and content
+    assert all(each.value <= each.allowed for each in found) and found
+
+
+def test_a_file_that_is_refused_is_a_row_of_its_own(tmp_path):
+    from benchmarks.rewrite_files import measure
+    from benchmarks.rewrite_files_page import table
+
+    entry = measure("broken", b"no network at all", ".tflite", "nobody", "subpixel", tmp_path, 0)
+    assert "refused: Expected a TFLite file" in entry["became"]
+    record = {"files": [entry], "machine": {"versions": {"ai-edge-litert": "0"}}}
+    assert "| broken (tflite) | nobody | subpixel | refused" in table(record)

@@ -1,4 +1,12 @@
-"""Moves the upsampling of a Keras network, TFLite or ONNX file into LR space, says what moved, and compares both."""
+"""Gives a Keras network, TFLite or ONNX file the form that an accelerator takes, says what moved, and compares both.
+
+  zoo rewrite decoder.keras fast.keras                  upsampling into LR space: convolutions and shuffles
+  zoo rewrite model.tflite npu.tflite --target=mediatek      in the form that a target takes
+  zoo rewrite net.onnx back.onnx --form=transposed           the way back
+  zoo rewrite net.onnx small.onnx --collapse                 linear layers in a row as one
+
+Exit code 0: written; 1: the result differs from the original, nothing is written; 2: wrong input.
+"""
 
 import argparse
 import sys
@@ -20,7 +28,9 @@ SUFFIXES = (".keras", ".tflite", ".onnx")
 @exit_on_usage_error
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns 0, 2 after a usage error, 1 if a file's result differs; then nothing is written."""
-    parser = argparse.ArgumentParser(prog=program("zoo.rewrite"), description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog=program("zoo.rewrite"), description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
         "input", metavar="IN", type=Path, help="any functional Keras network (.keras), TFLite or ONNX file"
     )
