@@ -27,7 +27,7 @@ def table(record: dict[str, Any]) -> str:
     timed = any(each.get("times") for each in record["files"])
     lines += [
         "",
-        "Files as others make them (`benchmarks/file_cases.py`, random weights, 91×61 px), and the .tflite files of "
+        "Files as others write them (`benchmarks/file_cases.py`, random weights, 91×61 px), and the .tflite files of "
         "MediaPipe's wheel 0.10.21, before → after `zoo rewrite`, `--collapse` or `--target`. Difference: in LiteRT's "
         "reference kernels or in onnxruntime, of the output's range; *bits* where no value differs. GPU delegate: "
         f"LiteRT {versions['ai-edge-litert']}'s real one, over Vulkan in software. "
