@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import importlib.util
+import inspect
 import json
 import os
 import re
@@ -12,6 +13,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from zoo import identities
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / name for name in ("README.md", "WORKSPACE.md", "CHANGELOG.md")] + sorted((ROOT / "docs").glob("*.md"))
@@ -53,6 +56,27 @@ def test_examples_of_docstrings(path):
     name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     failed, tried = doctest.testmod(importlib.import_module(name))
     assert tried and not failed
+
+
+# Called from outside; what trains or exports is shown by the pages' commands.
+PUBLIC = {
+    "zoo": ("card", "create_model", "list_models", "list_presets", "load", "open_model"),
+    "zoo.color": ("luma", "rgb_to_y", "rgb_to_ycbcr", "ycbcr_to_rgb"),
+    "zoo.complexity": ("count", "receptive_field"),
+    "zoo.data": ("by_name", "crop_to_multiple", "imresize", "sample"),
+    "zoo.engines": ("open_engine",),
+    "zoo.identities": tuple(name for name in identities.__all__ if inspect.isfunction(getattr(identities, name))),
+    "zoo.layers": ("depth_to_space", "make_upsampler"),
+    "zoo.metrics": ("psnr", "ssim"),
+    "zoo.models": ("espcn", "fsrcnn", "gecko", "scale_of", "srcnn"),
+    "zoo.rewrite": ("convert", "explain", "to_lr_space"),
+    "zoo.upscale": ("upscale",),
+}
+
+
+@pytest.mark.parametrize("room, name", [(room, name) for room, names in PUBLIC.items() for name in names])
+def test_a_public_function_has_an_example(room, name):
+    assert ">>> " in getattr(importlib.import_module(room), name).__doc__
 
 
 def test_the_readme_is_short():

@@ -62,6 +62,10 @@ def rgb_to_y(image: np.ndarray, full_range: bool = False) -> np.ndarray:
 
     References:
         ITU-R BT.601-7, section 2.5; MATLAB's rgb2ycbcr.
+
+    Example:
+        >>> rgb_to_y(np.array([[255, 255, 255], [0, 0, 0]], np.uint8)).tolist()
+        [235, 16]
     """
     image = _check_rgb(image)
     if full_range:
@@ -80,6 +84,10 @@ def luma(image: np.ndarray, full_range: bool = False) -> np.ndarray:
 
     Returns:
         (h, w), of the picture's dtype.
+
+    Example:
+        >>> luma(np.zeros((4, 5, 3), np.uint8)).shape
+        (4, 5)
     """
     image = check_range(image)
     if image.ndim == 2:
@@ -99,6 +107,10 @@ def rgb_to_ycbcr(image: np.ndarray) -> np.ndarray:
 
     Returns:
         (..., 3) Y, Cb, Cr: uint8, rounded half up, for uint8; for floats the 8-bit levels divided by 255, unrounded.
+
+    Example:
+        >>> np.round(rgb_to_ycbcr(np.array([1.0, 1.0, 1.0])) * 255).tolist()
+        [235.0, 128.0, 128.0]
     """
     image = _check_rgb(image)
     return _to_dtype_of(image, _levels(image) @ (_YCBCR.T / 255) + _OFFSET)
@@ -113,6 +125,10 @@ def ycbcr_to_rgb(image: np.ndarray) -> np.ndarray:
     Returns:
         (..., 3) R, G, B of the same dtype: uint8, rounded half up and clipped, or float clipped to [0, 1].
         Floats return to the RGB they came from; 8-bit YCbCr has fewer colours than RGB and returns within 2 levels.
+
+    Example:
+        >>> np.round(ycbcr_to_rgb(np.array([235, 128, 128]) / 255), 6).tolist()
+        [1.0, 1.0, 1.0]
     """
     image = _check_rgb(image, "YCbCr")
     rgb = (_levels(image) - _OFFSET) @ (np.linalg.inv(_YCBCR).T * 255)

@@ -31,7 +31,12 @@ OPTIONS = {("srcnn", scale): {"kernels": (9, 5, 5)} for scale in (2, 3, 4)} | {(
 
 
 def published(model: str, scale: int) -> dict | None:
-    """The published row of an architecture at a scale: `{"results": {set: {"psnr", "ssim"}}, "source"}`, or None."""
+    """The published row of an architecture at a scale: `{"results": {set: {"psnr", "ssim"}}, "source"}`, or None.
+
+    Example:
+        >>> published("bicubic", 3)["results"]["Set5"]["psnr"]
+        30.39
+    """
     row = PUBLISHED.get((model, scale))
     if row is None:
         return None

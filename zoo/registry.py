@@ -30,7 +30,13 @@ PRESETS = Path(__file__).parent / "presets"
 
 
 def list_models() -> list[str]:
-    """The names that `create_model` takes, sorted."""
+    """The names that `create_model` takes, sorted.
+
+    Example:
+        >>> import zoo
+        >>> zoo.list_models()[:3]
+        ['espcn', 'espcn_residual', 'fsrcnn']
+    """
     return sorted(MODELS)
 
 
@@ -45,6 +51,12 @@ def create_model(name: str, /, scale: int, **options) -> "keras.Model":
         `keras.Model`, (N, H, W, channels) float32 in [0, 1] → (N, scale·H, scale·W, channels), unclipped.
     Raises:
         UsageError: an unknown name or option, with the valid ones listed, or a value that the model refuses.
+
+    Example:
+        >>> import zoo
+        >>> model = zoo.create_model("fsrcnn", scale=3, d=16, s=8, m=1)
+        >>> model.output_shape
+        (None, None, None, 1)
     """
     module, _ = MODELS[one_of("the model", name, list_models())]
     build = getattr(importlib.import_module(module), name)
@@ -78,6 +90,11 @@ def card(name: str) -> dict[str, Any]:
 
     Raises:
         UsageError: an unknown name, with the valid ones listed.
+
+    Example:
+        >>> import zoo
+        >>> zoo.card("fsrcnn_s_x2")["scale"]
+        2
     """
     one_of("the preset", name, list_presets())
     return json.loads((PRESETS / f"{name}.json").read_text(encoding="utf-8"))
@@ -108,6 +125,11 @@ def load(name: str, upsampler: str | None = None) -> "keras.Model":
             where the architecture's upsampler is learned.
     Raises:
         UsageError: an unknown name or form, or weights whose hash is not the card's.
+
+    Example:
+        >>> import zoo
+        >>> zoo.load("fsrcnn_s_x2").count_params() == zoo.card("fsrcnn_s_x2")["parameters"]
+        True
     """
     from zoo.layers import EXACT
 
@@ -151,6 +173,11 @@ def open_model(name_or_file: str) -> "keras.Model":
 
     Raises:
         UsageError: neither a preset's name nor a readable `.keras` file.
+
+    Example:
+        >>> import zoo
+        >>> zoo.open_model("fsrcnn_s_x2").name
+        'fsrcnn_s_x2'
     """
     path = Path(name_or_file)
     if path.suffix != ".keras":

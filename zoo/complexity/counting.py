@@ -18,6 +18,11 @@ def receptive_field(model: keras.Model) -> int:
 
     Tiles that overlap by the radius give the whole picture's result exactly, and a loss that leaves out this border
     sees no zero padding. `zoo.reach.keras_model.reach`, which this is the radius of, has the errors too.
+
+    Example:
+        >>> import zoo
+        >>> receptive_field(zoo.create_model("srcnn", scale=3))
+        4
     """
     return keras_model.reach(model).radius
 
@@ -46,6 +51,11 @@ def count(model: keras.Model, height: float = 720, width: float = 1280) -> dict:
         UsageError: a layer that cannot be counted.
 
     References: arXiv 1609.07009, section 2 (the costs of the forms); reference figures in tests/test_complexity.py.
+
+    Example:
+        >>> import zoo
+        >>> count(zoo.create_model("fsrcnn_s", scale=2), height=720, width=1280)["receptive_field"]
+        5
     """
     steps = list(keras_model.walk(model, _LENGTH))
     sizes = {0: ((Fraction(1), Fraction(0)), (Fraction(1), Fraction(0)))}

@@ -34,6 +34,10 @@ def imresize(image: np.ndarray, scale: float, border: str = "mirror") -> np.ndar
     References:
         Keys: Cubic convolution interpolation for digital image processing, IEEE Transactions on Acoustics, Speech,
         and Signal Processing 29 (1981), equation 15; MATLAB's documentation of imresize ("Antialiasing").
+
+    Example:
+        >>> imresize(np.full((9, 12), 85, np.uint8), scale=1 / 3).tolist()
+        [[85, 85, 85, 85], [85, 85, 85, 85], [85, 85, 85, 85]]
     """
     image = np.asarray(image)
     if image.ndim not in (2, 3) or image.size == 0:
@@ -62,6 +66,10 @@ def crop_to_multiple(image: np.ndarray, scale: int) -> np.ndarray:
 
     Returns:
         A view (h - h mod scale, w - w mod scale, ...).
+
+    Example:
+        >>> crop_to_multiple(np.zeros((10, 13, 3)), 3).shape
+        (9, 12, 3)
     """
     height, width = image.shape[:2]
     return image[: height - height % scale, : width - width % scale]

@@ -23,6 +23,10 @@ def by_name(name: str, scale: int, channels: int = 1, split: str = "train", manu
 
     Raises:
         UsageError: where there are no such pictures.
+
+    Example:
+        >>> by_name("sample", 3).name
+        'sample/train'
     """
     one_of("split", split, SPLITS)
     if is_prepared(Path(name).expanduser()):

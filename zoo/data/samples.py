@@ -22,6 +22,11 @@ def sample(scale: int, channels: int = 1, split: str = "train") -> Source:
 
     Raises:
         UsageError: on another split, scale or number of channels.
+
+    Example:
+        >>> name, lr_image, hr_image = next(iter(sample(3, split="heldout").pictures()))
+        >>> hr_image.shape == (3 * lr_image.shape[0], 3 * lr_image.shape[1], 1)
+        True
     """
     one_of("split", split, _SPLITS)
     pictures = [Picture(name, f"skimage.data.{name}", _reader(name)) for name in _SPLITS[split]]

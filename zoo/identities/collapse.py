@@ -157,6 +157,11 @@ def side_by_side(*branches: Convolution) -> Convolution:
 
     Raises:
         ValueError: they have not.
+
+    Example:
+        >>> branches = same(np.ones((3, 3, 2, 2))), same(np.ones((1, 1, 2, 2)))
+        >>> side_by_side(*branches).kernel[:, :, 0, 0].tolist()
+        [[1.0, 1.0, 1.0], [1.0, 2.0, 1.0], [1.0, 1.0, 1.0]]
     """
     maps = {branch.kernel.shape[2:] for branch in branches}
     growths = {tuple(before + after + 1 - side for side, (before, after) in _axes(branch)) for branch in branches}

@@ -49,7 +49,12 @@ def _triangle(distance: np.ndarray) -> np.ndarray:
 
 
 def interpolation_window(method: str, scale: int) -> Window:
-    """The LR window of a fixed interpolation with half-pixel centres, along one axis; nothing is cropped."""
+    """The LR window of a fixed interpolation with half-pixel centres, along one axis; nothing is cropped.
+
+    Example:
+        >>> interpolation_window("bicubic", 2).taps
+        5
+    """
     radius = {"nearest": 0, "bilinear": 1, "bicubic": 2}
     one_of("method", method, METHODS)
     if scale < 1:
@@ -63,6 +68,10 @@ def interpolation_weights(method: str, scale: int, cubic: Cubic = KEYS) -> np.nd
     HR pixel scale·p + a lies at u = (a + 0.5) / scale - 0.5 from LR pixel p (half-pixel centres: MATLAB's imresize,
     `tf.image.resize`, `keras.layers.UpSampling2D`); tap d has the weight f(u - d), f the triangle or Keys' cubic.
     No antialiasing: it does not apply to enlargement.
+
+    Example:
+        >>> interpolation_weights("bilinear", 2).tolist()
+        [[0.25, 0.0], [0.75, 0.75], [0.0, 0.25]]
     """
     window = interpolation_window(method, scale)
     offsets = np.arange(-window.before, window.after + 1)[:, None]
@@ -86,6 +95,10 @@ def interpolation_to_subpixel(
 
     Returns:
         (k, k, channels, scale²·channels), float64.
+
+    Example:
+        >>> interpolation_to_subpixel("bilinear", 2, channels=3).shape
+        (3, 3, 3, 12)
     """
     weights = interpolation_weights(method, scale, cubic)
     phases = np.einsum("ya,xb,io->yxiabo", weights, weights, np.eye(channels))
@@ -98,6 +111,10 @@ def interpolation_to_transposed(method: str, kernel_size: int, scale: int, chann
     Per axis W[k] = f((k - p0 + 0.5) / scale - 0.5); every phase is brought to the sum 1, so that a flat image stays
     flat inside where K cuts the interpolation. Exact inside where K covers the interpolation and
     K - scale is even: bilinear needs 2·scale - scale % 2 taps, bicubic 4·scale - scale % 2.
+
+    Example:
+        >>> interpolation_to_transposed("bilinear", 4, 2)[0, :, 0, 0].tolist()
+        [0.0625, 0.1875, 0.1875, 0.0625]
     """
     if kernel_size < scale:
         raise ValueError(

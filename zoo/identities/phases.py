@@ -45,7 +45,12 @@ class PhaseTaps(NamedTuple):
 
 
 def same_offset(kernel_size: int, scale: int) -> int:
-    """p0: the rows of the full transposed convolution that padding 'same' drops at the start."""
+    """p0: the rows of the full transposed convolution that padding 'same' drops at the start.
+
+    Example:
+        >>> same_offset(9, 3)
+        3
+    """
     return max(kernel_size - scale, 0) // 2
 
 
@@ -103,6 +108,11 @@ def between_phases(
     Returns:
         The kernel (ky, kx, read row, read column, I, written row, written column, O) in the dtype of the one given, of
         scale phases each, and the LR zeros (before, after) per axis that keep the size.
+
+    Example:
+        >>> kernel, pads = between_phases(np.zeros((5, 5, 2, 4)), scale=2, before=(2, 2))
+        >>> kernel.shape, pads
+        ((3, 3, 2, 2, 2, 2, 2, 4), ((1, 1), (1, 1)))
     """
     rows, columns = (phase_taps(*axis) for axis in zip(kernel.shape[:2], (scale, scale), before, dilation))
     row_pads, column_pads = ((-int(axis.lr.min()), int(axis.lr.max())) for axis in (rows, columns))

@@ -7,7 +7,12 @@ from zoo.identities.transposed import Window
 
 
 def resize_window(kernel_size: int, scale: int) -> Window:
-    """The LR window of nearest-neighbour ×scale followed by a 'same' convolution with K taps, along one axis."""
+    """The LR window of nearest-neighbour ×scale followed by a 'same' convolution with K taps, along one axis.
+
+    Example:
+        >>> resize_window(3, 2).taps
+        3
+    """
     lr = phase_taps(kernel_size, scale, (kernel_size - 1) // 2).lr
     before, after = -int(lr.min()), int(lr.max())
     return Window(before + after + 1, before, after, 0)
@@ -25,6 +30,10 @@ def resize_to_subpixel(kernel: np.ndarray, scale: int, order: str = "tensorflow"
         order: channel order of the shuffle.
     Returns:
         (ky, kx, I, scale²·O), float64; ky, kx from `resize_window`.
+
+    Example:
+        >>> resize_to_subpixel(np.zeros((3, 3, 8, 1)), scale=2).shape
+        (3, 3, 8, 4)
     """
     kernel = np.asarray(kernel, np.float64)
     if kernel.ndim != 4:

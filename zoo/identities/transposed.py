@@ -34,6 +34,10 @@ def lr_window(kernel_size: int, scale: int, offset: int | None = None) -> Window
             padding 'valid'.
     Returns:
         The `Window`. Its `crop` is above 0 only where that makes the window smaller.
+
+    Example:
+        >>> lr_window(9, 3)
+        Window(taps=3, before=1, after=1, crop=0)
     """
     if kernel_size < 1 or scale < 1:
         raise ValueError(f"Expected kernel_size and scale of at least 1. Received: {kernel_size=}, {scale=}")
@@ -50,7 +54,12 @@ def lr_window(kernel_size: int, scale: int, offset: int | None = None) -> Window
 
 
 def padding_of_taps(kernel_size: int, scale: int, offset: int | None = None) -> tuple[int, int]:
-    """Zeros around the K taps that make their number window.taps·scale, so that tap u is phase u mod scale."""
+    """Zeros around the K taps that make their number window.taps·scale, so that tap u is phase u mod scale.
+
+    Example:
+        >>> padding_of_taps(9, 3), padding_of_taps(9, 2)
+        ((0, 0), (1, 0))
+    """
     offset = same_offset(kernel_size, scale) if offset is None else offset
     window = lr_window(kernel_size, scale, offset)
     dmax = window.after - (window.crop > 0)
@@ -73,6 +82,10 @@ def transposed_to_subpixel(
         offsets: rows and columns dropped at the start, see `lr_window`.
     Returns:
         (ky, kx, I, scale²·O), float64; ky and kx are the windows' taps.
+
+    Example:
+        >>> transposed_to_subpixel(np.zeros((9, 9, 1, 56)), scale=3).shape
+        (3, 3, 56, 9)
     """
     kernel = np.asarray(kernel, np.float64)
     if kernel.ndim != 4:
@@ -148,22 +161,41 @@ def transposed_to_zero_interleaved(kernel: np.ndarray) -> np.ndarray:
 
     With z the LR image and scale - 1 zeros after each pixel, 'same' transposed convolution is the convolution of z
     with V, z padded by K - 1 - p0 zeros before and p0 after. Exact at every pixel, the border included.
+
+    Example:
+        >>> transposed_to_zero_interleaved(np.arange(4.0).reshape(2, 2, 1, 1)).ravel().tolist()
+        [3.0, 2.0, 1.0, 0.0]
     """
     return np.ascontiguousarray(np.asarray(kernel, np.float64)[::-1, ::-1].transpose(0, 1, 3, 2))
 
 
 def zero_interleaved_to_transposed(kernel: np.ndarray) -> np.ndarray:
-    """(K, K, I, O) → (K, K, O, I), the inverse of `transposed_to_zero_interleaved`: the same flip and transposition."""
+    """(K, K, I, O) → (K, K, O, I), the inverse of `transposed_to_zero_interleaved`: the same flip and transposition.
+
+    Example:
+        >>> zero_interleaved_to_transposed(np.arange(4.0).reshape(2, 2, 1, 1)).ravel().tolist()
+        [3.0, 2.0, 1.0, 0.0]
+    """
     return transposed_to_zero_interleaved(kernel)
 
 
 def zero_interleaved_to_subpixel(kernel: np.ndarray, scale: int, order: str = "tensorflow") -> np.ndarray:
-    """(K, K, I, O) → (k, k, I, scale²·O): the composition of the two maps above, exact at every pixel."""
+    """(K, K, I, O) → (k, k, I, scale²·O): the composition of the two maps above, exact at every pixel.
+
+    Example:
+        >>> zero_interleaved_to_subpixel(np.zeros((9, 9, 56, 1)), scale=3).shape
+        (3, 3, 56, 9)
+    """
     return transposed_to_subpixel(zero_interleaved_to_transposed(kernel), scale, order)
 
 
 def subpixel_to_zero_interleaved(
     kernel: np.ndarray, kernel_size: int, scale: int, order: str = "tensorflow"
 ) -> np.ndarray:
-    """(k, k, I, scale²·O) → (K, K, I, O), the inverse of `zero_interleaved_to_subpixel`; raises as its parts do."""
+    """(k, k, I, scale²·O) → (K, K, I, O), the inverse of `zero_interleaved_to_subpixel`; raises as its parts do.
+
+    Example:
+        >>> subpixel_to_zero_interleaved(np.zeros((3, 3, 56, 9)), 9, scale=3).shape
+        (9, 9, 56, 1)
+    """
     return transposed_to_zero_interleaved(subpixel_to_transposed(kernel, kernel_size, scale, order))

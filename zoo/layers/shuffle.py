@@ -10,6 +10,11 @@ def depth_to_space(images, scale: int):
 
     `tf.nn.depth_to_space` on the TensorFlow backend, so that an exported graph holds one DEPTH_TO_SPACE;
     `keras.ops.depth_to_space` on the others.
+
+    Example:
+        >>> import numpy as np
+        >>> depth_to_space(np.arange(4.0).reshape(1, 1, 1, 4), 2).shape
+        TensorShape([1, 2, 2, 1])
     """
     if scale == 1:
         return images

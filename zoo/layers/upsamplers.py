@@ -191,6 +191,11 @@ def make_upsampler(form: str, filters: int, kernel_size: int, scale: int, **opti
         **options: passed to the layer: `name`, `dtype`, and for the learned forms `kernel_initializer` ….
     Raises:
         UsageError: an unknown form, with the valid ones listed.
+
+    Example:
+        >>> layer = make_upsampler("subpixel", filters=1, kernel_size=9, scale=3)
+        >>> layer.compute_output_shape((1, 20, 30, 56))
+        (1, 60, 90, 1)
     """
     if one_of("upsampler", form, FORMS) in LEARNED:
         return LEARNED[form](filters, kernel_size, scale, **options)

@@ -42,6 +42,11 @@ def psnr(hr: np.ndarray, sr: np.ndarray, shave: int = 0) -> float:
 
     Raises:
         ValueError: if shapes, kinds or ranges do not match, or nothing is left after shaving.
+
+    Example:
+        >>> black, grey = np.zeros((8, 9), np.uint8), np.full((8, 9), 16, np.uint8)
+        >>> round(psnr(black, grey), 2)
+        24.05
     """
     from skimage.metrics import peak_signal_noise_ratio
 
@@ -71,6 +76,11 @@ def ssim(hr: np.ndarray, sr: np.ndarray, shave: int = 0) -> float:
     References:
         Wang, Bovik, Sheikh, Simoncelli: Image quality assessment: from error visibility to structural similarity,
         IEEE Transactions on Image Processing 13 (2004), section III.
+
+    Example:
+        >>> picture = np.arange(144, dtype=np.uint8).reshape(12, 12)
+        >>> ssim(picture, picture)
+        1.0
     """
     from skimage.metrics import structural_similarity
 

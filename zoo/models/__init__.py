@@ -20,6 +20,10 @@ def scale_of(model: keras.Model) -> int:
 
     Raises:
         UsageError: the model is no such function of one image.
+
+    Example:
+        >>> scale_of(espcn(scale=4))
+        4
     """
     shape = model.input_shape
     if isinstance(shape, tuple) and len(shape) == 4 and shape[-1] is not None:

@@ -26,6 +26,10 @@ def espcn(
         name: the model's name; default `espcn_x{scale}`.
     Returns:
         A model (N, H, W, channels) float32 in [0, 1] → (N, scale·H, scale·W, channels), unclipped.
+
+    Example:
+        >>> espcn(scale=4).count_params()
+        24737
     """
     lr_image = lr_input(scale, channels)
     x = convolution(64, 5, activation=activation, name="feature")(lr_image)

@@ -31,6 +31,10 @@ def fsrcnn(
         name: the model's name; default `fsrcnn_x{scale}`.
     Returns:
         A model (N, H, W, channels) float32 in [0, 1] → (N, scale·H, scale·W, channels), unclipped.
+
+    Example:
+        >>> fsrcnn(scale=3).get_layer("upsampler").kernel_size
+        9
     """
     d, s, m = whole_number("d", d, 1), whole_number("s", s, 1), whole_number("m", m, 0)
     lr_image = lr_input(scale, channels)

@@ -32,6 +32,10 @@ def gecko(
         name: the model's name; default `gecko_x{scale}`.
     Returns:
         A model (N, H, W, channels) float32 in [0, 1] → (N, scale·H, scale·W, channels), unclipped.
+
+    Example:
+        >>> gecko(scale=2).output_shape
+        (None, None, None, 1)
     """
     maps, depth = whole_number("maps", maps, 1), whole_number("depth", depth, 0)
     lr_image = lr_input(scale, channels)

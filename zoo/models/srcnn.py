@@ -32,6 +32,10 @@ def srcnn(
         A model (N, H, W, channels) float32 in [0, 1] → (N, scale·H, scale·W, channels), unclipped.
     Raises:
         UsageError: kernels are not three odd sides.
+
+    Example:
+        >>> srcnn(scale=3, channels=3).output_shape
+        (None, None, None, 3)
     """
     sides = tuple(kernels)
     odd = [isinstance(side, numbers.Integral) and side > 0 and side % 2 == 1 for side in sides]

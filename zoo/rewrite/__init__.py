@@ -80,6 +80,13 @@ def to_lr_space(
     Raises:
         UsageError: an unbuilt model, a subclassed one whose call draws no graph, or the result differs from the
             original: with the name of the first layer where they part.
+
+    Example:
+        >>> import keras
+        >>> image = keras.Input((None, None, 8))
+        >>> model = keras.Model(image, keras.layers.Conv2DTranspose(1, 9, strides=3, padding="same", name="up")(image))
+        >>> [type(layer).__name__ for layer in to_lr_space(model).layers]
+        ['InputLayer', 'Conv2D', 'DepthToSpace']
     """
     return rewritten(model, target, border, whole, check).model
 
@@ -92,6 +99,12 @@ def explain(
     The rows hold kernel shapes, multiplications before and after by both countings, and structural zeros. With
     `whole=True` there is one for each layer that moves, and `totals` sets the free weights of the HR network against
     those of the LR network that contains it.
+
+    Example:
+        >>> import zoo
+        >>> (row,) = explain(zoo.create_model("fsrcnn_s", scale=2, upsampler="transposed")).rows
+        >>> row.action, row.becomes
+        ('moved', 'SubpixelUpsampler')
     """
     return rewritten(model, target, border, whole, check=False).explanation
 

@@ -28,6 +28,12 @@ def convert(model: keras.Model, upsampler: str) -> keras.Model:
     Raises:
         UsageError: no such layer in the model, an unknown form, or one that no exact map leads to; a layer that is not
             the same when it is made anew.
+
+    Example:
+        >>> import zoo
+        >>> model = zoo.create_model("espcn", scale=2, upsampler="transposed")
+        >>> type(convert(model, "subpixel").get_layer("upsampler")).__name__
+        'SubpixelUpsampler'
     """
     if upsampler not in zoo_layers.FORMS:
         raise UsageError(f"Expected upsampler to be one of {', '.join(zoo_layers.FORMS)}. Received: {upsampler!r}")

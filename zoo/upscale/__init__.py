@@ -44,6 +44,11 @@ def upscale(
 
     Raises:
         UsageError: an array of another kind, or a model that is none or does not enlarge.
+
+    Example:
+        >>> import numpy as np
+        >>> upscale(np.zeros((20, 30, 3), np.uint8), "fsrcnn_s_x2").shape
+        (40, 60, 3)
     """
     if isinstance(image, str | os.PathLike):
         raise UsageError(
