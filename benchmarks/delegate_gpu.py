@@ -49,7 +49,7 @@ def measure_all(cases: list[Case]) -> list[dict]:
         for case in cases:
             gates = {form: delegate.run(path)["gpu"] for form, path in case.files.items()}
             taken = [form for form in case.files if gates[form]["verdict"] in ("right", "wrong", "partly", "refused")]
-            times = _child({form: str(case.files[form]) for form in taken}, environment) if taken else {}
+            times = in_child({form: str(case.files[form]) for form in taken}, environment) if taken else {}
             for form, gate in gates.items():
                 row = {"network": case.network, "form": form, "lr_size": case.lr_size, "gate": gate}
                 results.append({**row, **times.get(form, times if form in taken else {})})
@@ -57,7 +57,7 @@ def measure_all(cases: list[Case]) -> list[dict]:
     return results
 
 
-def _child(paths: dict[str, str], environment: dict[str, str]) -> dict:
+def in_child(paths: dict[str, str], environment: dict[str, str]) -> dict:
     command = [sys.executable, "-m", "benchmarks.delegate_gpu", f"--child={json.dumps(paths)}"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]

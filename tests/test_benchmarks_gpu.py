@@ -66,9 +66,9 @@ def test_written_files_run_in_both_forms_and_precisions(tmp_path, monkeypatch):
     if not (found := environments(str(tmp_path))):
         pytest.skip(NO_DRIVER)
     paths = {form: str(path) for form, path in cases[2].files.items()}
-    measured = delegate_gpu._child({**paths, "no file": str(tmp_path / "none.tflite")}, found[0])
+    measured = delegate_gpu.in_child({**paths, "no file": str(tmp_path / "none.tflite")}, found[0])
     assert "failed" in measured
-    measured = delegate_gpu._child(paths, found[0])
+    measured = delegate_gpu.in_child(paths, found[0])
     for precision in delegate_gpu.PRECISIONS:
         right, wrong = measured[LR_FORM][precision], measured[DECONVOLUTION][precision]
         # 28 wide at ×3 is one of the sizes at which the delegate shifts a deconvolution.

@@ -124,7 +124,7 @@ def test_rounding_hands_its_errors_on():
     rows = rng.normal(size=(4000, 1)) + 0.1 * rng.normal(size=(4000, 27))
     weights = rng.normal(size=(6, 27)) * 0.1
     step = np.abs(weights).max(axis=1) / 127
-    levels = fitting._round(weights, np.cov(rows.T), step)
+    levels = fitting.gptq(weights, np.cov(rows.T), step)
     plain = np.clip(np.round(weights / step[:, None]), -127, 127)
     assert np.array_equal(levels, np.round(levels)) and (np.abs(levels).max(axis=1) == 127).all()
     errors = [np.std(rows @ (chosen * step[:, None] - weights).T) for chosen in (levels, plain)]

@@ -97,11 +97,11 @@ def solve(seen: Moments, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     ridge = (_RIDGE * np.trace(covariance) / len(covariance) + 1e-12) * np.eye(len(covariance))
     fitted = np.linalg.solve(covariance + ridge, cross + ridge @ start).T
     step = np.maximum(np.abs(fitted).max(axis=1), 1e-12) / 127
-    rounded = _round(fitted, covariance + ridge, step) * step[:, None]
+    rounded = gptq(fitted, covariance + ridge, step) * step[:, None]
     return rounded.reshape(weights.shape).astype(np.float32), (mean_target - rounded @ mean_window).astype(np.float32)
 
 
-def _round(weights: np.ndarray, covariance: np.ndarray, step: np.ndarray) -> np.ndarray:
+def gptq(weights: np.ndarray, covariance: np.ndarray, step: np.ndarray) -> np.ndarray:
     """Levels in -127 … 127 for weights (O, inputs), by GPTQ: the strongest inputs first, errors handed on."""
     order = np.argsort(-np.diag(covariance))
     upper = np.linalg.cholesky(np.linalg.inv(covariance[np.ix_(order, order)])).T
