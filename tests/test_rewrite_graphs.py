@@ -243,7 +243,7 @@ def test_what_stays_is_named_with_its_reason(case):
 def between():
     reflect = lambda x: keras.ops.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)], mode="reflect")  # noqa: E731
     return {
-        "separable": ([layers.SeparableConv2D(2, 3, name="next", **F64)], "SeparableConv2D"),
+        "separable": ([layers.SeparableConv2D(2, 3, strides=2, name="next", **F64)], "SeparableConv2D"),
         "reflection": ([reflect, layers.Conv2D(2, 3, **F64)], "(Pad)"),
         "stride": ([layers.Conv2D(2, 3, strides=2, name="next", **F64)], "strides (2, 2)"),
         "groups": ([layers.Conv2D(3, 3, groups=3, name="next", **F64)], "3 groups"),
@@ -305,7 +305,7 @@ def blockers():
     relu = lambda: layers.ReLU(name="relu", **F64)  # noqa: E731
     return {
         "behind what is per channel": (
-            [bn(), relu(), layers.SeparableConv2D(2, 3, name="last", **F64)],
+            [bn(), relu(), layers.SeparableConv2D(2, 3, strides=2, name="last", **F64)],
             "'last'",
             "'bn'",
         ),

@@ -18,7 +18,7 @@ import keras
 import numpy as np
 
 from zoo.identities.phases import pair
-from zoo.rewrite import axes
+from zoo.rewrite import axes, separable, taking_in
 from zoo.rewrite.explanation import Row
 from zoo.rewrite.graph import Graph, Node, array
 from zoo.rewrite.held import Enlarging, Held, Parts, enlarging
@@ -64,7 +64,7 @@ class Commute(Rebuild):
 
     def __init__(self, graphs: list[Graph], choice: Choice, kept: Sequence[keras.layers.Layer] = ()):
         super().__init__(graphs, Plan(), kept)
-        self._choice = choice
+        self.choice = choice
         self.rows: list[Row] = []
         self._of_axes: dict[int, Chain | None] = {}
         self._graph_of = {id(node): graph for graph in graphs for node in graph.nodes}
@@ -72,7 +72,7 @@ class Commute(Rebuild):
 
     def call(self, node: Node, known: dict):
         values = [known[id(tensor)] for tensor in node.input_tensors]
-        if axes.concerns(node.operation) and (chain := self._replaced(node, values[0])) is not None:
+        if axes.concerns(node.operation) and (chain := self._by_axes(node, values[0])) is not None:
             return chain(self.hr(node.input_tensors[0], known))
         if (by_layer := enlarging(node.operation)) is not None and max(by_layer.size) > 1:
             return self._enlarged(node, by_layer, values[0], known)
@@ -124,35 +124,12 @@ class Commute(Rebuild):
         """The call as it stands, of HR tensors."""
         return super().call(node, {**known, **{id(t): self.hr(t, known) for t in node.input_tensors}})
 
-    def _replaced(self, node: Node, value) -> Chain | None:
+    def _by_axes(self, node: Node, value) -> Chain | None:
         """What computes a transposed convolution whose axes differ, of a sequence, or of stride 1; None for others."""
         layer = node.operation
-        if id(layer) in self._of_axes:
-            return self._of_axes[id(layer)]
-        upsampling, moves, reason = None, True, ""
-        made = axes.turned_round(layer, self.names, isinstance(value, Held))
-        if made is None and (found := axes.transposed(layer)) is not None:
-            lr, upsampling = found
-            moves, reason = self._choice.decide(upsampling)
-            made = axes.chain_of(layer, lr, self.names) if moves else None
-        self._of_axes[id(layer)] = None if made is None else made[0]
-        if made is not None:
-            chain, words, weights = made
-            self.row(node, None, words, int(np.prod(layer.kernel.shape)) + weights, weights, upsampling, reason)
+        if id(layer) not in self._of_axes:
+            self._of_axes[id(layer)] = taking_in.transposed_by_axes(self, node, isinstance(value, Held))
         return self._of_axes[id(layer)]
-
-    def _taking_in(self, node: Node, held: Held) -> object | None:
-        """A convolution of what is repeated along one axis, as one in LR space."""
-        layer = node.operation
-        if self.is_shared(layer) or (found := axes.repeated(layer, held.by.size)) is None:
-            return None
-        lr, upsampling = found
-        moves, reason = self._choice.decide(upsampling)
-        if not moves:
-            return None
-        chain, words, weights = axes.chain_of(layer, lr, self.names)
-        self.row(node, held.by, words, lr.kernel.size, weights, upsampling, reason)
-        return chain(held.lr)
 
     def _enlarged(self, node: Node, by_layer: Enlarging, value, known: dict) -> Held:
         dtype = node.operation.dtype_policy
@@ -175,7 +152,9 @@ class Commute(Rebuild):
         if not alike(held) or not all(value in held or _is_one_pixel(value) for value in values):
             return None
         first = held[0]
-        if first.by.is_by_axes and (result := self._taking_in(node, first)) is not None:
+        if type(operation) in separable.KINDS:
+            return taking_in.separable_of_repeated(self, node, first)
+        if first.by.is_by_axes and (result := taking_in.convolution_by_axes(self, node, first)) is not None:
             return result
         if first.by.method == "nearest":
             if commutes_with_repetition(operation) and _constants_are_per_channel(node):
@@ -244,7 +223,8 @@ class Commute(Rebuild):
             upsampling: its facts, where a target was asked; then its verdicts are said.
         """
         layer = node.operation
-        kernel = int(np.prod(layer.kernel.shape)) if hasattr(layer, "kernel") else 0
+        weights_of_taps = getattr(layer, "depthwise_kernel", getattr(layer, "kernel", None))
+        kernel = 0 if weights_of_taps is None else int(np.prod(weights_of_taps.shape))
         quoted = kernel * (math.prod(layer.strides) if enlarged is None else enlarged.pixels)
         held = layer.count_params() if isinstance(layer, keras.layers.Layer) else 0
         row = Row(
@@ -259,7 +239,7 @@ class Commute(Rebuild):
             weights=held,
             weights_after=held + weights,
         )
-        self.rows.append(row if upsampling is None else judged(row, upsampling, self._choice))
+        self.rows.append(row if upsampling is None else judged(row, upsampling, self.choice))
 
 
 def _may_move(graph: Graph, node: Node) -> bool:
@@ -273,10 +253,14 @@ def _may_move(graph: Graph, node: Node) -> bool:
 def _may_be_put_before(graph: Graph, node: Node) -> bool:
     """Whether anything reads a call's output, through what is per channel, that a plan would not take along itself."""
     for call in graph.calls_reading(node.outputs[0]):
-        if is_per_channel(call.operation):
+        operation = call.operation
+        if is_per_channel(operation):
             if _may_be_put_before(graph, call):
                 return True
-        elif enlarging(call.operation) or is_one_by_one(call.operation) or commutes_with_repetition(call.operation):
+            continue
+        if type(operation) in separable.KINDS or is_one_by_one(operation):
+            return True
+        if enlarging(operation) is not None or commutes_with_repetition(operation):
             return True
     return False
 

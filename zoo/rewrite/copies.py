@@ -50,7 +50,8 @@ class Copies:
                 if not isinstance(operation, keras.layers.Layer):
                     raise
                 self._made[id(operation)] = operation
-                self.shared.append((operation, _reason(error)))
+                own = error.__cause__ if isinstance(error, UsageError) else None
+                self.shared.append((operation, _reason(own if isinstance(own, Exception) else error)))
         return operation(*arguments, **keywords)
 
 
@@ -159,4 +160,5 @@ def _reason(error: Exception) -> str:
     """Keras' own reason is the last line of a message that quotes the whole configuration first."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     reason = (lines[-1] if lines else type(error).__name__).removeprefix("Exception encountered: ")
+    reason = reason.partition(": {'")[0]  # what cannot be interpreted is quoted, for a lambda its code in base64
     return reason if len(reason) <= _LONGEST else reason[: _LONGEST - 1] + "…"

@@ -62,6 +62,15 @@ def _amounts(word: str, sides) -> dict:
     return {word: sides, "data_format": "channels_last"} if len(sides) == 2 else {word: sides[0]}
 
 
+def add_padding(chain: Chain, role: str, pads) -> None:
+    """Zeros (before, after) per axis around a picture or a sequence; where negative, what is cut off."""
+    if zeros := _both(pads, 1):
+        kind = keras.layers.ZeroPadding2D if len(zeros) == 2 else keras.layers.ZeroPadding1D
+        chain.add(f"{role}_pad", kind, **_amounts("padding", zeros))
+    if surplus := _both(pads, -1):
+        chain.add(f"{role}_inside", *cropping(surplus))
+
+
 def add_convolution(chain: Chain, role: str, kernel, pads, bias=None, **options) -> None:
     """Pad (or crop, where a pad is negative) and a stride-1 convolution, of pictures or of sequences.
 
@@ -76,11 +85,7 @@ def add_convolution(chain: Chain, role: str, kernel, pads, bias=None, **options)
     rates = options.get("dilation_rate", (1,) * len(sides))
     same = is_same_padding(tuple(rate * (side - 1) + 1 for rate, side in zip(rates, sides)), pads)
     if not same:
-        if zeros := _both(pads, 1):
-            kind = keras.layers.ZeroPadding2D if picture else keras.layers.ZeroPadding1D
-            chain.add(f"{role}_pad", kind, **_amounts("padding", zeros))
-        if surplus := _both(pads, -1):
-            chain.add(f"{role}_inside", *cropping(surplus))
+        add_padding(chain, role, pads)
     chain.add(
         role,
         keras.layers.Conv2D if picture else keras.layers.Conv1D,

@@ -1,0 +1,65 @@
+"""Layers that `zoo.rewrite.commute` replaces by their form in LR space at once: chains of layers, each with its row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from zoo.rewrite import axes, separable
+from zoo.rewrite.graph import Node
+from zoo.rewrite.held import Held
+from zoo.rewrite.replace import Chain
+
+if TYPE_CHECKING:
+    from zoo.rewrite.commute import Commute
+
+
+def transposed_by_axes(maker: Commute, node: Node, follows: bool) -> Chain | None:
+    """What computes a transposed convolution whose axes differ, of a sequence, or of stride 1; None for others.
+
+    Args:
+        maker: at work.
+        follows: whether it reads an enlargement.
+    """
+    layer = node.operation
+    upsampling, moves, reason = None, True, ""
+    made = axes.turned_round(layer, maker.names, follows)
+    if made is None and (found := axes.transposed(layer)) is not None:
+        lr, upsampling = found
+        moves, reason = maker.choice.decide(upsampling)
+        made = axes.chain_of(layer, lr, maker.names) if moves else None
+    if made is None:
+        return None
+    chain, words, weights = made
+    maker.row(node, None, words, int(np.prod(layer.kernel.shape)) + weights, weights, upsampling, reason)
+    return chain
+
+
+def convolution_by_axes(maker: Commute, node: Node, held: Held) -> Any | None:
+    """The result of a convolution of what is repeated along one axis, by one in LR space; None where it stays."""
+    layer = node.operation
+    if maker.is_shared(layer) or (found := axes.repeated(layer, held.by.size)) is None:
+        return None
+    lr, upsampling = found
+    moves, reason = maker.choice.decide(upsampling)
+    if not moves:
+        return None
+    chain, words, weights = axes.chain_of(layer, lr, maker.names)
+    maker.row(node, held.by, words, lr.kernel.size, weights, upsampling, reason)
+    return chain(held.lr)
+
+
+def separable_of_repeated(maker: Commute, node: Node, held: Held) -> Any | None:
+    """The result of a depthwise or separable convolution of repeated pixels, its depthwise part in LR space."""
+    layer = node.operation
+    if maker.is_shared(layer) or held.by.method != "nearest" or held.by.is_by_axes:
+        return None
+    if (lr := separable.lr_form(layer, held.by.size[0])) is None:
+        return None
+    chain, words, weights = separable.chain_of(layer, lr, maker.names)
+    maker.row(node, held.by, words, lr.kernel.size, weights)
+    name = maker.names.fresh(f"{layer.name}_copies")
+    copies = keras.layers.Concatenate(axis=-1, name=name, dtype=layer.dtype_policy)
+    return chain(copies([held.lr] * lr.scale**2))
