@@ -32,7 +32,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--model", required=True, help="a preset's name or a .keras file")
     parser.add_argument("--output", required=True, type=Path, help="folder of the files and their report")
-    parser.add_argument("--sizes", default="360x640", help="LR height x width of the static files, several with commas")
+    parser.add_argument(
+        "--sizes",
+        help="LR height x width of the static files, several with commas; default 360x640, or the network's own",
+    )
     parser.add_argument(
         "--formats",
         default="saved_model,tflite_fp32",
@@ -44,6 +47,9 @@ def _parser() -> argparse.ArgumentParser:
         "--border", choices=("mirror", "zeros"), default="mirror", help="what a shader takes to lie outside the picture"
     )
     parser.add_argument("--clip", action="store_true", help="clip the output to [0, 1]")
+    parser.add_argument(
+        "--import", dest="modules", default="", metavar="MODULE", help="modules that register layers of one's own"
+    )
     parser.add_argument("--keep_form", action="store_true", help="leave the upsampling as it is")
     parser.add_argument(
         "--upsampler", metavar="FORM", help="write a zoo network's upsampling in this form: transposed, subpixel, …"
@@ -71,17 +77,18 @@ def main(arguments: list[str] | None = None) -> int:
     flags = _parser().parse_args(arguments)
     quiet_tensorflow()
     require_backend("tensorflow", "exporting files")
-    sizes = read_sizes(flags.sizes)
+    sizes = read_sizes(flags.sizes) if flags.sizes else None
     from absl import logging
 
     from export.formats import check_formats
     from export.write import export_model
     from zoo.data import from_folder
     from zoo.models import scale_of
-    from zoo.registry import open_model
+    from zoo.registry import import_modules, open_model
 
     logging.set_verbosity(logging.WARNING)  # Keras and TensorFlow tell of every file that they write
     formats = check_formats(flags.formats.split(","))
+    import_modules(flags.modules)
     model = open_model(flags.model)
     if flags.upsampler:
         from zoo.rewrite import convert

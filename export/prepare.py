@@ -40,12 +40,16 @@ def prepare(
         raise UsageError(f"Expected color to be one of {', '.join(COLORS)}. Received: {color!r}")
     if color == "y" and channels != 1 or color == "rgb" and channels not in (1, 3):
         raise UsageError(f"Expected a luma model (1 channel) for color={color}. Received: {model.name}, {channels}")
-    model = in_float32(model)
-    if not keep_form:
-        model = to_lr_space(model) if form == "subpixel" else to_transposed(model)
+    model = in_float32(model) if keep_form else in_form(model, form)
     if color == "rgb" and channels == 1:
         return wrap_rgb(model, scale)
     return clip_to_unit(model) if clip or color == "rgb" else model
+
+
+def in_form(model: keras.Model, form: str) -> keras.Model:
+    """Any network in float32 with its upsampling in a form: `"subpixel"` or `"transposed"`."""
+    model = in_float32(model)
+    return to_lr_space(model) if form == "subpixel" else to_transposed(model)
 
 
 def in_float32(model: keras.Model) -> keras.Model:

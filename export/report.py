@@ -32,7 +32,7 @@ def markdown(report: dict[str, Any]) -> str:
     files = report["files"]
     sets = list(dict.fromkeys(name for entry in files for name in entry.get("psnr", {})))
     heads = ["file", "kB", "GMAC", "from Keras: largest / mean", *(f"{name}, dB (loss)" for name in sets)]
-    heads += ["XNNPACK, ms", "half precision, levels", "GPU delegate"]
+    heads += ["XNNPACK, ms", f"half precision, {'levels' if 'scale' in report else 'units'}", "GPU delegate"]
     lines = [
         f"# {report['model']}",
         "",
@@ -43,7 +43,9 @@ def markdown(report: dict[str, Any]) -> str:
         _row(heads),
         _row(["---"] * len(heads)),
     ]
-    lines += [_row(_cells(entry, sets)) for entry in files]
+    # Of a picture in levels of 255; of another network as it is.
+    unit = 255.0 if "scale" in report else 1.0
+    lines += [_row(_cells(entry, sets, unit)) for entry in files]
     lines += ["", *_keys(report)]
     for entry in files:
         lines += ["", f"## {entry['name']}", "", *_details(entry)]
@@ -52,8 +54,10 @@ def markdown(report: dict[str, Any]) -> str:
 
 
 def _about(report: dict[str, Any]) -> str:
-    color = {1: "luma in, luma out", 3: "RGB in, RGB out"}[report["channels"]]
     form = "as built" if report["keep_form"] else _FORMS[report["form"]]
+    if "scale" not in report:
+        return f"{report['takes']} → {report['gives']}; upsampling {form}. Rules of: {report['target']}."
+    color = {1: "luma in, luma out", 3: "RGB in, RGB out"}[report["channels"]]
     clip = ", output clipped to [0, 1]" if report["clip"] else ""
     return f"Scale {report['scale']}; {color}{clip}; upsampling {form}. Rules of: {report['target']}."
 
@@ -65,32 +69,31 @@ def _keys(report: dict[str, Any]) -> list[str]:
         "",
         "- GMAC: multiplications with weights for one image, in thousands of millions.",
         "- from Keras: how far the file is from the network before any rewriting, on "
-        f"{report['pictures']} photographs, in levels of 255.",
+        + (f"{report['pictures']} photographs, in levels of 255." if "scale" in report else "noise, of the range."),
     ]
-    if report["data"]:
+    if report.get("data"):
         lines.append(f"- dB: PSNR, mean over {report['data']} by `python -m zoo.evaluate`; loss against Keras.")
     if threads:
         lines.append(f"- XNNPACK: median time of one image on the CPU, {', '.join(map(str, threads))} threads.")
         lines.append(
-            "- half precision: the largest difference, in levels, when XNNPACK computes in float16, the stand-in for a "
-            "phone's GPU."
+            "- half precision: the largest difference when XNNPACK computes in float16, the stand-in for a phone's GPU."
         )
     if any("gpu" in entry for entry in report["files"]):
-        lines.append("- GPU delegate: the worst verdict at the file's own size and at the small sizes named below.")
+        lines.append("- GPU delegate: the worst verdict at the file's own size and at the small ones named below.")
     return lines
 
 
-def _cells(entry: dict[str, Any], sets: list[str]) -> list[str]:
+def _cells(entry: dict[str, Any], sets: list[str], unit: float) -> list[str]:
     keras = entry.get("keras", {})
     cells = [entry["name"], f"{entry['bytes'] / 1000:.1f}", _number(entry.get("macs"), 1e-9, ".3g")]
-    both = (_levels(keras.get("max_difference")), _levels(keras.get("mean_difference")))
+    both = [_number(keras.get(name), unit, ".2g") for name in ("max_difference", "mean_difference")]
     cells.append(" / ".join(both) if keras.get("max_difference") is not None else "–")
     for name in sets:
         value = entry["psnr"].get(name, {})
         # + 0.0: a loss of nothing is not -0.00.
         cells.append(f"{value['psnr']:.2f} ({round(value['loss'], 2) + 0.0:.2f})" if "loss" in value else "–")
     cells.append(_number(entry.get("latency", {}).get("median_ms"), 1, ".1f"))
-    cells.append(_levels(entry.get("half", {}).get("max_difference")))
+    cells.append(_number(entry.get("half", {}).get("max_difference"), unit, ".2g"))
     cells.append(verdict(entry) if "gpu" in entry else "–")
     return cells
 
@@ -122,10 +125,6 @@ def _small_sizes(runs: list[dict[str, Any]]) -> list[str]:
 
 def _number(value: float | None, factor: float, form: str) -> str:
     return "–" if value is None else format(value * factor, form)
-
-
-def _levels(value: float | None) -> str:
-    return _number(value, 255, ".2g")
 
 
 def _row(cells: list[str]) -> str:

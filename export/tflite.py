@@ -17,7 +17,9 @@ from zoo.reach import keras_model
 from zoo.rewrite.blocks import for_cpu
 
 
-def write_tflite(model: keras.Model, path: Path, size: tuple[int, int] | None, half: bool = False) -> None:
+def write_tflite(
+    model: keras.Model, path: Path, size: tuple[int, int] | None, half: bool = False, signature: list | None = None
+) -> None:
     """Writes a float TFLite file with batch 1.
 
     Args:
@@ -25,6 +27,7 @@ def write_tflite(model: keras.Model, path: Path, size: tuple[int, int] | None, h
         path: the file; it ends with `.tflite`.
         size: LR height and width in px; None leaves them free, for CPUs (GPU delegates take static shapes only).
         half: weights stored as float16; they are widened when the file is loaded.
+        signature: what is known of the inputs, of a network of several; default: one picture of this size.
     Raises:
         UsageError: the model needs operations that TFLite does not have; the sentence names them and their layers.
     """
@@ -33,7 +36,7 @@ def write_tflite(model: keras.Model, path: Path, size: tuple[int, int] | None, h
     if half:
         supported["supported_types"] = [tf.float16]
     with whole(path) as unfinished:
-        convert(model, unfinished, size, target_spec=supported, **options)
+        convert(model, unfinished, size, signature, target_spec=supported, **options)
 
 
 def write_dynamic(model: keras.Model, path: Path) -> None:
@@ -58,10 +61,13 @@ def write_dynamic(model: keras.Model, path: Path) -> None:
         unfinished.write_bytes(file.packed())
 
 
-def convert(model: keras.Model, path: Path, size: tuple[int, int] | None, **options) -> None:
+def convert(
+    model: keras.Model, path: Path, size: tuple[int, int] | None, signature: list | None = None, **options
+) -> None:
     """Runs the converter on the model at one size; `options` are the converter's attributes."""
     height, width = size or (None, None)
-    signature = [tf.TensorSpec((1, height, width, model.input_shape[-1]), tf.float32, name="lr_image")]
+    if signature is None:
+        signature = [tf.TensorSpec((1, height, width, model.input_shape[-1]), tf.float32, name="lr_image")]
     try:
         model.export(str(path), format="litert", verbose=False, input_signature=signature, **options)
     except ConverterError as error:

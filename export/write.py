@@ -9,6 +9,7 @@ import keras
 
 from export import measure
 from export.formats import FORMATS, Content, Format, check_formats
+from export.network import enlarges_pictures, export_network
 from export.options import Options
 from export.prepare import prepare
 from export.report import environment, write_report
@@ -28,7 +29,7 @@ _ANY_SIZE = (120, 152)
 def export_model(
     model: keras.Model,
     output: str | Path,
-    sizes: Sequence[tuple[int, int]] = ((360, 640),),
+    sizes: Sequence[tuple[int, int]] | None = None,
     formats: Sequence[str] = ("saved_model", "tflite_fp32"),
     progress: Callable[[str], None] = lambda line: None,
     **options: Any,
@@ -36,9 +37,11 @@ def export_model(
     """Writes a model to files, checks each, and writes `report.json` and `report.md` beside them.
 
     Args:
-        model: a super-resolution model (N, H, W, C) in [0, 1] → (N, scale·H, scale·W, C), from the zoo or not.
+        model: a super-resolution model (N, H, W, C) in [0, 1] → (N, scale·H, scale·W, C), from the zoo or not; or any
+            other network, of which `export.network` writes the files.
         output: the folder; made if it is not there. Files of the same name are replaced.
-        sizes: LR heights and widths in px, one TFLite file of each static format for each.
+        sizes: LR heights and widths in px, one TFLite file of each static format for each. Default: 360×640, or the
+            network's own size.
         formats: any of `FORMATS`.
         progress: called with a line for each file.
         options: those of `export.options.Options`.
@@ -48,8 +51,11 @@ def export_model(
     Raises:
         UsageError: a model, size, format or option that cannot be served.
     """
-    formats, sizes = check_formats(formats), check_sizes(sizes)
+    formats, sizes = check_formats(formats), None if sizes is None else check_sizes(sizes)
     chosen = Options(**options)
+    if not enlarges_pictures(model):
+        return export_network(model, Path(output), sizes, formats, progress, chosen)
+    sizes = sizes or [(360, 640)]
     job = _Job(model, chosen)
     output = Path(output)
     files = []

@@ -1,0 +1,234 @@
+"""Files of any Keras network, whatever it takes and gives: a U-Net, a decoder, heads for poses; written, run, reported.
+
+What is about pictures that become larger (colour, PSNR, int8 fitted to photographs, sizes modulo the scale) is in
+`export.write`; a network is compared on noise here, at the one size of each file.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from export import measure
+from export.options import Options
+from export.prepare import in_form
+from export.report import environment, write_report
+from export.tflite import write_tflite
+from zoo.errors import UsageError
+from zoo.files import whole
+from zoo.graphs import tflite
+from zoo.models import scale_of
+from zoo.rewrite.difference import outputs
+from zoo.rewrite.graph import has_graph, inputs_of
+from zoo.rewrite.tflite_target import for_target
+
+FORMATS = ("saved_model", "tflite_fp32", "tflite_fp16")
+# What only a super-resolution network has; the value that stands for "not asked for".
+_PICTURES = {"color": None, "io": "float", "clip": False, "calibration": None, "data": (), "border": "mirror"}
+Progress = Callable[[str], None]
+Size = tuple[int, int]
+
+
+def enlarges_pictures(model: keras.Model) -> bool:
+    """Whether a model is what `export.write` is about: luma or RGB of any size in, the same larger out."""
+    shape = model.input_shape
+    if not (isinstance(shape, tuple) and len(shape) == 4 and shape[1:3] == (None, None) and shape[3] in (1, 3)):
+        return False
+    try:
+        return scale_of(model) >= 2
+    except Exception:  # A network that does not take the size tried, or is none of this kind.
+        return False
+
+
+def export_network(
+    model: keras.Model,
+    output: Path,
+    sizes: Sequence[Size] | None,
+    formats: Sequence[str],
+    progress: Progress,
+    options: Options,
+) -> dict[str, Any]:
+    """Writes a network to files, checks each, and writes `report.json` and `report.md` beside them.
+
+    Args:
+        model: any functional or Sequential network; several inputs and outputs, fixed sizes or free ones.
+        sizes: heights and widths of every input whose size is free, in px; None: its own, where that is fixed.
+    Returns:
+        The report, as `export.write.export_model` does.
+    Raises:
+        UsageError: a format or option that is for super-resolution alone, or a size that the network does not take.
+    """
+    _check(formats, options)
+    prepared = model if options.keep_form else in_form(model, options.record.enlargement)
+    files: list[dict[str, Any]] = []
+    for name in formats:
+        for size in _sizes(model, sizes) if name != "saved_model" else [None]:
+            at = size or (_sizes(model, sizes) or [None])[0]
+            inputs = _noise(model, at)
+            expected = _run(model, inputs, at)
+            entry = _written(prepared, output, name, size, options)
+            progress(f"{output / entry['name']}: {entry['bytes']:,} bytes")
+            if options.check:
+                entry |= _checked(output / entry["name"], inputs, expected, options)
+                progress(f"  {_summary(entry)}")
+            files.append(entry)
+    if not options.check:
+        return {"model": model.name, "files": files, "claim": "Not checked."}
+    report = {
+        "model": model.name,
+        "claim": _claim(files),
+        "takes": _shapes(model.inputs),
+        "gives": _shapes(model.outputs),
+        "keep_form": options.keep_form,
+        "form": options.record.enlargement,
+        "target": str(options.record),
+        "files": files,
+        "environment": environment(),
+    }
+    write_report(report, output)
+    return report
+
+
+def _check(formats: Sequence[str], options: Options) -> None:
+    unfit = [name for name in formats if name not in FORMATS]
+    if unfit:
+        raise UsageError(
+            f"Expected formats out of {', '.join(FORMATS)} for a network that does not enlarge pictures of any size. "
+            f"Received: {', '.join(unfit)}"
+        )
+    asked = [name for name, value in _PICTURES.items() if getattr(options, name) not in (value, [])]
+    if asked:
+        raise UsageError(
+            "Expected a network that enlarges pictures of 1 or 3 channels and any size for "
+            f"{', '.join(f'--{name}' for name in asked)}. Received: another one"
+        )
+
+
+def _is_picture(tensor) -> bool:
+    return len(tensor.shape) == 4
+
+
+def _sizes(model: keras.Model, sizes: Sequence[Size] | None) -> list[Size | None]:
+    """The sizes of the files; None stands for the network's own."""
+    free = [tensor for tensor in model.inputs if None in tensor.shape[1:]]
+    if any(not _is_picture(tensor) or tensor.shape[3] is None for tensor in free):
+        raise UsageError(f"Expected inputs of which only height and width are free. Received: {_shapes(model.inputs)}")
+    if free:
+        return list(sizes or [(360, 640)])
+    own = {tuple(tensor.shape[1:3]) for tensor in model.inputs if _is_picture(tensor)}
+    if sizes and any(size not in own for size in sizes):
+        raise UsageError(f"Expected no size, or the network's own: {_shapes(model.inputs)}. Received: {list(sizes)}")
+    return [None]
+
+
+def _shape(tensor, size: Size | None) -> tuple[int, ...]:
+    """Of a batch of one."""
+    sides = tuple(tensor.shape[1:])
+    if size and _is_picture(tensor):
+        sides = (*(own or wanted for own, wanted in zip(sides[:2], size, strict=True)), sides[2])
+    return (tensor.shape[0] or 1, *sides)
+
+
+def _noise(model: keras.Model, size: Size | None) -> dict[str, np.ndarray]:
+    """An input by each input's name: floats in [0, 1), zeros and ones for the other types."""
+    rng, inputs = np.random.default_rng(0), {}
+    for name, tensor in zip(_names(model), model.inputs, strict=True):
+        values = rng.random(_shape(tensor, size))
+        dtype = keras.backend.standardize_dtype(tensor.dtype)
+        floating = keras.backend.is_float_dtype(dtype)
+        inputs[name] = values.astype("float32") if floating else (values > 0.5).astype(dtype)
+    return inputs
+
+
+def _names(model: keras.Model) -> list[str]:
+    """Of the inputs, as Keras' own exports name them: by their layers."""
+    return [tensor._keras_history.operation.name for tensor in model.inputs]
+
+
+def _run(model: keras.Model, inputs: dict[str, np.ndarray], size: Size | None) -> list[np.ndarray]:
+    try:
+        return outputs(model, keras.tree.pack_sequence_as(inputs_of(model), list(inputs.values())))
+    except Exception as error:  # What a size does to a network it says in its own way.
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UsageError(f"Expected sizes that {model.name!r} takes. Received: {size}: {reason}") from error
+
+
+def _signature(model: keras.Model, size: Size | None):
+    """What the converter is told of the inputs, structured as the network takes them."""
+    specs = [
+        tf.TensorSpec(_shape(tensor, size), keras.backend.standardize_dtype(tensor.dtype), name=name)
+        for name, tensor in zip(_names(model), model.inputs, strict=True)
+    ]
+    return [keras.tree.pack_sequence_as(inputs_of(model), specs)]
+
+
+def _written(model: keras.Model, output: Path, name: str, size: Size | None, options: Options) -> dict[str, Any]:
+    if not has_graph(model):
+        raise UsageError(f"Expected a functional Keras model. Received: {model.name!r}, a {type(model).__name__}")
+    if name == "saved_model":
+        path = output / f"{model.name}_saved_model"
+        with whole(path) as unfinished:
+            model.export(str(unfinished), format="tf_saved_model", verbose=False)
+    else:
+        sides = "x".join(map(str, size)) + "_" if size else ""
+        path = output / f"{model.name}_{sides}{name.removeprefix('tflite_')}.tflite"
+        write_tflite(model, path, size, name == "tflite_fp16", _signature(model, size))
+        file = tflite.read(path)
+        if options.target and any(row.action == "moved" for row in for_target(file, options.record)):
+            with whole(path) as unfinished:
+                unfinished.write_bytes(file.packed())
+    parts = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
+    return {"name": path.name, "format": name, "size": size, "bytes": sum(each.stat().st_size for each in parts)}
+
+
+def _checked(path: Path, inputs: dict[str, np.ndarray], expected: list[np.ndarray], options: Options) -> dict[str, Any]:
+    if path.is_dir():
+        serve = tf.saved_model.load(str(path)).signatures["serving_default"]
+        found = serve(**{name: tf.constant(value) for name, value in inputs.items()})
+        return {"keras": _difference(expected, {name: value.numpy() for name, value in found.items()})}
+    from ai_edge_litert.interpreter import Interpreter
+
+    runner = Interpreter(str(path)).get_signature_runner()
+    file = tflite.read(path)
+    entry = {"keras": _difference(expected, runner(**inputs)), **measure.describe(file, options.record)}
+    entry |= measure.run(path, file, None, ("latency", "half"))
+    entry["gpu"] = {"verdict": "not run", "sentence": f"Not run: the gate is {options.gate}."}
+    if options.gate != "off":
+        entry["gpu"] = measure.run(path, file, None, ("gpu",))["gpu"]
+    return {**entry, "remainders": []}
+
+
+def _difference(expected: list[np.ndarray], received: dict[str, np.ndarray]) -> dict[str, float]:
+    """Of all outputs, as shares of the range of each; the file names them by number or by the network's own keys."""
+    # By length first: output_2 before output_10.
+    numbered = all(name.startswith("output_") for name in received)
+    names = sorted(received, key=(lambda name: (len(name), name)) if numbered else None)
+    shares = []
+    for one, name in zip(expected, names, strict=True):
+        extent = float(one.max()) - float(one.min()) or 1.0
+        shares.append(np.abs(received[name].astype(np.float64) - one).ravel() / extent)
+    every = np.concatenate(shares)
+    return {"max_difference": float(every.max()), "mean_difference": float(every.mean())}
+
+
+def _summary(entry: dict[str, Any]) -> str:
+    words = f"at most {entry['keras']['max_difference']:.1e} of the range from Keras"
+    return words + (f", GPU delegate: {measure.verdict(entry)}" if "gpu" in entry else "")
+
+
+def _claim(files: list[dict[str, Any]]) -> str:
+    runs = [(entry["name"], entry["gpu"]) for entry in files if "gpu" in entry]
+    bad = next(((name, run) for name, run in runs if run["verdict"] not in ("right", "not run")), None)
+    if bad:
+        return f"NOT fit for a GPU delegate: {bad[0]}: {bad[1]['sentence']}"
+    ran = [run for _, run in runs if run["verdict"] == "right"]
+    if ran:
+        return f"Right and fully accelerated on the {ran[0]['device']}, at the size of each file."
+    return runs[0][1]["sentence"] if runs else "No file for a GPU delegate was asked for."
+
+
+def _shapes(tensors) -> str:
+    return ", ".join("×".join("free" if side is None else str(side) for side in each.shape[1:]) for each in tensors)
