@@ -174,6 +174,14 @@ def test_fonts_and_covers_are_copied_or_named(nearest, tmp_path):
         assert [each.codec_context.name for each in container.streams.video] == ["h264", "png"]
 
 
+def test_a_title_that_is_no_text(nearest, tmp_path):
+    content = clip(tmp_path / "in.mkv", sound=False).read_bytes()
+    assert content.count(b"A clip") == 1
+    (tmp_path / "in.mkv").write_bytes(content.replace(b"A clip", b"A \xff\xfeip"))
+    row = upscale_video(Job(tmp_path / "in.mkv", tmp_path / "out.mkv"), nearest, LOSSLESS)
+    assert row.state == "written", row
+
+
 def test_a_name_with_a_colon(nearest, tmp_path, monkeypatch):
     from pathlib import Path
 

@@ -17,7 +17,7 @@ import av
 from zoo.errors import UsageError
 from zoo.files import remove, whole, write_json
 from zoo.upscale.targets import Job
-from zoo.upscale.video_frames import FORMATS, Frames, mastering, url
+from zoo.upscale.video_frames import FORMATS, Frames, mastering, opened, url
 from zoo.upscale.video_streams import Streams, packets_of
 
 
@@ -41,7 +41,7 @@ class Segments:
         self.streams = Streams(source, stream, job)
         context = stream.codec_context
         self.size = FORMATS[context.pix_fmt].even(context.width * engine.scale, context.height * engine.scale)
-        with av.open(url(job.source)) as looked_at:
+        with opened(job.source) as looked_at:
             self.first = Frames(looked_at, looked_at.streams[stream.index], job.source).first()
             if self.first is None:
                 raise UsageError(f"Expected a whole video. Received: {job.source.name}, without a frame")
@@ -85,7 +85,7 @@ class Segments:
         options = {} if form == "matroska" else {"movflags": "+faststart"}
         # Opened anew: a seek to the start need not lead to the first packet of every stream.
         with (
-            av.open(url(self.job.source)) as source,
+            opened(self.job.source) as source,
             whole(self.job.target) as unfinished,
             av.open(url(unfinished), "w", format=form, options=options) as to,
         ):

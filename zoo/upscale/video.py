@@ -18,7 +18,7 @@ from zoo.upscale.enlarge import Samples, run_network
 from zoo.upscale.files import MAX_MEGAPIXELS, Outcome, sentence
 from zoo.upscale.planes import bicubic, bordered
 from zoo.upscale.targets import Job
-from zoo.upscale.video_frames import FORMATS, Frames, plane, url
+from zoo.upscale.video_frames import FORMATS, Frames, opened, plane
 
 try:
     import av
@@ -69,7 +69,7 @@ def upscale_video(
     try:
         if av is None:
             raise UsageError("Expected PyAV for video (pip install 'subpixel-zoo[video]'). Received: none")
-        with av.open(url(job.source)) as source:
+        with opened(job.source) as source:
             stream = _checked_stream(source, job.source, engine, options)
             return _enlarge_stream(source, stream, job, engine, options, progress, stopped)
     except Exception as error:

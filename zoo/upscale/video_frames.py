@@ -62,6 +62,11 @@ def url(path: Path) -> str:
     return f"file:{path}"
 
 
+def opened(path: Path):
+    """Opens a video file to read; names and titles in it that are no text do not stand in the way."""
+    return av.open(url(path), metadata_errors="replace")
+
+
 def plane(of, dtype=np.uint8) -> np.ndarray:
     """A frame's plane as an array (height, width) in its own memory, without the padding of its lines."""
     return np.frombuffer(of, dtype).reshape(-1, of.line_size // np.dtype(dtype).itemsize)[: of.height, : of.width]

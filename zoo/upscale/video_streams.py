@@ -66,7 +66,7 @@ class Streams:
             to.add_stream_from_template(stream).metadata.update(stream.metadata)
         elif cover and self.form == "matroska":
             name, kind = _SUFFIXES[stream.codec_context.name]
-            with av.open(source.name) as again:
+            with av.open(source.name, metadata_errors="replace") as again:
                 content = next(bytes(packet) for packet in again.demux(again.streams[stream.index]) if packet.size)
             to.add_attachment(name, kind, content)
         elif cover or stream.type == "data":
