@@ -92,7 +92,7 @@ def _earlier(config: TrainConfig, command: str) -> dict | None:
     return None
 
 
-def measure(model, scale: int, folders: list[Path]) -> dict:
+def scores(model, scale: int, folders: list[Path]) -> dict:
     """PSNR and SSIM by the published protocol, per test set."""
     results = {}
     for folder in folders:
@@ -151,7 +151,7 @@ def make_preset(workdir: Path, name: str, folders: list[Path], output: Path = PR
         "radius": complexity.receptive_field(model),
         **redistribution(training),
         "training": training,
-        "results": measure(model, config.scale, folders),
+        "results": scores(model, config.scale, folders),
         "published": published(config.model, config.scale),
         "int8_loss_db": int8_loss(model, folders) if folders else None,
         "date": datetime.date.today().isoformat(),

@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from export.shaders.row import Row, read_row
+from export.shaders.row import ConvolutionRow, read_row
 from zoo.errors import UsageError
 from zoo.files import whole
 from zoo.graphs.operations import Convolution
@@ -39,7 +39,7 @@ def write_shader(model: keras.Model, path: Path, border: str = "mirror") -> None
         unfinished.write_text(text, encoding="utf-8")
 
 
-def shader(row: Row, border: str = "mirror") -> str:
+def shader(row: ConvolutionRow, border: str = "mirror") -> str:
     """The file's text; arguments as for `write_shader`.
 
     Example:
@@ -68,7 +68,7 @@ def _textures(number: int, layer: Convolution) -> list[str]:
     return [f"L{number}_{group}" for group in range(-(-layer.bias.size // 4))]
 
 
-def _header(row: Row, border: str) -> str:
+def _header(row: ConvolutionRow, border: str) -> str:
     terms = f"weights: {card(row.name)['redistribution']}" if row.name in list_presets() else "weights: their owner's"
     lines = [
         f"{row.name}: super-resolution x{row.scale} of {'luma' if row.channels == 1 else 'RGB'}, border: {border}",
@@ -79,7 +79,7 @@ def _header(row: Row, border: str) -> str:
     return "".join(f"// {line}\n" for line in lines)
 
 
-def _directives(row: Row, bind: list[str], size: tuple[str, str], what: str, save: str | None) -> list[str]:
+def _directives(row: ConvolutionRow, bind: list[str], size: tuple[str, str], what: str, save: str | None) -> list[str]:
     hook = _HOOKS[row.channels]
     when = [f"OUTPUT.{side} {hook}.{side} / {_LEAST} >" for side in "wh"]
     return [
@@ -94,7 +94,7 @@ def _directives(row: Row, bind: list[str], size: tuple[str, str], what: str, sav
 
 
 def _pass(
-    row: Row, layer: Convolution, group: int, name: str, before: list[str], added: str | None, margin: int
+    row: ConvolutionRow, layer: Convolution, group: int, name: str, before: list[str], added: str | None, margin: int
 ) -> str:
     """One texture, four maps of a layer, from all textures of the layer before."""
     maps = slice(4 * group, 4 * group + 4)
@@ -147,7 +147,7 @@ def _pass(
     return "\n".join([*lines, "return sum;", "}", ""])
 
 
-def _shuffle(row: Row, margin: int) -> str:
+def _shuffle(row: ConvolutionRow, margin: int) -> str:
     """Each pixel of the enlarged picture is a map of its LR pixel."""
     bind = _textures(len(row.layers) - 1, row.layers[-1])
     scale, channels = row.scale, row.channels

@@ -16,7 +16,7 @@ _ACTIVATIONS = ("linear", "relu", "tanh")
 
 
 @dataclass(frozen=True)
-class Row:
+class ConvolutionRow:
     """Convolutions one after another; the last gives the phases of the picture in TensorFlow's order.
 
     Attributes:
@@ -39,7 +39,7 @@ class Row:
         return sum(layer.kernel.shape[0] // 2 for layer in self.layers)
 
 
-def read_row(model: keras.Model) -> Row:
+def read_row(model: keras.Model) -> ConvolutionRow:
     """The row that a model (N, H, W, C) → (N, scale·H, scale·W, C) is, C being 1 or 3.
 
     Raises:
@@ -84,7 +84,7 @@ def read_row(model: keras.Model) -> Row:
         made[id(last)] = len(layers) - 1
     if not ended or layers[-1].kernel.shape[-1] != scale**2 * channels or layers[-1].activation != "linear":
         raise UsageError(f"Expected a convolution and a shuffle at the end for a shader. Received: {model.name}")
-    return Row(model.name, scale, channels, layers, added)
+    return ConvolutionRow(model.name, scale, channels, layers, added)
 
 
 def _upsampler(layer: SubpixelUpsampler) -> Convolution:

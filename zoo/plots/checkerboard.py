@@ -121,7 +121,7 @@ def spectrum(rest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.arange(side // 2 + 1) / side, np.sqrt(np.bincount(higher.ravel(), power.ravel()))
 
 
-class Row(NamedTuple):
+class Residuals(NamedTuple):
     """A network's residuals by field, before training and after it; a preset has no before."""
 
     label: str
@@ -129,7 +129,7 @@ class Row(NamedTuple):
     after: dict[str, np.ndarray]
 
 
-def measure(scale: int, steps: int, batch: int = 8) -> Iterator[Row]:
+def measure(scale: int, steps: int, batch: int = 8) -> Iterator[Residuals]:
     """Measures every case before and after `steps` on the sample photographs, and the presets of that scale."""
     from zoo.data import sample
 
@@ -142,14 +142,14 @@ def measure(scale: int, steps: int, batch: int = 8) -> Iterator[Row]:
         model = network(case, scale)
         before = residuals(model)
         train(model, source.patches(batch=batch, lr_size=24, seed=0), steps)
-        yield Row(case.label, before, residuals(model))
+        yield Residuals(case.label, before, residuals(model))
     for name in registry.list_presets():
         card = registry.card(name)
         if card["scale"] == scale and card["channels"] == 1:
-            yield Row(name, None, residuals(registry.load(name)))
+            yield Residuals(name, None, residuals(registry.load(name)))
 
 
-def draw(rows: list[Row], scale: int, steps: int) -> "Figure":
+def draw(rows: list[Residuals], scale: int, steps: int) -> "Figure":
     """One row a network, flat field and ramp beside each other, the checkerboard's size written into each."""
     made = figure(9, 1.05 * len(rows) + 1)
     axes = made.subplots(len(rows), len(FIELDS), sharex=True, sharey=True, squeeze=False)

@@ -79,7 +79,7 @@ class Segments:
         paths = [self._path(number) for number in range(len(self.segments))]
         if not paths:
             raise UsageError(f"Expected a video with frames. Received: {self.job.source.name}, without one")
-        plan = _plan(paths)
+        timing = _timing(paths)
         form = self.streams.form
         # What a player needs first comes first.
         options = {} if form == "matroska" else {"movflags": "+faststart"}
@@ -96,7 +96,7 @@ class Segments:
             self._describe(source, to, video)
             sound = packets_of(source, [*others])
             waiting = next(sound, None)
-            for packet, (decoded_at, duration) in zip(_packets(paths), plan):
+            for packet, (decoded_at, duration) in zip(_packets(paths), timing):
                 packet.dts, packet.duration = decoded_at, duration
                 # In the order of time, so that a player need not look far for either.
                 while waiting is not None and waiting.dts * waiting.time_base <= packet.pts * packet.time_base:
@@ -196,7 +196,7 @@ def _packets(paths: list[Path]) -> Iterator:
                     yield packet
 
 
-def _plan(paths: list[Path]) -> list[tuple[int, int]]:
+def _timing(paths: list[Path]) -> list[tuple[int, int]]:
     """When each packet has to be decoded, and how long its frame is shown.
 
     Decoded in the order of the presentation times, as much earlier as frames are reordered: each segment was encoded by
