@@ -29,7 +29,27 @@ def collapsed(file: File, border: str = "exact") -> list[Row]:
     found, apart = runs(steps, border)
     for run in found:
         _replace(graph, run)
-    return [row_of(run) for run in found] + apart
+    return [row_of(run) for run in found] + apart + _of_integers(graph)
+
+
+def _of_integers(graph: Graph) -> list[Row]:
+    """Rows of convolutions of integers in a row without an activation."""
+    rows = []
+    for operation in graph.operations:
+        if operation.name != "CONV_2D" or operation.inputs[0] is None or operation.inputs[0].dtype == "float32":
+            continue
+        before = graph.producer(operation.inputs[0])
+        if before is not None and before.name == "CONV_2D" and not getattr(before.options, _FUSED, 0):
+            output = operation.outputs[0]
+            note = "the map between the two is rounded to integers, which one convolution would not do"
+            rows.append(
+                Row(
+                    output.name if output is not None else "",
+                    f"CONV_2D after CONV_2D, {operation.inputs[0].dtype}",
+                    note=note,
+                )
+            )
+    return rows
 
 
 def _step(graph: Graph, operation: Operation) -> Step | None:
