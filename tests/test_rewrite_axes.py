@@ -62,7 +62,7 @@ def moved(model, x):
     return made, explanation.rows[0]
 
 
-@pytest.mark.parametrize("channels", (1, 3))
+@pytest.mark.parametrize("channels", (pytest.param(1, marks=pytest.mark.slow), 3))
 @pytest.mark.parametrize(
     "sides, strides, padding",
     [
@@ -158,7 +158,7 @@ def test_repeated_along_one_axis(size, padding):
     assert oracle.relative(alone(x), np.flip(x.repeat(size[0], axis=1).repeat(size[1], axis=2), 1)) > 0.1
 
 
-@pytest.mark.parametrize("dilation", ((1, 1), (2, 1), (2, 3)))
+@pytest.mark.parametrize("dilation", ((1, 1), pytest.param((2, 1), marks=pytest.mark.slow), (2, 3)))
 @pytest.mark.parametrize("sides, padding", itertools.product(((3, 3), (2, 5), (4, 1)), ("same", "valid")))
 @pytest.mark.filterwarnings("ignore:.*was not compared")
 def test_stride_one(sides, padding, dilation):

@@ -103,8 +103,14 @@ STRANGERS = {
 }
 
 
+# One that no configuration makes, one that cannot be called, one of other weights, a model; the others are alike.
+QUICK = ("tf.nn.softmax", "a constraint", "a subclassed model", "other weights", "a call that breaks")
+
+
 @pytest.mark.filterwarnings("ignore:.*lambda")
-@pytest.mark.parametrize("stranger", STRANGERS)
+@pytest.mark.parametrize(
+    "stranger", [pytest.param(name, marks=[pytest.mark.slow] * (name not in QUICK)) for name in STRANGERS]
+)
 def test_a_stranger_is_taken_over(stranger):
     model = network(layers.Conv2D(3, 1), STRANGERS[stranger](), layers.ReLU())
     made, explanation = rewrite.rewritten(model)
@@ -119,6 +125,21 @@ def test_a_stranger_is_taken_over(stranger):
     assert made.layers[1] is not model.layers[1], "the others are copies"
     assert oracle.relative(for_cpu(made)(values()), expected) <= 1e-5
     assert oracle.relative(rewrite.to_lr_space(model, whole=True)(values()), expected) <= 1e-5
+
+
+def test_strangers_in_layers_that_are_replaced():
+    """An activation that is a layer of one's own, on a deconvolution; a constraint on a head that comes before."""
+    start = keras.Input((None, None, 3))
+    up = layers.Conv2DTranspose(4, 4, 2, padding="same", activation=Plain(ops.sin), name="up")
+    x = layers.UpSampling2D(2, interpolation="bilinear")(up(start))
+    head = layers.Conv2D(
+        1, 1, activation="relu", kernel_constraint=Clip(), kernel_regularizer=lambda w: 0.0, name="head"
+    )
+    model = randomise(keras.Model(start, head(x)))
+    made, explanation = rewrite.rewritten(model)
+    assert oracle.relative(made(values()), model(values())) <= 1e-5
+    assert explanation.shared == ["'own' (Plain): the activation of 'up'"]
+    assert made.get_layer("head_lr").output.shape[-1] == 1 and made.output_names == ["head"]
 
 
 def test_a_shared_stranger_and_a_nested_one():

@@ -88,6 +88,14 @@ def clone(operation, name: str | None = None, dtype: str | None = None):
     return copy
 
 
+def clone_or_itself(layer: keras.layers.Layer, name: str | None = None) -> keras.layers.Layer:
+    """As `clone`; the very layer, under its own name, where its configuration does not make it."""
+    try:
+        return clone(layer, name)
+    except UsageError:
+        return layer
+
+
 def copy_state(source: keras.layers.Layer, target: keras.layers.Layer) -> None:
     """Copies weights and statistics, and takes the activation functions over; the target has been called.
 

@@ -41,10 +41,16 @@ def alike(values: list) -> bool:
 
 
 def linear(layer, name: str, use_bias: bool | None = None):
-    """The layer without its activation, with weights of its own."""
-    use_bias = layer.use_bias if use_bias is None else use_bias
-    config = {**layer.get_config(), "name": name, "activation": None, "use_bias": use_bias}
-    return type(layer).from_config(config)
+    """The layer without its activation, with weights of its own and without regularizers and constraints."""
+    options = {
+        "use_bias": layer.use_bias if use_bias is None else use_bias,
+        "trainable": layer.trainable,
+        "dtype": layer.dtype_policy,
+        "name": name,
+    }
+    if type(layer) is keras.layers.Dense:
+        return keras.layers.Dense(layer.units, **options)
+    return keras.layers.Conv2D(layer.filters, 1, groups=layer.groups, data_format="channels_last", **options)
 
 
 def is_cheaper(layer, held: Held, maps: int | None = None) -> bool:

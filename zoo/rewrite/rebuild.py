@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import keras
 
 from zoo.rewrite import replace
-from zoo.rewrite.copies import Copies
+from zoo.rewrite.copies import Copies, clone_or_itself
 from zoo.rewrite.find import Moved
 from zoo.rewrite.graph import Graph, Node
 from zoo.rewrite.plan import Plan, needed
@@ -76,6 +76,9 @@ class Rebuild:
     def _moved(self, moved: Moved, known: dict):
         if id(moved.layer) not in self._chains:
             self._chains[id(moved.layer)] = replace.chains_of(moved, self.names)
+            activation = getattr(moved.layer, "activation", None)
+            if isinstance(activation, keras.layers.Layer) and clone_or_itself(activation) is activation:
+                self.copies.shared.append((activation, f"the activation of {moved.layer.name!r}"))
         terms = []
         for term in moved.terms:
             x = known[id(term.tensor)]

@@ -7,7 +7,7 @@ import numpy as np
 
 from zoo.identities.lr_convolution import LrConvolution, is_same_padding
 from zoo.layers import DepthToSpace
-from zoo.rewrite.copies import clone
+from zoo.rewrite.copies import clone_or_itself
 from zoo.rewrite.find import Moved
 from zoo.rewrite.graph import array
 from zoo.rewrite.pointwise import is_function_of_one_value
@@ -110,7 +110,7 @@ def _add_lr_convolution(chain: Chain, role: str, lr: LrConvolution, bias, **opti
 def add_activation(chain: Chain, activation) -> None:
     """An activation as a layer of its own; one that is a layer itself (PReLU …) with weights of its own."""
     if isinstance(activation, keras.layers.Layer):
-        chain.add("activation", lambda name, dtype: clone(activation, name), *activation.get_weights())
+        chain.add("activation", lambda name, dtype: clone_or_itself(activation, name), *activation.get_weights())
     else:
         chain.add("activation", keras.layers.Activation, activation=activation)
 
