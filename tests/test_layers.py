@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from zoo import layers
 from zoo.errors import UsageError
+from zoo.registry import create_model
 
 TOLERANCE = 1e-12
 
@@ -167,3 +168,41 @@ def test_interpolation_start_is_bicubic_inside():
 def test_refusals(make, sentence):
     with pytest.raises(UsageError, match=sentence):
         make()
+
+
+@pytest.mark.parametrize("side, scale", [(9, 3), (4, 2), (7, 3), (5, 2)])
+def test_even_phases_keep_flat_areas_flat(side, scale):
+    rng = np.random.default_rng(3)
+    flat = np.broadcast_to(rng.normal(size=(2, 1, 1, 4)), (2, 11, 9, 4)).astype(np.float32)
+    inside = slice(3 * scale, -3 * scale)
+    spread = {}
+    for constraint in (None, layers.EvenPhases(scale)):
+        layer = layers.SubpixelUpsampler(3, side, scale, kernel_initializer="he_normal", kernel_constraint=constraint)
+        layer.build((None, None, None, 4))
+        if constraint:
+            layer.kernel.assign(layer.kernel.constraint(layer.kernel))
+        spread[constraint is None] = np.ptp(np.array(layer(flat))[:, inside, inside], axis=(1, 2)).max()
+    assert spread[False] < 1e-5
+    assert spread[True] > 1e-2, "control: without it, flat areas get a pattern"
+
+
+def test_even_phases_take_the_nearest_kernel_and_leave_an_even_one():
+    rng, even = np.random.default_rng(4), layers.EvenPhases(3)
+    kernel = rng.normal(size=(9, 9, 2, 5))
+    nearest = np.array(even(kernel))
+    np.testing.assert_allclose(even(nearest), nearest, atol=1e-12)
+    # What was changed stands at right angles to every change that keeps all sums: the same at all taps of a phase.
+    change = (nearest - kernel).reshape(3, 3, 3, 3, 2, 5)
+    np.testing.assert_allclose(change, np.broadcast_to(change[:1, :, :1], change.shape), atol=1e-12)
+
+
+def test_even_phases_are_kept_in_training_and_in_the_file(tmp_path):
+    model = create_model("gecko_s", scale=3, channels=3, depth=1, even=True)
+    model.compile("sgd", "mse")
+    rng = np.random.default_rng(5)
+    model.fit(rng.random((2, 6, 7, 3)), rng.random((2, 18, 21, 3)), verbose=0)
+    model.save(tmp_path / "model.keras")
+    layer = keras.models.load_model(tmp_path / "model.keras").layers[-1]
+    assert isinstance(layer.kernel_constraint, layers.EvenPhases) and layer.kernel_constraint.scale == 3
+    sums = np.array([[layer.kernel[i::3, j::3].numpy().sum((0, 1)) for j in range(3)] for i in range(3)])
+    np.testing.assert_allclose(sums, np.broadcast_to(sums[:1, :1], sums.shape), atol=1e-6)

@@ -5,6 +5,7 @@ Importing this module registers them for `.keras` files, and the metrics that a 
 
 import zoo.metrics.compiled  # noqa: F401 — registers PSNR and SSIM
 from zoo.layers.axes import DepthToAxis, Repeat, depth_to_axis
+from zoo.layers.constraints import EvenPhases
 from zoo.layers.initializers import ICNR, Interpolation
 from zoo.layers.interpolation import BORDERS, DENSE_MAPS, FixedUpsampler, check_scale
 from zoo.layers.shuffle import DepthToSpace, SpaceToDepth, depth_to_space, space_to_depth
@@ -26,6 +27,7 @@ __all__ = [
     "DENSE_MAPS",
     "EXACT",
     "FORMS",
+    "EvenPhases",
     "ICNR",
     "LEARNED",
     "DepthToAxis",

@@ -24,6 +24,7 @@ class Upsampler(keras.layers.Layer):
         use_bias: whether a bias (O,) is added to every HR pixel.
         kernel_initializer: start of the kernel; see `zoo.layers.ICNR` and `zoo.layers.Interpolation`.
         bias_initializer: start of the bias.
+        kernel_constraint: what the kernel is held to while it is trained; see `zoo.layers.EvenPhases`.
 
     Input shape: (N, H, W, I), floating point, H and W may be unknown. Output shape: (N, scale·H, scale·W, O).
 
@@ -39,6 +40,7 @@ class Upsampler(keras.layers.Layer):
         use_bias: bool = True,
         kernel_initializer="glorot_uniform",
         bias_initializer="zeros",
+        kernel_constraint=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -48,6 +50,7 @@ class Upsampler(keras.layers.Layer):
         self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_constraint = keras.constraints.get(kernel_constraint)
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def _kernel_shape(self, inputs: int) -> tuple[int, int, int, int]:
@@ -55,7 +58,10 @@ class Upsampler(keras.layers.Layer):
 
     def build(self, input_shape):
         self.kernel = self.add_weight(
-            name="kernel", shape=self._kernel_shape(input_shape[-1]), initializer=self.kernel_initializer
+            name="kernel",
+            shape=self._kernel_shape(input_shape[-1]),
+            initializer=self.kernel_initializer,
+            constraint=self.kernel_constraint,
         )
         self.bias = None
         if self.use_bias:
@@ -78,6 +84,7 @@ class Upsampler(keras.layers.Layer):
             "use_bias": self.use_bias,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
             "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+            "kernel_constraint": keras.constraints.serialize(self.kernel_constraint),
         }
 
 

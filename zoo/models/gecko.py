@@ -4,6 +4,7 @@ import keras
 from keras import layers
 
 from zoo.errors import whole_number
+from zoo.layers import EvenPhases
 from zoo.models.ends import convolution, lr_input, upsample
 
 
@@ -14,6 +15,7 @@ def gecko(
     depth: int = 5,
     upsampler: str = "subpixel",
     kernel_size: int | None = None,
+    even: bool = False,
     name: str | None = None,
 ) -> keras.Model:
     """Conv 5×5 – depth × Conv 3×3 – sum with the first maps – upsampling layer; one PReLU slope per map.
@@ -29,6 +31,7 @@ def gecko(
         depth: 3×3 convolutions between the first and the last layer.
         upsampler: the last layer's form, one of `zoo.layers.FORMS`.
         kernel_size: side of the last kernel in HR space; default 3·scale, a 3×3 convolution in LR space.
+        even: holds the last kernel to `zoo.layers.EvenPhases` in training, so that flat colours come out flat.
         name: the model's name; default `gecko_x{scale}`.
     Returns:
         A model (N, H, W, channels) float32 in [0, 1] → (N, scale·H, scale·W, channels), unclipped.
@@ -43,7 +46,8 @@ def gecko(
     for index in range(depth):
         x = _maps(x, maps, 3, f"map_{index + 1}")
     x = layers.Add(name="sum")([x, first])
-    sr_image = upsample(x, upsampler, channels, kernel_size or 3 * scale, scale)
+    options = {"kernel_constraint": EvenPhases(scale)} if even else {}
+    sr_image = upsample(x, upsampler, channels, kernel_size or 3 * scale, scale, **options)
     return keras.Model(lr_image, sr_image, name=name or f"gecko_x{scale}")
 
 
@@ -54,10 +58,11 @@ def gecko_s(
     depth: int = 6,
     upsampler: str = "subpixel",
     kernel_size: int | None = None,
+    even: bool = False,
     name: str | None = None,
 ) -> keras.Model:
     """The small gecko, for FSRCNN-s' multiplications; arguments as for `gecko`."""
-    return gecko(scale, channels, maps, depth, upsampler, kernel_size, name or f"gecko_s_x{scale}")
+    return gecko(scale, channels, maps, depth, upsampler, kernel_size, even, name or f"gecko_s_x{scale}")
 
 
 def _maps(x, maps: int, side: int, name: str):
