@@ -24,7 +24,7 @@ EXPECTED = {
     "autoencoder": (0, 2),
     "mobilenet_decoder": (0, 5),
     "segnet": (0, 3),
-    "vae_decoder": (1, 2),
+    "vae_decoder": (0, 3),
     "depth_decoder": (2, 0),
     "style_transfer": (0, 2),
     "pose_heads": (0, 3),
