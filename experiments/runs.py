@@ -187,6 +187,7 @@ def measure(setting: Setting, corner: Corner, seed: int) -> None:
             "seed": seed,
             "steps": results["steps"],
             "learning_rate": results["config"]["learning_rate"],
+            "data": ",".join(Path(each).name for each in setting.data.split(",")),
             "batch": setting.batch,
             "lr_size": setting.lr_size,
             "widths": options["widths"],

@@ -5,7 +5,9 @@ import statistics
 import sys
 from pathlib import Path
 
+from experiments.equal import REGIMES, SPACES
 from experiments.runs import LEARNING_RATES, read
+from experiments.space import BUDGETS, SCALES, corners
 from experiments.space_figures import NAMES, Difference, Group, Groups, best_hr, difference, draw, groups, values
 from experiments.space_sections import containment, equal_time, last_layer, shown, table
 from zoo.errors import UsageError, exit_on_usage_error
@@ -13,6 +15,7 @@ from zoo.files import whole
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "experiments" / "results"
+FALLEN = 0.3
 PAGE, CHART = ROOT / "docs" / "space.md", ROOT / "docs" / "figures" / "space.svg"
 RIVALS = {
     "hr": "the best network in HR space",
@@ -37,15 +40,37 @@ def answer(found: Groups) -> str:
         counts = {word: sum(gain.word == word for gain in gains) for word in ("ahead", "level", "behind")}
         told = ", ".join(f"{word} in {count}" for word, count in counts.items() if count)
         low, high = (f"{pick(gain.mean for gain in gains):+.2f}" for pick in (min, max))
+        figures = low if low == high else f"{low} to {high}"
         margin = f"{max(gain.margin for gain in gains):.2f}"
-        sentences.append(
-            f"Against {words} it is {told} of {len(gains)} comparisons: {low} to {high} dB, ± {margin} or less"
-        )
+        count = f"of {len(gains)} comparisons" if len(gains) > 1 else "of 1 comparison"
+        sentences.append(f"Against {words} it is {told} {count}: {figures} dB, ± {margin} or less")
     return (
-        "**At equal multiplications and equal depth, how does LR space do?** "
-        + ". ".join(sentences)
-        + ". (±: twice the "
+        "**LR space at equal multiplications and equal depth.** " + ". ".join(sentences) + ". (±: twice the "
         "standard error over the seeds, of the widest; within it two spaces are called level.)"
+    )
+
+
+def fallen(found: Groups) -> str:
+    """Which runs fell far behind the other seeds, and what the comparison is without them."""
+    told = []
+    for group, spaces in found.items():
+        for space, runs in spaces.items():
+            best = max(values(runs, "psnr"))
+            kept = [each for each in runs if best - each["psnr"] <= FALLEN]
+            if len(kept) == len(runs) or (space, group.regime) == ("lr", "paper"):
+                continue
+            lost = ", ".join(f"seed {each['seed']} ({each['psnr']:.2f} dB)" for each in runs if each not in kept)
+            text = f"{group}, {NAMES[space]}: {lost}, where the others reach {best:.2f} dB"
+            if space == "lr":
+                without = {name: lead for name, lead in leads({**spaces, "lr": kept}).items()}
+                leading = "; ".join(f"against {RIVALS[name]} {lead}" for name, (_, lead) in without.items())
+                text += f". Without it LR space has {leading}"
+            told.append(text)
+    if not told:
+        return ""
+    return (
+        f"A run that ends more than {FALLEN} dB below the best seed has fallen apart on the way: its learning rate,\n"
+        "found by one short run, is too high for some starts. It counts in all means. " + ". ".join(told) + "."
     )
 
 
@@ -112,11 +137,36 @@ def search(folder: Path) -> str:
         cells = [f"{tried[rate]['psnr']:.2f}" if rate in tried else "–" for rate in LEARNING_RATES]
         rows.append([regime, NAMES[space], *cells])
     first = found[0]
+    edges = [f"{NAMES[space]} ({regime})" for regime, space in kinds if _at_edge(found, regime, space)]
+    said = f" At an end of the range, so that a rate beyond it may be better: {'; '.join(edges)}." if edges else ""
     return (
         f"Learning rates were searched at ×{first['scale']}, {first['budget']:g} GMAC, one seed, {first['steps']:,} "
-        "steps, on pictures that serve for nothing else; each space takes the best, at all budgets. PSNR in dB:\n\n"
+        f"steps, on pictures that serve for nothing else; each space takes the best, at all budgets. PSNR in dB, where "
+        f"a run that came to nothing stays at its start, bicubic:\n\n"
         + table(["regime", "space", *(f"{rate:g}" for rate in LEARNING_RATES)], rows)
+        + f"\n\n{said.strip()}"
     )
+
+
+def _at_edge(found: list[dict], regime: str, space: str) -> bool:
+    tried = [each for each in found if (each["regime"], each["space"]) == (regime, space)]
+    best = max(tried, key=lambda each: each["psnr"])["learning_rate"]
+    return best in (min(LEARNING_RATES), max(LEARNING_RATES))
+
+
+def missing(found: Groups) -> str:
+    """What of the whole grid has no records."""
+    told = []
+    for scale in sorted(SCALES):
+        for budget in BUDGETS:
+            grid = corners((scale,), (budget,), REGIMES, SPACES)
+            absent = [c for c in grid if c.space not in found.get(Group(scale, budget, c.regime), {})]
+            if len(absent) == len(grid):
+                told.append(f"×{scale}, {budget:g} GMAC, all of it")
+            elif absent:
+                names = "; ".join(f"{NAMES[corner.space]} ({corner.regime})" for corner in absent)
+                told.append(f"×{scale}, {budget:g} GMAC: {names}")
+    return "".join(f"\n- {each}" for each in told)
 
 
 LIMITS = """## Where the claim does not hold
@@ -130,7 +180,17 @@ LIMITS = """## Where the claim does not hold
 - **As a ladder that goes on.** If scale² times more maps help on the way from HR to LR, why stop there? Below LR space
   the same step is the table's last two columns. What may be behind them, and was not measured apart: blocks treat each
   of their pixels in its own way, so that what holds for a picture has to be learnt anew for the picture moved by a
-  pixel, and the first and the last layer take a growing share of the multiplications."""
+  pixel, and the first and the last layer take a growing share of the multiplications. Nor are they tuned to the end:
+  where the best learning rate is the lowest one tried (last section), a lower one may still bring something."""
+
+
+CHOICE = """## What it means for choosing a network
+
+Convolve in LR space and enlarge in the last layer. A network that enlarges first is a network in LR space with ties
+between its weights; freed of them it improves at once (below). Larger kernels in HR space instead of more maps buy
+memory and reach, and little else. Putting blocks of pixels into channels saves memory and widens the reach at equal
+multiplications, and multiplies the weights: in these networks and trainings it does not pay. That it could with more
+depth, longer training or other starts is not excluded by this."""
 
 
 def page(results: Path) -> str:
@@ -151,27 +211,32 @@ def page(results: Path) -> str:
         "<!-- Written by `python -m experiments.space_page` from experiments/results/. -->",
         "# In which space should a network convolve?",
         answer(found),
+        *([text] if (text := fallen(found)) else []),
         "![PSNR against LR space's, by the space that the layers convolve in](figures/space.svg)",
         f"""Four learned layers over a fixed bicubic path, PReLU between them, every network at bicubic when training
 starts. They convolve in HR space (the picture enlarged first), in LR space (a shuffle at the end), or below it
-(blocks of LR pixels made channels first). In the regime `practice` all kernels are 3×3 and the maps make the
-multiplications equal; in `paper` (arXiv 1609.07009, section 3) HR kernels are `scale` times as large and maps scale²
-times fewer, so that memory and reach are about equal too, and below LR space 3×3 and 1×1 layers take turns, so that
-all layers together reach as far.
+(blocks of LR pixels made channels first). In the regime `practice` all kernels are 3×3 and the maps as many as
+equal multiplications allow; in `paper` (arXiv 1609.07009, section 3) HR kernels are `scale` times as large and maps
+scale² times fewer, so that memory and reach are about equal too, and below LR space 3×3 and 1×1 layers take turns, so
+that all layers together reach as far.
 
 {summary(found)}""",
+        CHOICE,
         LIMITS,
         f"""## The figures
 
-PSNR on Y by the [published protocol](numbers.md), mean ± standard deviation over seeds. Held out: pictures of the
-kind that was trained on, by which nothing was chosen. Error seen: mean absolute error on training pictures, in ‰ of
-the range: what the network represents; the gap to the held-out pictures stands apart. Reach: radius of the receptive
+PSNR on Y by the [published protocol](numbers.md), mean ± standard deviation over seeds. Held out: pictures by
+which nothing was chosen. Error seen: mean absolute error on training pictures, in ‰ of
+the range: what the network represents; the gap to the held-out pictures stands apart. Most of the gap is that the
+held-out pictures are harder: only its differences between spaces tell something. Reach: radius of the receptive
 field, LR px. MB: float32 maps alive at the worst moment.
 
 {tables}""",
     ]
     if (results / "space_times.json").is_file():
         sections.append(f"## At equal time\n\n{equal_time(found, read(results / 'space_times.json'))}")
+    else:
+        sections.append("## At equal time\n\nNot measured yet: `python -m experiments.times`, on an idle machine.")
     if text := containment(results / "containment"):
         sections.append(f"## Containment\n\n{text}")
     if text := last_layer(results / "last_layer"):
@@ -184,6 +249,9 @@ field, LR px. MB: float32 maps alive at the worst moment.
 Adam, cosine.
 
 {search(results / "space")}
+
+Of the whole grid there is no record yet, and the same command goes on with it, of:
+{missing(found)}
 """
     )
     return "\n\n".join(sections)

@@ -36,7 +36,7 @@ def test_the_page_says_what_the_records_say(tmp_path):
     flags = [f"--results={tmp_path / 'results'}", f"--chart={tmp_path / 'space.svg'}"]
     assert space_page.main([*flags, f"--page={tmp_path / 'space.md'}"]) == 0
     text = (tmp_path / "space.md").read_text()
-    assert "Against the best network in HR space it is ahead in 4 of 4 comparisons: +0.50 to +0.50 dB" in text
+    assert "Against the best network in HR space it is ahead in 4 of 4 comparisons: +0.50 dB" in text
     assert "| ×3, 2 GMAC, practice | bicubic first | +0.50 ± 0.02 dB (ahead) |" in text
     assert "a device" in text and "33.55 ± 0.01" in text and (tmp_path / "space.svg").stat().st_size > 1000
     # Control: other records, another answer.
@@ -45,6 +45,20 @@ def test_the_page_says_what_the_records_say(tmp_path):
     assert "it is behind in 4 of 4 comparisons: -0.40" in other and "it is level in 4 of 4" in other
     assert space_page.main([f"--results={tmp_path}", f"--page={tmp_path / 'none.md'}"]) == 2
     assert not (tmp_path / "none.md").exists()
+
+
+def test_a_run_that_fell_apart_is_named(tmp_path):
+    write_records(tmp_path / "space", BASE, budgets=(0.5,))
+    assert "fallen apart" not in space_page.page(tmp_path)
+    path = tmp_path / "space" / "x3_0.5_practice_lr_seed1.json"
+    path.write_text(json.dumps({**read(path), "psnr": 29.0}))
+    text = space_page.page(tmp_path)
+    assert "LR: seed 1 (29.00 dB), where the others reach 30.56 dB" in text
+    assert "against the best network in HR space +0.50 ± 0.02 dB" in text and "it is level in 2 of 2" in text
+
+
+def test_the_page_is_what_the_command_writes():
+    assert space_page.PAGE.read_text(encoding="utf-8") == space_page.page(space_page.RESULTS)
 
 
 def test_lr_space_is_compared_in_both_regimes_and_lone_spaces_in_none(tmp_path):
