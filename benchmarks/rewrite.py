@@ -16,30 +16,50 @@ TOLERANCE = 1e-4
 def forms(model, costs: dict[str, float]) -> tuple[dict, str]:
     """The network as it is, rewritten, and rewritten for a CPU; and which of these `target="xnnpack"` picks."""
     from zoo import rewrite
-    from zoo.rewrite.plan import plan
-    from zoo.rewrite.tracing import graphs_of
     from zoo.targets import xnnpack
-    from zoo.targets.choice import Choice, Decision, named
+    from zoo.targets.choice import Choice, Decision
 
     fitted = Choice("fitted", lambda upsampling: Decision(xnnpack.speedup(upsampling, costs) >= 1))
-    every, picked = (set(plan(graphs_of(model), False, each).replaced) for each in (named("any"), fitted))
+    rows = [rewrite.explain(model, each).rows for each in ("any", fitted)]
+    every, picked = ({row.layer for row in each if row.becomes} for each in rows)
     result = {"before": model, "after": rewrite.to_lr_space(model)}
     if picked in (set(), every):
         return result, "after" if picked else "before"
     return result | {"chosen": rewrite.to_lr_space(model, fitted)}, "chosen"
 
 
+def _odd(network) -> tuple[int, int]:
+    return 5 * network.multiple, 7 * network.multiple
+
+
+def _size(network, quick: bool) -> tuple[int, int]:
+    if not quick or network.multiple >= min(network.size):
+        return network.size
+    height, width = (max(network.multiple * 8, side // 4) for side in network.size)
+    return height, width
+
+
+def why(model) -> str:
+    """What the explanation says of upsamplings that move although that is expected to be slower on a CPU."""
+    from zoo import rewrite
+
+    rows = rewrite.explain(model).rows
+    return "; ".join(dict.fromkeys(row.note for row in rows if row.becomes and 0 < row.faster < 1 and row.note))
+
+
 def measure(name: str, folder: Path, costs: dict[str, float], quick: bool) -> dict:
     """One network: times of its forms, sizes of the files, operations, the largest difference, and the pick."""
     import numpy as np
 
-    from benchmarks.networks import NETWORKS, randomise
+    from benchmarks.decoders import NETWORKS
+    from benchmarks.networks import randomise
     from benchmarks.rewrite_layers import rounds_in, runner
     from benchmarks.timing import paired, summarise
 
     network = NETWORKS[name]
-    size = tuple(max(network.multiple * 8, side // 4) for side in network.size) if quick else network.size
-    made, chosen = forms(randomise(network.build(0.25 if quick else 1.0)), costs)
+    size = _size(network, quick)
+    model = randomise(network.build(0.25 if quick else 1.0))
+    made, chosen = forms(model, costs)
     runs = {form: runner(model, folder, size) for form, model in made.items()}
     for run in runs.values():
         run()
@@ -60,6 +80,7 @@ def measure(name: str, folder: Path, costs: dict[str, float], quick: bool) -> di
         "kilobytes": {form: run.bytes / 1024 for form, run in runs.items()},
         "operations": {form: _counted(run.operations) for form, run in runs.items()},
         "largest_difference": difference,
+        "why": why(model),
         "chosen": chosen,
         "picked_the_faster": summary[chosen]["ratio"] <= (1 + TIE) * fastest,
     }
@@ -67,14 +88,15 @@ def measure(name: str, folder: Path, costs: dict[str, float], quick: bool) -> di
 
 def gate(name: str, folder: Path) -> dict[str, str]:
     """The GPU delegate's verdict on a slim network at an odd size, as it is and rewritten."""
-    from benchmarks.networks import NETWORKS, randomise
+    from benchmarks.decoders import NETWORKS
+    from benchmarks.networks import randomise
     from export import delegate
     from export.tflite import write_tflite
     from zoo import rewrite
 
     network = NETWORKS[name]
     model = randomise(network.build(0.25))
-    size = (5 * network.multiple, 7 * network.multiple)
+    size = model.input_shape[1:3] if None not in model.input_shape[1:3] else _odd(network)
     verdicts = {}
     for form, each in (("before", model), ("after", rewrite.to_lr_space(model))):
         path = folder / f"gate_{form}.tflite"
@@ -93,15 +115,22 @@ def main(arguments: list[str] | None = None) -> None:
 
     quiet_tensorflow()
     from benchmarks import record, rewrite_layers
-    from benchmarks.networks import NETWORKS
+    from benchmarks.decoders import NETWORKS
     from zoo.targets import xnnpack
 
-    flags = record.parser("rewrite", __doc__).parse_args(arguments)
+    parser = record.parser("rewrite", __doc__)
+    parser.add_argument("--only", default="", help="these networks, by name and with commas, and no single layers")
+    flags = parser.parse_args(arguments)
+    only = [name for name in flags.only.split(",") if name]
+    if only and flags.json:
+        parser.error("Expected --only or --json. Received: both; a record has all networks")
+    if unknown := set(only) - set(NETWORKS):
+        parser.error(f"Expected networks out of {', '.join(NETWORKS)}. Received: {', '.join(sorted(unknown))}")
     written = record.start("rewrite")
     with tempfile.TemporaryDirectory() as folder:
         (layers := Path(folder) / "layers").mkdir()
-        measured = rewrite_layers.measure(layers, flags.quick)
-        costs = rewrite_layers.fit(measured)
+        measured = [] if only else rewrite_layers.measure(layers, flags.quick)
+        costs = xnnpack.COSTS if only else rewrite_layers.fit(measured)
         written["costs"] = {kind: round(cost, 2) for kind, cost in costs.items()}
         written["layers"] = [
             {
@@ -114,7 +143,7 @@ def main(arguments: list[str] | None = None) -> None:
             }
             for each in measured
         ]
-        names = list(NETWORKS)[::6] if flags.quick else list(NETWORKS)
+        names = only or (list(NETWORKS)[::6] if flags.quick else list(NETWORKS))
         results = []
         for name in names:
             (inside := Path(folder) / name).mkdir()
@@ -124,7 +153,7 @@ def main(arguments: list[str] | None = None) -> None:
     written["picked_the_faster"] = [right, len(results)]
     record.table(
         "Before and after to_lr_space, TFLite, 2 threads",
-        ["network", "before, ms", "after", "faster", "kB", "after", "picked", "GPU delegate"],
+        ["network", "exact to", "before, ms", "after", "faster", "kB", "after", "picked", "GPU delegate"],
         [_cells(each) for each in results],
     )
     print("costs fitted to single layers:", ", ".join(f"{kind} {cost}" for kind, cost in written["costs"].items()))
@@ -140,7 +169,15 @@ def _cells(each: dict) -> list[str]:
     size = [f"{each['kilobytes'][form]:.0f}" for form in ("before", "after")]
     pick = f"{each['chosen']}{'' if each['picked_the_faster'] else ' (wrong)'}"
     verdicts = f"{each['delegate']['before']} → {each['delegate']['after']}"
-    return [each["network"], *times, f"{each['faster']:.2f}", *size, pick, verdicts]
+    return [
+        each["network"],
+        f"{each['largest_difference']:.0e}",
+        *times,
+        f"{each['faster']:.2f}",
+        *size,
+        pick,
+        verdicts,
+    ]
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import numpy as np
 import oracle
 import pytest
 
+from benchmarks import decoders
 from benchmarks.networks import NETWORKS, randomise
 from zoo import rewrite
 from zoo.layers import DepthToSpace
@@ -137,3 +138,17 @@ def test_float32(name):
     rewritten = rewrite.to_lr_space(model)
     images = inputs_of(model, network, (3, 5)).astype("float32")
     assert 0 < worst(model, rewritten, images) <= 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in decoders.NETWORKS if name not in NETWORKS])
+def test_more_networks(name):
+    """Bilinear is computed by Keras in float32, also where it stays."""
+    network = decoders.NETWORKS[name]
+    model = randomise(network.build(0.125))
+    rewritten = rewrite.to_lr_space(model, check=False)
+    sides = network.size if None not in model.input_shape[1:3] else (3 * network.multiple, 5 * network.multiple)
+    images = np.random.default_rng(1).normal(size=(2, *sides, model.input_shape[-1]))
+    bilinear = any(getattr(layer, "interpolation", "") == "bilinear" for layer in model.layers)
+    assert worst(model, rewritten, images) <= (1e-5 if bilinear else TOLERANCE)
+    assert len(decoders.NETWORKS) >= 30
