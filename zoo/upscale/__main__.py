@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from zoo.engines import mirrored
+from zoo.engines import mirrored, ranges
 from zoo.engines.engine import Engine
 from zoo.engines.scales import open_scaled
 from zoo.errors import UsageError, exit_on_usage_error, shown
@@ -83,8 +83,9 @@ def main(arguments: list[str] | None = None) -> int:
         raise UsageError(f"Expected new files, --overwrite or --skip. Received: {there[0].target}{more}, there already")
     with quiet():
         engine = open_scaled(flags.model, flags.scale, flags.threads, flags.radius)
-    if mirrored.remark(engine):
-        print(f"note: {mirrored.remark(engine)}", file=sys.stderr)
+    for remark in (mirrored.remark(engine), ranges.remark(engine)):
+        if remark:
+            print(f"note: {remark}", file=sys.stderr)
     started = time.perf_counter()
     if library is not None:
         with _signals(library.stop) as received:
