@@ -1,5 +1,6 @@
 """Fixtures that every room's tests share."""
 
+import logging
 import os
 import re
 import warnings
@@ -43,6 +44,12 @@ def pytest_sessionfinish(session, exitstatus):
         if not any(pattern.search(reason) for pattern in named):
             reporter.write_line(f"unnamed skip: {report.nodeid}: {reason}", red=True)
             session.exitstatus = 1
+
+
+@pytest.fixture
+def shown_log(monkeypatch):
+    """The zoo's log reaches `caplog`: a command in this process may have kept it to itself."""
+    monkeypatch.setattr(logging.getLogger("zoo"), "propagate", True)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Sources: every kind of file, pairs, damaged files, leaks between training and validation."""
 
-import logging
 import subprocess
 import sys
 
@@ -151,8 +150,8 @@ def test_lr_sides_rounded_up_are_cropped(tmp_path):
     assert np.array_equal(found, lr[:12]) and np.array_equal(hr, RGB[:24])
 
 
-def test_damaged_pictures_are_named_skipped_and_counted(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr(logging.getLogger("zoo"), "propagate", True)  # a command in this process may have cut it
+@pytest.mark.usefixtures("shown_log")
+def test_damaged_pictures_are_named_skipped_and_counted(tmp_path, caplog):
     whole = save(tmp_path / "a.png", RGB).read_bytes()
     save(tmp_path / "jpeg.jpg", np.tile(RGB, (8, 8, 1)), quality=95)
     (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])

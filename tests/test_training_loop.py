@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import logging
 import resource
 import shutil
 
@@ -18,6 +17,7 @@ from zoo.training.checkpoint import Checkpoints, environment
 from zoo.training.optimizers import make_optimizer
 from zoo.training.workdir import note_environment
 
+pytestmark = pytest.mark.usefixtures("shown_log")
 TINY = TrainConfig(
     model="fsrcnn_s", scale=2, steps=12, batch=2, lr_size=12, warmup=2, seed=3,
     checkpoint_every=4, validate_every=6, log_every=2, jit="off",
@@ -167,12 +167,6 @@ def test_a_workdir_of_another_run_is_refused_with_the_difference(whole):
     with pytest.raises(UsageError, match="learning_rate: 0.01 instead of 0.001; ema: 0.9 instead of 0.999"):
         run(dataclasses.replace(TINY, learning_rate=0.01, ema=0.9), whole)
     assert TrainConfig.load(whole / "config.json") == TINY
-
-
-@pytest.fixture(autouse=True)
-def shown_log(monkeypatch):
-    """The zoo's log reaches `caplog`: a command in this process may have kept it to itself."""
-    monkeypatch.setattr(logging.getLogger("zoo"), "propagate", True)
 
 
 def test_another_jit_setting_goes_on_with_a_warning(killed, tmp_path, caplog):

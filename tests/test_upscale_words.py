@@ -13,6 +13,8 @@ from zoo.upscale import open_engine, upscale
 from zoo.upscale.files import Options, upscale_file
 from zoo.upscale.targets import Job, jobs
 
+pytestmark = pytest.mark.usefixtures("shown_log")
+
 XMP = b'<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/"/><?xpacket end="w"?>'
 
 
