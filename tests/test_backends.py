@@ -36,9 +36,11 @@ def test_another_backend_ends_in_a_sentence(tmp_path, arguments, sentence):
 
 
 @pytest.mark.skipif(importlib.util.find_spec("jax") is not None, reason="JAX is installed")
-def test_a_module_run_under_a_backend_that_is_not_installed_ends_in_a_sentence(tmp_path):
+@pytest.mark.parametrize("module, arguments", [("zoo.complexity", []), ("zoo.rewrite", ["in.keras", "out.keras"])])
+def test_a_module_run_under_a_backend_that_is_not_installed_ends_in_a_sentence(module, arguments, tmp_path):
+    (tmp_path / "in.keras").touch()
     process = subprocess.run(
-        [sys.executable, "-m", "zoo.complexity"],
+        [sys.executable, "-m", module, *arguments],
         env={**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": str(ROOT)},
         capture_output=True, text=True, timeout=200, cwd=tmp_path,
     )  # fmt: skip
