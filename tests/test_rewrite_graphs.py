@@ -13,7 +13,7 @@ import zoo.layers
 from benchmarks.networks import randomise
 from zoo import rewrite
 from zoo.errors import UsageError
-from zoo.rewrite import find
+from zoo.rewrite import find, lr_space
 from zoo.rewrite.tracing import graphs_of
 
 F64 = {"dtype": "float64"}
@@ -78,8 +78,8 @@ def test_calls_that_differ_in_one_structural_zero_of_many_are_told_apart():
 
 def test_one_rewriting_gives_model_and_explanation(monkeypatch):
     model = chain(layers.Conv2DTranspose(2, 4, **UP), layers.UpSampling2D(2, interpolation="lanczos3", **F64))
-    made, rebuild = [], rewrite.Rebuild.model
-    monkeypatch.setattr(rewrite.Rebuild, "model", lambda *args: made.append(args) or rebuild(*args))
+    made, rebuild = [], lr_space.Rebuild.model
+    monkeypatch.setattr(lr_space.Rebuild, "model", lambda *args: made.append(args) or rebuild(*args))
     both = rewrite.rewritten(model)
     assert len(made) == 1
     assert str(both.explanation) == str(rewrite.explain(model))
