@@ -48,8 +48,13 @@ def pytest_sessionfinish(session, exitstatus):
 
 @pytest.fixture
 def shown_log(monkeypatch):
-    """The zoo's log reaches `caplog`: a command in this process may have kept it to itself."""
-    monkeypatch.setattr(logging.getLogger("zoo"), "propagate", True)
+    """The zoo's log reaches `caplog`: a command in this process may have kept it to itself, or silenced warnings."""
+    logger = logging.getLogger("zoo")
+    monkeypatch.setattr(logger, "propagate", True)
+    before = logger.level
+    logger.setLevel(before or logging.WARNING)
+    yield
+    logger.setLevel(before)
 
 
 @pytest.fixture

@@ -158,13 +158,21 @@ def test_repeated_along_one_axis(size, padding):
     assert oracle.relative(alone(x), np.flip(x.repeat(size[0], axis=1).repeat(size[1], axis=2), 1)) > 0.1
 
 
-@pytest.mark.parametrize("dilation", ((1, 1), pytest.param((2, 1), marks=pytest.mark.slow), (2, 3)))
-@pytest.mark.parametrize("sides, padding", itertools.product(((3, 3), (2, 5), (4, 1)), ("same", "valid")))
+# Undilated with padding "valid" it grows, and stays.
+@pytest.mark.parametrize(
+    "dilation, padding",
+    [
+        ((1, 1), "same"),
+        ((2, 3), "same"),
+        ((2, 3), "valid"),
+        pytest.param((2, 1), "same", marks=pytest.mark.slow),
+        pytest.param((2, 1), "valid", marks=pytest.mark.slow),
+    ],
+)
+@pytest.mark.parametrize("sides", [(3, 3), (2, 5), (4, 1)])
 @pytest.mark.filterwarnings("ignore:.*was not compared")
 def test_stride_one(sides, padding, dilation):
     """TensorFlow does not even run a dilated one on a CPU; as a convolution it runs, and exports."""
-    if (dilation, padding) == ((1, 1), "valid"):
-        pytest.skip("grows: it stays")
     layer = layers.Conv2DTranspose(2, sides, dilation_rate=dilation, padding=padding, name="same_size", **F64)
     made, explanation = rewrite.rewritten(made_of(layer, shape=(None, None, 3)))
     kernel, bias = (np.array(weight) for weight in layer.weights)
