@@ -6,14 +6,9 @@
 Names resolve when they are used: checking a file needs no TensorFlow.
 """
 
-import importlib
+from zoo.lazy import lazy
 
-_PLACES = {"export_model": "export.write", "tflite_dynamic": "export.write", "FORMATS": "export.formats"}
+_HOME = {"export_model": "write", "tflite_dynamic": "write", "FORMATS": "formats"}
 
-__all__ = [*_PLACES]
-
-
-def __getattr__(name: str):
-    if name in _PLACES:
-        return getattr(importlib.import_module(_PLACES[name]), name)
-    raise AttributeError(f"module 'export' has no attribute {name!r}")
+__all__ = [*_HOME]
+__getattr__, __dir__ = lazy(__name__, _HOME)

@@ -4,8 +4,9 @@
 is not imported.
 """
 
-import importlib
 from typing import TYPE_CHECKING
+
+from zoo.lazy import lazy
 
 if TYPE_CHECKING:  # for editors and type checkers, which do not run `__getattr__`
     from zoo.complexity.counting import count, receptive_field
@@ -13,13 +14,4 @@ if TYPE_CHECKING:  # for editors and type checkers, which do not run `__getattr_
 
 _HOME = {"count": "counting", "receptive_field": "counting", "rows": "table", "summary": "table"}
 __all__ = ["count", "receptive_field", "rows", "summary"]
-
-
-def __getattr__(name: str):
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__, _HOME)

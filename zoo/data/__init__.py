@@ -3,8 +3,9 @@
 The names resolve on first use, so that `zoo.data.imresize` works without TensorFlow.
 """
 
-import importlib
 from typing import TYPE_CHECKING
+
+from zoo.lazy import lazy
 
 if TYPE_CHECKING:  # for editors and type checkers, which do not run `__getattr__`
     from zoo.data.benchmarks import benchmark
@@ -40,13 +41,4 @@ __all__ = [
     "imresize",
     "sample",
 ]
-
-
-def __getattr__(name: str):
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__, _HOME)

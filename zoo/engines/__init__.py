@@ -3,8 +3,9 @@
 The names resolve on first use: an engine in Keras needs nothing that reads TFLite files.
 """
 
-import importlib
 from typing import TYPE_CHECKING
+
+from zoo.lazy import lazy
 
 if TYPE_CHECKING:
     from zoo.engines.chain import Chain
@@ -13,13 +14,4 @@ if TYPE_CHECKING:
 
 _HOME = {"Chain": "chain", "Engine": "engine", "Model": "opening", "open_engine": "opening"}
 __all__ = ["Chain", "Engine", "Model", "open_engine"]
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
-
-
-def __getattr__(name: str):
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__, __dir__ = lazy(__name__, _HOME)

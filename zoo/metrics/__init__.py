@@ -3,30 +3,21 @@
 `PSNR` and `SSIM` resolve on first use: the functions need no Keras.
 """
 
-import importlib
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zoo.color import check_range
+from zoo.lazy import lazy
 
 if TYPE_CHECKING:
     from zoo.metrics.compiled import PSNR, SSIM
 
 __all__ = ["PSNR", "SSIM", "psnr", "ssim"]
+__getattr__, __dir__ = lazy(__name__, {"PSNR": "compiled", "SSIM": "compiled"}, "psnr", "ssim")
 
 # Side of the SSIM window: Gaussian of standard deviation 1.5 px, cut at 11x11 (Wang et al., 2004).
 SSIM_WINDOW = 11
-
-
-def __getattr__(name: str):
-    if name in ("PSNR", "SSIM"):
-        return getattr(importlib.import_module("zoo.metrics.compiled"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
 
 
 def psnr(hr: np.ndarray, sr: np.ndarray, shave: int = 0) -> float:

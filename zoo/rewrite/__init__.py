@@ -11,8 +11,9 @@ The identities are those of arXiv 1609.07009; docs/identity.md explains them wit
 The names resolve on first use, before which Keras is not imported.
 """
 
-import importlib
 from typing import TYPE_CHECKING
+
+from zoo.lazy import lazy
 
 if TYPE_CHECKING:  # for editors and type checkers, which do not run `__getattr__`
     from zoo.rewrite.explanation import Explanation, Row
@@ -31,13 +32,4 @@ _HOME = {
     "to_transposed": "transposed",
 }
 __all__ = ["Explanation", "Rewritten", "Row", "convert", "explain", "rewritten", "to_lr_space", "to_transposed"]
-
-
-def __getattr__(name: str):
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__, _HOME)
