@@ -221,3 +221,21 @@ def test_a_frozen_body_leaves_only_the_upsampler():
     assert [v.path for v in model.trainable_variables] == ["upsampler/kernel", "upsampler/bias"]
     with pytest.raises(UsageError, match="trained upsampling layer for freeze_body. Received: srcnn_x2"):
         start.freeze_body(zoo.create_model("srcnn", 2))
+
+
+def test_weights_of_elsewhere_are_brought_to_where_a_constraint_holds(tmp_path):
+    theirs = zoo.create_model("gecko_s", 3, channels=3, depth=1)
+    theirs.save(tmp_path / "theirs.keras")
+    spread = {}
+    for even in (True, False):
+        options = f"depth=1,even={even}"
+        config = TrainConfig(
+            model="gecko_s", scale=3, channels=3, model_options=options, weights=str(tmp_path / "theirs.keras")
+        )
+        model = start.build_model(config)
+        start.initial_weights(model, config, None, 0)
+        kernel = model.layers[-1].kernel.numpy()
+        sums = np.array([kernel[i::3, j::3].sum((0, 1)) for i in range(3) for j in range(3)])
+        spread[even] = np.ptp(sums, axis=0).max()
+    assert spread[True] < 1e-6
+    assert spread[False] > 1e-2, "control: without the constraint the weights are taken as they are"

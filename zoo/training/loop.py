@@ -203,9 +203,11 @@ def take_steps(run: Run, batches, recorder: Recorder, interruption: Interruption
             # Reading the loss waits for the device, so it is read only here; always before anything is kept.
             loss, norm, waited = np.mean([[float(value) for value in each] for each in recent], axis=0)
             recent = []
-            if not np.isfinite(loss + norm):
+            try:
+                check_finite(step, loss, norm, run.checkpoints.kept())
+            except UsageError:
                 run.workers.leave_together()
-            check_finite(step, loss, norm, run.checkpoints.kept())
+                raise
             recorder.record(
                 step, loss=loss, gradient_norm=norm, learning_rate=float(rate(step - 1)), **watch.read(waited)
             )

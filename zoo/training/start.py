@@ -134,12 +134,20 @@ def initial_weights(model: keras.Model, config: TrainConfig, source, shave: int)
         source: the training pictures; read only where the upsampling layer is fitted to another scale.
         shave: HR pixels that zero padding spoils at each side.
     """
+    said = _weights_of(model, config, source, shave)
+    # Wherever they came from: no validation is of a network outside its constraints.
+    for variable in model.trainable_variables:
+        if variable.constraint is not None:
+            variable.assign(variable.constraint(variable))
+    return said
+
+
+def _weights_of(model: keras.Model, config: TrainConfig, source, shave: int) -> str:
     if config.preset or config.weights:
         trained = load_trained(config)
         name = f"the preset {config.preset}" if config.preset else f"the weights {config.weights}"
         if scale_of(trained) == config.scale:
             copy_weights(trained.variables, model.variables, name)
-            _hold(model)
             return name
         copy_weights(_body_variables(trained), _body_variables(model), name)
         if not _upsamplers(model):
@@ -151,13 +159,6 @@ def initial_weights(model: keras.Model, config: TrainConfig, source, shave: int)
         start_as_interpolation(model, config.scale, config.channels)
         return "scratch, as an interpolation"
     return "scratch, at random"
-
-
-def _hold(model: keras.Model) -> None:
-    """Brings weights of elsewhere to where the constraints hold, so that no validation is of a network outside them."""
-    for variable in model.trainable_variables:
-        if variable.constraint is not None:
-            variable.assign(variable.constraint(variable))
 
 
 def load_trained(config: TrainConfig) -> keras.Model:
