@@ -57,6 +57,29 @@ def shown_log(monkeypatch):
     logger.setLevel(before)
 
 
+@pytest.fixture(scope="session")
+def whole_run(tmp_path_factory):
+    """The workdir of a small training, which no test changes."""
+    from training_cases import TINY, run
+
+    workdir = tmp_path_factory.mktemp("whole")
+    run(TINY, workdir)
+    return workdir
+
+
+@pytest.fixture(scope="session")
+def killed_run(tmp_path_factory):
+    """The workdir of the same run, dead after step 10, two steps after its last checkpoint."""
+    from training_cases import TINY, Killed, run, stop_after
+
+    workdir = tmp_path_factory.mktemp("killed")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        stop_after(monkeypatch, 10)
+        with pytest.raises(Killed):
+            run(TINY, workdir)
+    return workdir
+
+
 @pytest.fixture
 def float64():
     """Models that are built meanwhile compute in float64."""

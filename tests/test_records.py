@@ -113,16 +113,21 @@ class Killed(Exception):
     """Stands for a SIGKILL."""
 
 
-@pytest.mark.parametrize("torn", [False, True], ids=["between pictures", "within a line"])
-def test_a_preparation_goes_on_and_ends_with_the_same_bytes(prepared, pictures, tmp_path, torn):
-    folder, scale, channels = prepared
+def die_on_the_way(source, folder):
+    """A preparation that is killed within its fifth picture."""
 
     def stop(done):
         if done == 4:
             raise Killed
 
     with pytest.raises(Killed):
-        write_records(data.from_folder(pictures, scale, channels), tmp_path, stop)
+        write_records(source, folder, stop)
+
+
+@pytest.mark.parametrize("torn", [False, True], ids=["between pictures", "within a line"])
+def test_a_preparation_goes_on_and_ends_with_the_same_bytes(prepared, pictures, tmp_path, torn):
+    folder, scale, channels = prepared
+    die_on_the_way(data.from_folder(pictures, scale, channels), tmp_path)
     assert not (tmp_path / INDEX).exists()
     with pytest.raises(UsageError, match="whose preparation has ended"):
         data.by_name(str(tmp_path), scale, channels)
@@ -205,13 +210,7 @@ def test_the_same_command_makes_damaged_data_anew(prepared, pictures, tmp_path, 
 @pytest.mark.parametrize("damage", ["flipped", "half", "garbage"])
 def test_a_damaged_unfinished_preparation_keeps_what_is_whole(prepared, pictures, tmp_path, name, damage):
     folder, scale, channels = prepared
-
-    def stop(done):
-        if done == 4:
-            raise Killed
-
-    with pytest.raises(Killed):
-        write_records(data.from_folder(pictures, scale, channels), tmp_path, stop)
+    die_on_the_way(data.from_folder(pictures, scale, channels), tmp_path)
     content = (tmp_path / name).read_bytes()
     place = 2 * len(content) // 3
     changed = {

@@ -7,6 +7,7 @@ import numpy as np
 import oracle
 import pytest
 from keras import layers
+from rewrite_cases import F64, kinds, made_of, values
 
 from benchmarks.networks import randomise
 from zoo import rewrite
@@ -18,7 +19,6 @@ from zoo.reach import keras_model
 from zoo.targets import gpu_delegate
 
 TOLERANCE = 1e-12
-F64 = {"dtype": "float64"}
 
 
 def scattered(images, kernel, strides, padding, dilation=(1, 1)):
@@ -36,21 +36,6 @@ def scattered(images, kernel, strides, padding, dilation=(1, 1)):
         return canvas
     drop = [max(span + 1 - stride, 0) // 2 for span, stride in zip(reach, strides)]
     return canvas[:, drop[0] :, drop[1] :][:, : height * strides[0], : width * strides[1]]
-
-
-def values(*shape, seed=3):
-    return np.random.default_rng(seed).normal(size=(2, *shape))
-
-
-def made_of(*steps, shape):
-    start = x = keras.Input(shape, dtype="float64")
-    for step in steps:
-        x = step(x)
-    return randomise(keras.Model(start, x))
-
-
-def kinds(model):
-    return [type(layer).__name__ for layer in model.layers[1:]]
 
 
 def moved(model, x):

@@ -7,6 +7,7 @@ import numpy as np
 import oracle
 import pytest
 from keras import layers
+from rewrite_cases import kinds
 
 from benchmarks.networks import randomise
 from zoo import identities, rewrite
@@ -39,10 +40,6 @@ def check(model, x, border="exact"):
     assert oracle.relative(rewritten(x), model(x)) <= TOLERANCE
     (row,) = rewrite.explain(model, EVERYTHING, border).rows
     return row, rewritten
-
-
-def kinds(model):
-    return [type(layer).__name__ for layer in model.layers[1:]]
 
 
 TRANSPOSED = [

@@ -7,30 +7,14 @@ import numpy as np
 import oracle
 import pytest
 from keras import layers, ops
+from rewrite_cases import F64, kinds, made_of, values
 
-from benchmarks.networks import randomise
 from zoo import rewrite
 from zoo.errors import UsageError
 from zoo.layers import FoldSteps, UnfoldSteps
 from zoo.rewrite.plain import said_plainly
 
-F64 = {"dtype": "float64"}
 TOLERANCE = 1e-12
-
-
-def values(*shape, seed=3):
-    return np.random.default_rng(seed).normal(size=(2, *shape))
-
-
-def made_of(*steps, shape=(5, 7, 3)):
-    start = x = keras.Input(shape, dtype="float64")
-    for step in steps:
-        x = step(x)
-    return randomise(keras.Model(start, x))
-
-
-def kinds(model):
-    return [type(layer).__name__ for layer in model.layers[1:]]
 
 
 def moved(model, x, tolerance=TOLERANCE):

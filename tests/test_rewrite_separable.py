@@ -2,31 +2,13 @@
 
 import itertools
 
-import keras
 import numpy as np
 import oracle
 import pytest
 from keras import layers
+from rewrite_cases import F64, kinds, made_of, values
 
-from benchmarks.networks import randomise
 from zoo import rewrite
-
-F64 = {"dtype": "float64"}
-
-
-def values(channels, height=6, width=7, seed=3):
-    return np.random.default_rng(seed).normal(size=(2, height, width, channels))
-
-
-def network(*steps, channels):
-    start = x = keras.Input((None, None, channels), dtype="float64")
-    for step in steps:
-        x = step(x)
-    return randomise(keras.Model(start, x))
-
-
-def kinds(model):
-    return [type(layer).__name__ for layer in model.layers[1:]]
 
 
 def depthwise(images, kernel):
@@ -41,7 +23,7 @@ def depthwise(images, kernel):
 )
 def test_depthwise(side, scale, multiplier, channels):
     layer = layers.DepthwiseConv2D(side, padding="same", depth_multiplier=multiplier, name="depthwise", **F64)
-    model, x = network(layers.UpSampling2D(scale, **F64), layer, channels=channels), values(channels)
+    model, x = made_of(layers.UpSampling2D(scale, **F64), layer, shape=(None, None, channels)), values(6, 7, channels)
     made, explanation = rewrite.rewritten(model)
     kernel, bias = (np.array(weight) for weight in layer.weights)
     expected = depthwise(oracle.nearest(x, scale), kernel) + bias
@@ -59,7 +41,7 @@ def test_separable(padding, activation):
     """With what is per channel before it, as in BiFPN and mobile decoders; its 1×1 stays in HR space."""
     layer = layers.SeparableConv2D(4, 3, padding=padding, depth_multiplier=2, activation=activation, name="next", **F64)
     steps = [layers.UpSampling2D(2, **F64), layers.BatchNormalization(**F64), layers.ReLU(**F64), layer]
-    model, x = network(*steps, channels=3), values(3)
+    model, x = made_of(*steps, shape=(None, None, 3)), values(6, 7, 3)
     made, explanation = rewrite.rewritten(model)
     for training in (False, True):
         assert oracle.relative(made(x, training=training), model(x, training=training)) <= 1e-12
@@ -78,7 +60,7 @@ def test_what_does_not_pay_is_only_swapped():
         layers.DepthwiseConv2D(3, strides=2, padding="same", **F64),
         layers.DepthwiseConv2D(1, **F64),
     ):
-        model = network(layers.UpSampling2D(2, **F64), layer, channels=3)
+        model = made_of(layers.UpSampling2D(2, **F64), layer, shape=(None, None, 3))
         made = rewrite.to_lr_space(model)
-        assert oracle.relative(made(values(3)), model(values(3))) <= 1e-12
+        assert oracle.relative(made(values(6, 7, 3)), model(values(6, 7, 3))) <= 1e-12
         assert kinds(made)[0] == "FixedUpsampler"

@@ -7,7 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
-from test_training_loop import TINY, Killed, equal, run, state, stop_after
+from training_cases import TINY, equal, run, state
 
 from zoo.errors import UsageError
 from zoo.files import alone, sha256
@@ -26,23 +26,6 @@ FILES = ["best.json", "environment.json", "log.jsonl", "best.weights.h5", "check
 QUICK = {("best.weights.h5", "flipped")}
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    workdir = tmp_path_factory.mktemp("whole")
-    run(TINY, workdir)
-    return workdir
-
-
-@pytest.fixture(scope="module")
-def killed(tmp_path_factory):
-    workdir = tmp_path_factory.mktemp("killed")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        stop_after(monkeypatch, 10)
-        with pytest.raises(Killed):
-            run(TINY, workdir)
-    return workdir
-
-
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
@@ -51,8 +34,8 @@ def killed(tmp_path_factory):
         for kind in DAMAGE
     ],
 )
-def test_a_damaged_file_is_made_anew(whole, killed, tmp_path, caplog, name, kind):
-    shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
+def test_a_damaged_file_is_made_anew(whole_run, killed_run, tmp_path, caplog, name, kind):
+    shutil.copytree(killed_run, tmp_path, dirs_exist_ok=True)
     content = DAMAGE[kind]((tmp_path / name).read_bytes())
     if content is None:
         (tmp_path / name).unlink()
@@ -63,7 +46,7 @@ def test_a_damaged_file_is_made_anew(whole, killed, tmp_path, caplog, name, kind
     # What may still be read, and a log that lacks one line, as a kill leaves it, are passed over in silence.
     if kind not in ("flipped", "gone") and name != "log.jsonl":
         assert tmp_path.name in caplog.text or name in caplog.text
-    assert equal(state(whole), state(tmp_path)) and results["steps"] == TINY.steps
+    assert equal(state(whole_run), state(tmp_path)) and results["steps"] == TINY.steps
     record = json.loads((tmp_path / "best.json").read_text())
     assert record == best(tmp_path) and record["sha256"] == sha256(tmp_path / "best.weights.h5")
     assert json.loads((tmp_path / "environment.json").read_text()) and np.isfinite(results["model"]["psnr"])
@@ -72,18 +55,21 @@ def test_a_damaged_file_is_made_anew(whole, killed, tmp_path, caplog, name, kind
 
 
 @pytest.mark.parametrize("kind", ["empty", "half", "garbage", "null", "list"])
-def test_a_damaged_configuration_is_one_sentence(killed, tmp_path, kind):
-    shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
+def test_a_damaged_configuration_is_one_sentence(killed_run, tmp_path, kind):
+    shutil.copytree(killed_run, tmp_path, dirs_exist_ok=True)
     path = tmp_path / "config.json"
     path.write_bytes(DAMAGE[kind](path.read_bytes()))
     with pytest.raises(UsageError, match="Expected a training configuration in JSON"):
         run(TINY, tmp_path)
 
 
-def test_two_trainings_in_one_workdir_are_refused(whole, tmp_path):
-    before = sorted(os.listdir(whole))
-    with alone(whole, "training"), pytest.raises(UsageError, match=f"Expected one training at a time in {whole}"):
-        run(TINY, whole)
-    assert sorted(os.listdir(whole)) == before
-    with alone(whole, "training"), alone(tmp_path, "training"):
+def test_two_trainings_in_one_workdir_are_refused(whole_run, tmp_path):
+    before = sorted(os.listdir(whole_run))
+    with (
+        alone(whole_run, "training"),
+        pytest.raises(UsageError, match=f"Expected one training at a time in {whole_run}"),
+    ):
+        run(TINY, whole_run)
+    assert sorted(os.listdir(whole_run)) == before
+    with alone(whole_run, "training"), alone(tmp_path, "training"):
         pass

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from training_cases import TINY, Noise, equal, run, state
 
 import zoo
 from zoo.errors import UsageError
@@ -18,107 +19,23 @@ from zoo.training.optimizers import make_optimizer
 from zoo.training.workdir import note_environment
 
 pytestmark = pytest.mark.usefixtures("shown_log")
-TINY = TrainConfig(
-    model="fsrcnn_s", scale=2, steps=12, batch=2, lr_size=12, warmup=2, seed=3,
-    checkpoint_every=4, validate_every=6, log_every=2, jit="off",
-)  # fmt: skip
 
 
-class Killed(Exception):
-    """Stands for a SIGKILL."""
-
-
-class Noise:
-    """A source by the contract of `zoo.data.Source`: batch k is a function of (seed, k)."""
-
-    def __init__(self, scale=2, channels=1, poisoned_from=None):
-        self.name, self.scale, self.channels, self.poisoned_from = "noise", scale, channels, poisoned_from
-
-    def pictures(self):
-        ramp = np.add.outer(np.arange(30), np.arange(22) * 2) * 3
-        for index in range(2):
-            hr = np.repeat((ramp + 40 * index).astype(np.uint8)[..., None], self.channels, axis=-1)
-            yield f"ramp {index}", hr[:: self.scale, :: self.scale], hr
-
-    def patches(self, batch, lr_size, seed, start_step=0, shard=(0, 1)):
-        index, count = shard
-        rows = slice(index * batch // count, (index + 1) * batch // count)
-
-        def make(step):
-            shape = (batch, lr_size * self.scale, lr_size * self.scale, self.channels)
-            hr = tf.random.stateless_uniform(shape, tf.stack([tf.constant(seed, tf.int64), step]))
-            if self.poisoned_from is not None:
-                hr = tf.where(step >= self.poisoned_from, np.nan, hr)
-            return tf.nn.avg_pool2d(hr, self.scale, self.scale, "VALID")[rows], hr[rows]
-
-        return tf.data.Dataset.range(start_step, 1 << 40).map(make)
-
-
-def run(config, workdir, **options):
-    return loop.train(config, workdir, source=Noise(**options), valid=Noise())
-
-
-def stop_after(monkeypatch, count):
-    """Makes the loop die inside a step, as a process that is killed does: nothing is saved on the way out."""
-    make_step = loop.make_step
-
-    def make(*args, **options):
-        step, calls = make_step(*args, **options), iter(range(count))
-
-        def dying(batch, batches, asked):
-            if next(calls, None) is None:
-                raise Killed
-            return step(batch, batches, asked)
-
-        return dying
-
-    monkeypatch.setattr(loop, "make_step", make)
-
-
-def state(workdir):
-    """All that the last checkpoint holds, by name."""
-    reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(workdir / "checkpoints"))
-    names = [name for name in reader.get_variable_to_shape_map() if not name.startswith(("_", "save_counter"))]
-    return {name: reader.get_tensor(name) for name in names}
-
-
-def equal(first, second):
-    return first.keys() == second.keys() and all(np.array_equal(first[name], second[name]) for name in first)
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    workdir = tmp_path_factory.mktemp("whole")
-    run(TINY, workdir)
-    return workdir
-
-
-@pytest.fixture(scope="module")
-def killed(tmp_path_factory):
-    """The workdir of the same run, dead after step 10, two steps after its last checkpoint."""
-    workdir = tmp_path_factory.mktemp("killed")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        stop_after(monkeypatch, 10)
-        with pytest.raises(Killed):
-            run(TINY, workdir)
-    return workdir
-
-
-def test_a_killed_run_ends_with_the_same_bits_and_the_same_log(whole, killed, tmp_path):
-    assert tf.train.latest_checkpoint(killed / "checkpoints").endswith("-8")
-    shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
+def test_a_killed_run_ends_with_the_same_bits_and_the_same_log(whole_run, killed_run, tmp_path):
+    assert tf.train.latest_checkpoint(killed_run / "checkpoints").endswith("-8")
+    shutil.copytree(killed_run, tmp_path, dirs_exist_ok=True)
     run(TINY, tmp_path)
-    assert equal(state(whole), state(tmp_path))
+    assert equal(state(whole_run), state(tmp_path))
 
     timing = ("steps_per_second", "data_wait")
-    lines = [[json.loads(line) for line in (w / "log.jsonl").read_text().splitlines()] for w in (whole, tmp_path)]
+    lines = [[json.loads(line) for line in (w / "log.jsonl").read_text().splitlines()] for w in (whole_run, tmp_path)]
     first, second = ([{k: v for k, v in line.items() if k not in timing} for line in log] for log in lines)
     assert first == second
 
 
 @pytest.mark.parametrize("dropped", ["optimizer", pytest.param("average", marks=pytest.mark.slow)])
-def test_a_run_that_loses_part_of_its_state_does_not_match(whole, killed, tmp_path, monkeypatch, dropped):
-    shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
+def test_a_run_that_loses_part_of_its_state_does_not_match(whole_run, killed_run, tmp_path, monkeypatch, dropped):
+    shutil.copytree(killed_run, tmp_path, dirs_exist_ok=True)
     restore = loop.Checkpoints.restore
 
     def forgetful(checkpoints):
@@ -130,29 +47,29 @@ def test_a_run_that_loses_part_of_its_state_does_not_match(whole, killed, tmp_pa
 
     monkeypatch.setattr(loop.Checkpoints, "restore", forgetful)
     run(TINY, tmp_path)
-    assert not equal(state(whole), state(tmp_path))
+    assert not equal(state(whole_run), state(tmp_path))
 
 
 @pytest.mark.slow
-def test_another_seed_gives_other_weights(whole, tmp_path):
+def test_another_seed_gives_other_weights(whole_run, tmp_path):
     run(dataclasses.replace(TINY, seed=4), tmp_path)
-    assert not equal(state(whole), state(tmp_path))
+    assert not equal(state(whole_run), state(tmp_path))
 
 
-def test_a_finished_run_is_left_as_it_is(whole):
-    before = state(whole)
-    results = run(TINY, whole)
+def test_a_finished_run_is_left_as_it_is(whole_run):
+    before = state(whole_run)
+    results = run(TINY, whole_run)
     assert results["steps"] == TINY.steps
-    assert equal(before, state(whole))
+    assert equal(before, state(whole_run))
 
 
-def test_the_model_file_holds_the_best_average(whole):
-    best = json.loads((whole / "best.json").read_text())
-    validated = [line for line in map(json.loads, (whole / "log.jsonl").read_text().splitlines()) if "psnr" in line]
+def test_the_model_file_holds_the_best_average(whole_run):
+    best = json.loads((whole_run / "best.json").read_text())
+    validated = [line for line in map(json.loads, (whole_run / "log.jsonl").read_text().splitlines()) if "psnr" in line]
     assert best["psnr"] == pytest.approx(max(line["psnr"] for line in validated), abs=1e-3)
-    model = keras.saving.load_model(whole / "model.keras", compile=False)
+    model = keras.saving.load_model(whole_run / "model.keras", compile=False)
     weights = loop.start.build_model(TINY)
-    weights.load_weights(whole / "best.weights.h5")
+    weights.load_weights(whole_run / "best.weights.h5")
     for saved, kept in zip(model.get_weights(), weights.get_weights(), strict=True):
         np.testing.assert_array_equal(saved, kept)
 
@@ -163,35 +80,35 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_good_checkpoint(t
     assert all(np.isfinite(value).all() for value in state(tmp_path).values())
 
 
-def test_a_workdir_of_another_run_is_refused_with_the_difference(whole):
+def test_a_workdir_of_another_run_is_refused_with_the_difference(whole_run):
     with pytest.raises(UsageError, match="learning_rate: 0.01 instead of 0.001; ema: 0.9 instead of 0.999"):
-        run(dataclasses.replace(TINY, learning_rate=0.01, ema=0.9), whole)
-    assert TrainConfig.load(whole / "config.json") == TINY
+        run(dataclasses.replace(TINY, learning_rate=0.01, ema=0.9), whole_run)
+    assert TrainConfig.load(whole_run / "config.json") == TINY
 
 
-def test_another_jit_setting_goes_on_with_a_warning(killed, tmp_path, caplog):
-    shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
+def test_another_jit_setting_goes_on_with_a_warning(killed_run, tmp_path, caplog):
+    shutil.copytree(killed_run, tmp_path, dirs_exist_ok=True)
     note_environment(tmp_path, environment(dataclasses.replace(TINY, log_every=3), "on"))
     assert "jit is 'on' and was 'off' when this run started" in caplog.text
     assert "threads" not in caplog.text
 
 
-def test_a_checkpoint_of_another_network_is_refused(whole, tmp_path):
+def test_a_checkpoint_of_another_network_is_refused(whole_run, tmp_path):
     (tmp_path / "checkpoints").mkdir()
-    for file in (whole / "checkpoints").iterdir():
+    for file in (whole_run / "checkpoints").iterdir():
         (tmp_path / "checkpoints" / file.name).write_bytes(file.read_bytes())
     with pytest.raises(UsageError, match="checkpoint of this network"):
         run(dataclasses.replace(TINY, model_options="s=7"), tmp_path)
 
 
 @pytest.mark.slow
-def test_an_unreadable_checkpoint_gives_way_to_the_one_before(whole, killed, tmp_path, caplog):
-    shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
+def test_an_unreadable_checkpoint_gives_way_to_the_one_before(whole_run, killed_run, tmp_path, caplog):
+    shutil.copytree(killed_run, tmp_path, dirs_exist_ok=True)
     data = tmp_path / "checkpoints" / "ckpt-8.data-00000-of-00001"
     data.write_bytes(data.read_bytes()[:100])
     run(TINY, tmp_path)
     assert "going back" in caplog.text
-    assert equal(state(whole), state(tmp_path))
+    assert equal(state(whole_run), state(tmp_path))
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(tmp_path):
