@@ -16,7 +16,7 @@ from zoo.files import whole
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "experiments" / "results"
 FALLEN = 0.3
-PAGE, CHART = ROOT / "docs" / "space.md", ROOT / "docs" / "figures" / "space.svg"
+PAGE, CHART = ROOT / "docs" / "space.md", ROOT / "experiments" / "results" / "space.svg"
 RIVALS = {
     "hr": "the best network in HR space",
     "below_x2": "blocks of 2×2 below LR space",
@@ -212,7 +212,7 @@ def page(results: Path) -> str:
         "# In which space should a network convolve?",
         answer(found),
         *([text] if (text := fallen(found)) else []),
-        "![PSNR against LR space's, by the space that the layers convolve in](figures/space.svg)",
+        "![PSNR against LR space's, by the space that the layers convolve in](../experiments/results/space.svg)",
         f"""Four learned layers over a fixed bicubic path, PReLU between them, every network at bicubic when training
 starts. They convolve in HR space (the picture enlarged first), in LR space (a shuffle at the end), or below it
 (blocks of LR pixels made channels first). In the regime `practice` all kernels are 3×3 and the maps as many as

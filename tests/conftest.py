@@ -80,6 +80,17 @@ def killed_run(tmp_path_factory):
     return workdir
 
 
+@pytest.fixture(scope="session")
+def unet(tmp_path_factory):
+    """A small U-Net as a file and in memory."""
+    from benchmarks.networks import NETWORKS, randomise
+
+    path = tmp_path_factory.mktemp("unet") / "in.keras"
+    model = randomise(NETWORKS["unet_upsampling"].build(0.1))
+    model.save(path)
+    return path, model
+
+
 @pytest.fixture
 def float64():
     """Models that are built meanwhile compute in float64."""

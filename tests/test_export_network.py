@@ -9,19 +9,11 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 from keras import layers
 
-from benchmarks.networks import NETWORKS, randomise
+from benchmarks.networks import randomise
 from export.__main__ import main as export
 from export.network import _difference, enlarges_pictures
 from zoo.graphs import tflite
 from zoo.rewrite.__main__ import main as rewrite
-
-
-@pytest.fixture(scope="module")
-def unet(tmp_path_factory):
-    path = tmp_path_factory.mktemp("unet") / "unet.keras"
-    model = randomise(NETWORKS["unet_upsampling"].build(0.1))
-    model.save(path)
-    return path, model
 
 
 def run(path, images):

@@ -15,16 +15,8 @@ from zoo.rewrite.__main__ import main
 from zoo.rewrite.difference import largest_differences
 
 
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory):
-    path = tmp_path_factory.mktemp("models") / "in.keras"
-    model = randomise(NETWORKS["unet_upsampling"].build(0.1))
-    model.save(path)
-    return path, model
-
-
-def test_rewrites_explains_and_measures(saved, tmp_path, capsys, monkeypatch):
-    source, model = saved
+def test_rewrites_explains_and_measures(unet, tmp_path, capsys, monkeypatch):
+    source, model = unet
     made, once = [], rewrite.rewritten
     monkeypatch.setattr(rewrite, "rewritten", lambda *args, **options: made.append(args) or once(*args, **options))
     assert main([str(source), str(tmp_path / "out.keras")]) == 0
@@ -40,8 +32,8 @@ def test_rewrites_explains_and_measures(saved, tmp_path, capsys, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.keras"]
 
 
-def test_flags(saved, tmp_path, capsys):
-    source, _ = saved
+def test_flags(unet, tmp_path, capsys):
+    source, _ = unet
     assert main([str(source), str(tmp_path / "whole.keras"), "--whole"]) == 0
     assert "all that moved" in capsys.readouterr().out
     assert main([str(source), str(tmp_path / "both.keras"), "--whole", "--target=xnnpack"]) == 2
@@ -84,9 +76,9 @@ def test_inputs_of_other_kinds():
         (("broken.keras", "out.keras"), "Expected a .keras file"),
     ],
 )
-def test_one_sentence(saved, tmp_path, capsys, names, words):
-    (tmp_path / "in.keras").write_bytes(saved[0].read_bytes())
-    (tmp_path / "broken.keras").write_bytes(saved[0].read_bytes()[:1000])
+def test_one_sentence(unet, tmp_path, capsys, names, words):
+    (tmp_path / "in.keras").write_bytes(unet[0].read_bytes())
+    (tmp_path / "broken.keras").write_bytes(unet[0].read_bytes()[:1000])
     before = sorted(tmp_path.iterdir())
     assert main([str(tmp_path / name) for name in names]) == 2
     error = capsys.readouterr().err
@@ -133,7 +125,7 @@ def test_layers_and_classes_of_ones_own(tmp_path, monkeypatch, capsys):
     assert main(["a.tflite", "b.tflite", "--import=layers_of_mine"]) == 2
 
 
-def test_a_network_that_does_not_load_again_is_not_written(saved, tmp_path, monkeypatch, capsys):
+def test_a_network_that_does_not_load_again_is_not_written(unet, tmp_path, monkeypatch, capsys):
     opened, first = [], registry.open_model
 
     def open_model(name):
@@ -143,7 +135,7 @@ def test_a_network_that_does_not_load_again_is_not_written(saved, tmp_path, monk
         return first(name)
 
     monkeypatch.setattr(registry, "open_model", open_model)
-    assert main([str(saved[0]), str(tmp_path / "out.keras")]) == 2
+    assert main([str(unet[0]), str(tmp_path / "out.keras")]) == 2
     assert len(opened) == 2 and not list(tmp_path.iterdir())
     error = capsys.readouterr()
     assert "can load again" in error.err and "wrote nothing" in error.err and "wrote " not in error.out
