@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import sys
 import warnings
 from pathlib import Path
 
@@ -44,6 +45,13 @@ def pytest_sessionfinish(session, exitstatus):
         if not any(pattern.search(reason) for pattern in named):
             reporter.write_line(f"unnamed skip: {report.nodeid}: {reason}", red=True)
             session.exitstatus = 1
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    """Layers start from the same weights in every run, so that a control which needs some size always has it."""
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.set_random_seed(0)
 
 
 @pytest.fixture
