@@ -80,7 +80,7 @@ def measure(name: str, content: bytes, suffix: str, source: str, way: str, folde
     if suffix == ".tflite":
         from export import delegate
 
-        verdicts = [delegate.measure(path)["gpu"]["verdict"] for path in (paths if moved else paths[:1])]
+        verdicts = [delegate.run(path)["gpu"]["verdict"] for path in (paths if moved else paths[:1])]
         entry["delegate"] = [verdicts[0], verdicts[-1]]
     if rounds and moved:
         entry["times"] = _times(paths, suffix, rounds)

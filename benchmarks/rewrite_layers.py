@@ -34,7 +34,6 @@ CONVOLUTIONS = [
     ("resized", 5, 3, 24, 24, 48),
     ("resized", 3, 4, 24, 16, 32),
     ("resized", 2, 2, 96, 48, 32),
-    ("resized", 1, 2, 48, 48, 64),
     ("resized", 7, 2, 16, 8, 64),
 ]
 # (method, scale, maps, LR side)

@@ -21,11 +21,11 @@ if TYPE_CHECKING:  # a file's parser needs LiteRT's schema, which rewriting a Ke
 # Time relative to one multiplication of a convolution whose output maps fill the vector width.
 COSTS = {
     "convolution": 1.0,
-    "transposed": 1.92,
-    "scattered": 13.71,
-    "repeated": 41.26,
-    "interpolated": 40.82,
-    "moved": 16.5,
+    "transposed": 1.94,
+    "scattered": 17.57,
+    "repeated": 61.58,
+    "interpolated": 51.43,
+    "moved": 33.06,
 }
 # Output maps that x86's vectors of 512 bits hold; narrower vectors gain less, and nothing gets slower by much.
 VECTOR = 16
