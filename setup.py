@@ -11,7 +11,7 @@ README = HERE / "README.md"
 TEST = ["pytest>=8", "ruff>=0.12", "mypy>=2.1"]
 ONNX = ["onnx>=1.19", "onnxruntime>=1.22", "tf2onnx>=1.17"]
 VIDEO = ["av>=15"]
-# Used on x86 only (zoo/engines/opening.py).
+# On which machines: zoo/engines/kinds.py.
 FAST = ["ncnn>=1.0.20250916", "openvino>=2025.2"]
 PLOTS = ["matplotlib>=3.9"]
 NOTEBOOK = ["nbformat>=5.10", "nbclient>=0.10", "ipykernel>=6.29"]

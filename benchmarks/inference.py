@@ -3,8 +3,8 @@
 Every network in LR form and with a deconvolution (one function, the same weights), at ×3 → 1920×1080 and ×2 →
 1280×720, on 1 and on 2 threads. Outputs are checked against Keras before anything is timed. Each number of threads has
 a process of its own, bound to as many cores. `zoo` is what `zoo.upscale` runs: the file for every size, whose
-convolutions fit a CPU's vectors, in ncnn or OpenVINO where they are installed; `TFLite` the same file in TFLite's own
-engine; the engines after them have the file as the rewrite leaves it.
+convolutions fit a CPU's vectors, in the engine that a second's measurement chose; `TFLite` the same file in TFLite's
+own engine; the engines after them have the file as the rewrite leaves it.
 """
 
 import json
@@ -43,7 +43,7 @@ def candidates(model, form: str, folder: Path, threads: int) -> tuple[dict[str, 
     tflite_dynamic(model, tflite, keep_form=keep_form)
     write_tflite(prepare(model, keep_form=keep_form), plain, None)
     makers = {
-        "zoo": lambda: open_engine(tflite, threads=threads).run,
+        "zoo": lambda: open_engine(tflite, threads, measure=True).run,
         "TFLite": lambda: TFLiteEngine(tflite.read_bytes(), "TFLite", threads).run,
         "TFLite, plain": lambda: TFLiteEngine(plain.read_bytes(), "TFLite", threads).run,
         "onnxruntime": lambda: peers.onnxruntime(onnx, threads),
@@ -154,7 +154,7 @@ def measure(threads: int, scale: int, quick: bool) -> list[dict]:
                 "others": summarise(few, "zoo, LR form"),
                 "largest_difference": differences,
                 "missing": missing,
-                "engine": type(runs["zoo, LR form"].__self__).__name__,
+                "engine": runs["zoo, LR form"].__self__.kind,
                 "against": against(times, few),
             }
         )

@@ -47,7 +47,7 @@ def engines(corner: Corner, size: tuple[int, int], threads: int, files: Path | N
             unfinished.write_bytes(content)
     name = str(corner)
     return {
-        "zoo.engines": fastest(content, name, threads, None),
+        "zoo.engines": fastest(TFLiteEngine(content, name, threads), measure=True),
         "tflite": TFLiteEngine(content, name, threads, unbounded="it gets whole pictures"),
     }
 

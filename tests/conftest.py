@@ -47,6 +47,24 @@ def pytest_sessionfinish(session, exitstatus):
             session.exitstatus = 1
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory):
+    """What was measured of engines for the user changes no test, and no test changes it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ZOO_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """A cache of the test's own, of which this process knows nothing."""
+    from zoo.engines import choices
+
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(choices, "_KNOWN", {})
+    return choices.folder()
+
+
 @pytest.fixture(autouse=True)
 def seeded():
     """Layers start from the same weights in every run, so that a control which needs some size always has it."""

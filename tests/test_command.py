@@ -66,8 +66,29 @@ def test_engines_says_what_is_installed_and_chosen(capsys):
     assert command.main(["engines", "espcn_x2"]) == 0
     shown = capsys.readouterr().out
     assert f"{metadata.version('ai-edge-litert')} " in shown and "espcn_x3" not in shown
-    chosen = type(open_engine("espcn_x2")).__name__.removesuffix("Engine")
-    assert re.search(rf"^  espcn_x2 +{chosen}$", shown, re.M)
+    assert re.search(rf"^  espcn_x2 +{open_engine('espcn_x2').kind} +a guess", shown, re.M)
+
+
+def test_engines_says_what_was_measured_and_why_another_is_not_taken(cache, capsys, monkeypatch):
+    from zoo.engines import measuring
+
+    monkeypatch.setitem(sys.modules, "ncnn", None)
+    measured = []
+
+    def times(engines):
+        measured.append(engines)
+        return {name: 0.001 * (9 if name != "TFLite" else 5) for name in engines}
+
+    monkeypatch.setattr(measuring, "times", times)
+    for flags in ([], ["--measure"], []):
+        assert command.main(["engines", "espcn_x2", "--threads=1", *flags]) == 0
+        shown = capsys.readouterr().out
+        assert ("  espcn_x2        TFLite        measured 2" in shown) == bool(measured)
+        assert ("    TFLite 5.0 ms" in shown) == bool(measured)
+        assert re.search("^    not ncnn 40x80, ncnn .*: not installed", shown, re.M)
+    assert len(measured) == 1
+    assert command.main(["engines", "espcnx2"]) == 2
+    assert capsys.readouterr().err.startswith("error: Expected a pattern of presets, as 'fsrcnn*'. Received: 'espcnx2'")
 
 
 def test_a_reader_that_has_enough_is_no_error():

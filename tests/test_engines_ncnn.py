@@ -11,15 +11,15 @@ from upscale_cases import photo
 from zoo import registry
 from zoo.engines import tiles
 from zoo.engines.engine import Unfit
+from zoo.engines.kinds import X86
 from zoo.engines.ncnn import CELL, Borders, NcnnEngine
-from zoo.engines.opening import MACHINES
 from zoo.engines.tflite import TFLiteEngine
 from zoo.graphs import rows
 from zoo.graphs.operations import Convolution
 from zoo.upscale import open_engine, upscale
 
 pytest.importorskip("ncnn")
-if platform.machine().lower() not in MACHINES:
+if platform.machine().lower() not in X86:
     pytest.skip("ncnn is used on x86 only", allow_module_level=True)
 HEIGHT, WIDTH = CELL
 NOISE = np.random.default_rng(0).random((2 * HEIGHT + 11, 2 * WIDTH + 19, 3), np.float32)
@@ -41,6 +41,14 @@ def test_results_are_those_of_tflite_and_tiles_change_no_bit(name):
     assert not np.array_equal(
         off, kept[3 * engine.scale : (HEIGHT + 3) * engine.scale, 2 * engine.scale :][:, : off.shape[1]]
     )
+
+
+@pytest.mark.parametrize("cell", [(24, 48), (7, 11)], ids=str)
+def test_cells_of_other_sizes(cell):
+    expected = pair("fsrcnn_rgb_x3")[1]
+    engine = NcnnEngine(expected, cell)
+    assert engine.cell == cell and engine.kind == f"ncnn {cell[0]}x{cell[1]}"
+    keeps_the_contract(engine, expected, NOISE[:61, :75], 3e-6, (1, (cell[0] + 1, cell[1]), cell[::-1]))
 
 
 @pytest.mark.parametrize("name", ["espcn_x3", "fsrcnn_x2", "fsrcnn_s_x2"])

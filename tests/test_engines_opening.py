@@ -8,17 +8,28 @@ import pytest
 import tensorflow as tf
 from upscale_cases import network
 
-from zoo import registry
+from zoo import machine, registry
+from zoo.engines.kinds import X86, guess
 from zoo.engines.ncnn import NcnnEngine
-from zoo.engines.opening import MACHINES, fastest, without_cells
+from zoo.engines.opening import candidates, fastest, without_cells
 from zoo.engines.openvino import OpenVINOEngine
 from zoo.engines.tflite import TFLiteEngine
 from zoo.upscale import Chain, open_engine
 
-if platform.machine().lower() not in MACHINES:
+if platform.machine().lower() not in X86:
     pytest.skip("the extra `fast` is used on x86 only", allow_module_level=True)
 pytest.importorskip("ncnn")
 pytest.importorskip("openvino")
+
+
+@pytest.fixture(autouse=True)
+def amd(monkeypatch):
+    """The order of the guess is one machine's."""
+    monkeypatch.setattr(machine, "processor", lambda: "AMD EPYC")
+
+
+def in_tflite(tflite, name: str = "luma", size=None) -> TFLiteEngine:
+    return TFLiteEngine(tflite(name, size).read_bytes(), name)
 
 
 @pytest.mark.slow
@@ -29,35 +40,49 @@ def test_presets_files_and_keras_models(tflite):
         assert type(open_engine(model)) is OpenVINOEngine
 
 
-def test_what_is_not_installed_is_passed_over(tflite, monkeypatch):
-    content = tflite("luma").read_bytes()
-    for missing, expected in ((["ncnn"], OpenVINOEngine), (["ncnn", "openvino"], TFLiteEngine)):
+def test_the_guess_is_what_was_measured_on_such_a_processor(tflite, monkeypatch):
+    assert guess() == ["ncnn 40x80", "OpenVINO", "TFLite"]
+    monkeypatch.setattr(machine, "processor", lambda: "Intel(R) Xeon(R) Processor")
+    assert guess() == ["OpenVINO", "ncnn 40x80", "TFLite"]
+    assert type(fastest(in_tflite(tflite))) is OpenVINOEngine
+
+
+def test_what_is_not_installed_is_passed_over_and_named(tflite, monkeypatch):
+    file = in_tflite(tflite)
+    for missing, expected in ((["ncnn"], OpenVINOEngine), (["ncnn", "openvino", "onnxruntime"], TFLiteEngine)):
         with monkeypatch.context() as patch:
             for name in missing:
                 patch.setitem(sys.modules, name, None)
-            assert type(fastest(content, "luma")) is expected
-    assert type(fastest(content, "luma")) is NcnnEngine
+            assert type(fastest(file)) is expected
+            refused = candidates(file)[1]
+            assert {kind.lower().split(" ")[0] for kind in refused} == {*missing}
+            assert all(reason.startswith("not installed") for reason in refused.values())
+    assert type(fastest(file)) is NcnnEngine
 
 
-def test_machines_on_which_nothing_was_measured_have_tflite(tflite, monkeypatch):
-    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
-    assert type(fastest(tflite("luma").read_bytes(), "luma")) is TFLiteEngine
+def test_machines_on_which_nothing_was_tried_have_tflite(tflite, monkeypatch):
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    file = in_tflite(tflite)
+    assert type(fastest(file)) is TFLiteEngine and [*candidates(file)[0]] == ["TFLite"]
 
 
 def test_an_engine_with_other_results_is_passed_over(tflite, monkeypatch):
-    content = tflite("luma").read_bytes()
+    file = in_tflite(tflite)
     for wrong, expected in ((NcnnEngine, OpenVINOEngine), (OpenVINOEngine, TFLiteEngine)):
         honest = wrong.run
         monkeypatch.setattr(wrong, "run", lambda self, image, honest=honest: np.roll(honest(self, image), 1, axis=0))
-        assert type(fastest(content, "luma")) is expected
+        assert type(fastest(file)) is expected
+    assert candidates(file)[1]["OpenVINO"] == "another result than TFLite's"
 
 
 def test_an_engine_that_fails_is_passed_over(tflite, monkeypatch):
     def fail(self, lr_image):
-        raise RuntimeError("out of something")
+        raise RuntimeError("out of something\nand more")
 
     monkeypatch.setattr(NcnnEngine, "run", fail)
-    assert type(fastest(tflite("luma").read_bytes(), "luma")) is OpenVINOEngine
+    file = in_tflite(tflite)
+    assert type(fastest(file)) is OpenVINOEngine
+    assert candidates(file)[1]["ncnn 40x80"] == "RuntimeError: out of something"
 
 
 def test_a_quantised_file_stays_with_tflite():
@@ -71,7 +96,8 @@ def test_a_quantised_file_stays_with_tflite():
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     noise = np.random.default_rng(0).random((1, 16, 20, 1), np.float32)
     converter.representative_dataset = lambda: ([noise] for _ in range(2))
-    assert type(fastest(converter.convert(), "int8")) is TFLiteEngine
+    file = TFLiteEngine(converter.convert(), "int8")
+    assert type(fastest(file)) is TFLiteEngine and [*candidates(file)[0]] == ["TFLite"]
 
 
 def test_a_chain_has_no_cells():
@@ -81,3 +107,4 @@ def test_a_chain_has_no_cells():
     assert [type(engine) for engine in chain.engines] == [OpenVINOEngine] * 3
     assert chain.engines[0] is chain.engines[1] and chain.fingerprint().count(engines[0].fingerprint()) == 2
     assert registry.card("espcn_x2")["radius"] == chain.engines[0].radius
+    assert chain.kinds() == {engines[0].fingerprint(): "OpenVINO", engines[2].fingerprint(): "OpenVINO"}

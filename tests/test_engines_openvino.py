@@ -6,26 +6,31 @@ import numpy as np
 import pytest
 from engine_contract import keeps_the_contract
 
-from zoo.engines.opening import MACHINES, fastest
+from zoo.engines.kinds import X86
+from zoo.engines.opening import fastest
 from zoo.engines.openvino import OpenVINOEngine
 from zoo.engines.tflite import TFLiteEngine
 from zoo.upscale import upscale
 
 pytest.importorskip("openvino")
-if platform.machine().lower() not in MACHINES:
+if platform.machine().lower() not in X86:
     pytest.skip("OpenVINO is used on x86 only", allow_module_level=True)
 NOISE = np.random.default_rng(0).random((41, 58, 3), np.float32)
 
 
+@pytest.mark.parametrize("sized", [False, True])
 @pytest.mark.parametrize("name", ["luma", "luma3", "rgb", "thin", "bicubic"])
-def test_results_are_those_of_tflite_and_tiles_are_exact(tflite, name):
+def test_results_are_those_of_tflite_and_tiles_are_exact(tflite, name, sized):
     expected = TFLiteEngine(tflite(name).read_bytes(), name)
-    keeps_the_contract(OpenVINOEngine(expected), expected, NOISE[..., : expected.channels], 1e-5, (13, (9, 40)))
+    engine = OpenVINOEngine(expected, sized)
+    keeps_the_contract(engine, expected, NOISE[..., : expected.channels], 1e-5, (13, (9, 40)))
+    assert engine.kind == ("OpenVINO sized" if sized else "OpenVINO")
 
 
 def test_a_file_of_a_fixed_size(tflite):
     content = tflite("luma", (24, 40)).read_bytes()
-    engine, expected = fastest(content, "fixed"), TFLiteEngine(content, "fixed")
+    expected = TFLiteEngine(content, "fixed")
+    engine = fastest(expected)
     assert type(engine) is OpenVINOEngine and engine.size == (24, 40)
     picture = (255 * NOISE[..., 0]).astype(np.uint8)
     assert np.abs(upscale(picture, engine).astype(int) - upscale(picture, expected)).max() <= 1

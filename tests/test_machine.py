@@ -36,6 +36,31 @@ def test_the_processor_has_a_name_even_where_the_system_keeps_it_elsewhere(monke
     assert machine.processor() == "aarch64"
 
 
+def test_kinds_of_processors_with_one_name_are_told_apart(monkeypatch):
+    told = "cpu family\t: 25\nmodel\t\t: 17\nmodel name\t: AMD EPYC\nstepping\t: 1\n\ncpu family\t: 1\nmodel\t\t: 3"
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: told)
+    assert machine.processor_model() == "AMD EPYC, cpu family 25, model 17, stepping 1"
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: "")
+    assert machine.processor_model() == machine.processor()
+
+
+@pytest.mark.parametrize(
+    ("after", "share"),
+    [
+        ("cpu  9 0 3 40 8 0 0 0 7 0", 0.0),
+        ("cpu  19 0 3 44 8 2 0 4 7 0", 0.8),
+        ("cpu", 0.0),
+        ("", 0.0),
+        ("intr 5 x", 0.0),
+    ],
+)
+def test_what_others_take_of_the_processors(monkeypatch, after, share):
+    """Columns: user, nice, system, idle, waiting for disks, two interrupts, stolen; guests are counted in user."""
+    told = ["cpu  9 0 3 40 8 0 0 0 7 0\ncpu0 1 1 1 1", f"{after}\ncpu0 1 1 1 1"]
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: told.pop(0))
+    assert machine.taken(0) == pytest.approx(share)
+
+
 def test_versions_are_of_what_is_installed(monkeypatch):
     assert machine.versions(["numpy", "no-such-package"]) == {"numpy": np.__version__}
     monkeypatch.setitem(sys.modules, "numpy", types.SimpleNamespace(__version__="9"))

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parent.parent
 PYTHON = ROOT / ".venv-beam" / "bin" / "python"
 PAGE = ROOT / "docs" / "library.md"
 TWO = ["--runner=DirectRunner", "--direct_running_mode=multi_processing", "--direct_num_workers=2"]
-WORK = Work("thin", "1234", False, 95)
+WORK = Work("thin", "1234", {"1234": "TFLite"}, False, 95)
 
 
 def entry(target: str, error: str | None = None, **fields) -> Entry:

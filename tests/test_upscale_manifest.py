@@ -10,7 +10,7 @@ import pytest
 from zoo.errors import UsageError
 from zoo.upscale.manifest import Entry, Manifest, Work, append, sha256
 
-WORK = Work("fsrcnn_x2", "0" * 64, False, 95)
+WORK = Work("fsrcnn_x2", "0" * 64, {"0" * 64: "TFLite"}, False, 95)
 ENTRY = Entry("a.png", "/in/a.png", "1" * 64, "2" * 64, WORK, 10, 20, 0.5, "", None)
 
 

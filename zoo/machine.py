@@ -4,6 +4,7 @@ import contextlib
 import os
 import platform
 import sys
+import time
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
@@ -33,6 +34,39 @@ def processor() -> str:
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
+
+
+def processor_model() -> str:
+    """The processor's name with family, model and stepping: clouds give several kinds one name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0].splitlines()
+    except OSError:
+        lines = []
+    told = dict(line.replace("\t", "").split(":", 1) for line in lines if ":" in line)
+    words = [f"{name} {told[name].strip()}" for name in ("cpu family", "model", "stepping") if name in told]
+    return ", ".join([processor(), *words])
+
+
+def taken(seconds: float = 0.1) -> float:
+    """The share of all processors' time that is taken while this process waits: 1 where others use all of it.
+
+    0 where the system does not tell.
+    """
+    before = _ticks()
+    time.sleep(seconds)
+    used, idle = (after - earlier for after, earlier in zip(_ticks(), before))
+    return used / (used + idle) if used + idle > 0 else 0.0
+
+
+def _ticks() -> tuple[int, int]:
+    """The processors' time since the start of the system, used and idle."""
+    try:
+        line = Path("/proc/stat").read_text(encoding="utf-8").splitlines()[0]
+        numbers = [int(word) for word in line.split()[1:9]]
+        idle = numbers[3] + numbers[4]
+    except (OSError, ValueError, IndexError):
+        return 0, 0
+    return sum(numbers) - idle, idle
 
 
 def system() -> str:

@@ -1,18 +1,22 @@
-"""Lists what computes a network on this machine, and which of them each preset gets."""
+"""Lists what computes a network on this machine, what was measured of it, and which of them each preset gets."""
 
 import argparse
-import platform
 import sys
 
 from zoo import machine, registry
-from zoo.engines.opening import MACHINES, open_engine
-from zoo.errors import exit_on_usage_error
+from zoo.engines import choices
+from zoo.engines.choices import Choice
+from zoo.engines.engine import Engine
+from zoo.engines.opening import BUSY, candidates, fastest, measured, of_preset
+from zoo.engines.tflite import TFLiteEngine
+from zoo.errors import UsageError, did_you_mean, exit_on_usage_error
 from zoo.program import program, quiet
 
-# Package → what it is for; the engine is chosen in this order, the first that computes the same as TFLite.
+# Package → what it is for.
 PACKAGES = {
     "ncnn": "pictures in cells, for rows of convolutions; extra [fast]",
     "openvino": "TFLite files on Intel and AMD processors; extra [fast]",
+    "onnxruntime": "rows of convolutions, with the package onnx; extra [onnx]",
     "ai-edge-litert": "TFLite files, on every processor",
     "keras": "models that TFLite does not take",
 }
@@ -23,19 +27,47 @@ def main(arguments: list[str] | None = None) -> int:
     """The command `zoo engines`."""
     parser = argparse.ArgumentParser(prog=program("zoo.engines"), description=__doc__)
     parser.add_argument("pattern", nargs="?", default="*", help="of the presets that are opened, as 'fsrcnn*'")
+    parser.add_argument("--threads", type=int, help="default: as many as the process may use")
+    parser.add_argument("--measure", action="store_true", help="measure the engines anew, a second or two each preset")
     flags = parser.parse_args(arguments)
-    print(f"{machine.system()}, {machine.processor()}, {machine.available_threads()} threads")
+    if flags.threads is not None and flags.threads < 1:
+        raise UsageError(f"Expected --threads of at least 1. Received: {flags.threads}")
+    names = registry.list_presets(flags.pattern)
+    if not names:
+        near = did_you_mean(flags.pattern, registry.list_presets())
+        raise UsageError(f"Expected a pattern of presets, as 'fsrcnn*'. Received: {flags.pattern!r}{near}")
+    threads = flags.threads or machine.available_threads()
+    print(f"{machine.system()}, {machine.processor()}, {threads} threads")
     installed = machine.versions(PACKAGES)
     for package, purpose in PACKAGES.items():
         print(f"  {package:<16}{installed.get(package, 'not installed'):<18}{purpose}")
-    if platform.machine().lower() not in MACHINES:
-        print(f"ncnn and OpenVINO are used on {' and '.join(MACHINES)} only.")
-    print("Chosen, of those that compute the same as TFLite:")
-    for name in registry.list_presets(flags.pattern):
+    print(f"Of those that compute the same as TFLite; measured ones are kept in {choices.folder()}:")
+    if flags.measure and (busy := machine.taken()) > BUSY:
+        print(f"note: other programs take {busy:.0%} of the processors: what is measured may be wrong", file=sys.stderr)
+    for name in names:
         with quiet():
-            engine = open_engine(name)
-        print(f"  {name:<16}{type(engine).__name__.removesuffix('Engine')}")
+            engine = of_preset(name, threads)
+            choice = measured(engine) if flags.measure else choices.read(choices.of(engine.fingerprint(), threads))
+            lines = _lines(engine, fastest(engine), choice)
+        print("\n".join(lines), flush=True)
     return 0
+
+
+def _lines(file: TFLiteEngine, chosen: Engine, choice: Choice | None) -> list[str]:
+    """What a preset gets and why, and why not the others."""
+    if choice is None:
+        why, others, refused = "a guess: --measure, or a larger job, measures", "", candidates(file)[1]
+    else:
+        times = {kind: f"{kind} {1e3 * choice.seconds[kind]:.1f} ms" for kind in choice.order()}
+        why, refused = f"measured {choice.date}", choice.refused
+        others = ", ".join(times.values())
+    lines = [f"  {file.name:<16}{chosen.kind:<14}{why}"]
+    lines += [f"    {others}"] if others else []
+    # Kinds that fail for one reason, as ncnn's cells do, on one line.
+    reasons: dict[str, list[str]] = {}
+    for kind, reason in refused.items():
+        reasons.setdefault(reason, []).append(kind)
+    return lines + [f"    not {', '.join(kinds)}: {reason}" for reason, kinds in reasons.items()]
 
 
 if __name__ == "__main__":

@@ -36,7 +36,8 @@ class Chain(Engine):
             step = math.lcm(step, engine.step // math.gcd(engine.step, scale))
             scale *= engine.scale
         name = " · ".join(engine.name for engine in engines)
-        super().__init__(name, scale, channels.pop(), radius, unbounded, step=step)
+        kind = " · ".join(engine.kind for engine in engines)
+        super().__init__(name, scale, channels.pop(), radius, unbounded, step=step, kind=kind)
         self.engines = engines
 
     def run(self, lr_image: np.ndarray) -> np.ndarray:
@@ -47,3 +48,6 @@ class Chain(Engine):
 
     def fingerprint(self) -> str:
         return " ".join(engine.fingerprint() for engine in self.engines)
+
+    def kinds(self) -> dict[str, str]:
+        return {fingerprint: kind for engine in self.engines for fingerprint, kind in engine.kinds().items()}

@@ -26,6 +26,7 @@ class Engine:
             they change no bit. (1, 1): anywhere.
         step: windows begin at multiples of it, and their lengths differ from the picture's by multiples: a network with
             strides gives other pixels elsewhere; see `zoo.reach.Reach`.
+        kind: what computes it, as `zoo engines` names it: another kind adds up in another order.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Engine:
     size: tuple[int, int] | None = None
     cell: tuple[int, int] = (1, 1)
     step: int = 1
+    kind: str = ""
 
     def __post_init__(self):
         if (self.radius is None) != bool(self.unbounded):
@@ -65,6 +67,10 @@ class Engine:
     def fingerprint(self) -> str:
         """What tells one network from another, for work that goes on later."""
         return self.name
+
+    def kinds(self) -> dict[str, str]:
+        """Fingerprint → kind, for work that goes on later: what is added up in the same order has the same bits."""
+        return {self.fingerprint(): self.kind}
 
 
 def hr_slice(part: slice, scale: int, origin: int = 0) -> slice:

@@ -74,7 +74,7 @@ class KerasEngine(Engine):
         except UsageError as error:
             unbounded = str(error) if radius is None else ""
         fixed = None if None in size else tuple(size)
-        super().__init__(model.name, scale, channels, radius, unbounded, fixed, step=step)
+        super().__init__(model.name, scale, channels, radius, unbounded, fixed, step=step, kind="Keras")
         self._call = lambda images: model(images, training=False)
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from zoo.engines.engine import Engine, Unfit, ensemble_of, hr_slice
-from zoo.engines.tflite import TFLiteEngine
+from zoo.engines.tflite import TFLiteEngine, row_of
 from zoo.graphs import rows
 from zoo.graphs.operations import Convolution
 
@@ -75,22 +75,20 @@ class NcnnEngine(Engine):
 
     Args:
         engine: the file in TFLite.
+        cell: height and width of the cells, LR px.
 
     Raises:
         ImportError: ncnn is not installed.
         Unfit: the file has one size only, or other layers.
     """
 
-    def __init__(self, engine: TFLiteEngine):
+    def __init__(self, engine: TFLiteEngine, cell: tuple[int, int] = CELL):
         import ncnn  # noqa: F401
 
         if engine.size is not None:
             raise Unfit("a size that cells do not fit")
-        try:
-            self._layers, scale = rows.read(engine.file)
-        except rows.NoRow as error:
-            raise Unfit(str(error)) from error
-        if max(len(layer.kernel) for layer in self._layers) < 3 or scale != engine.scale:
+        self._layers = row_of(engine)
+        if max(len(layer.kernel) for layer in self._layers) < 3:
             raise Unfit("nothing to gain")
         super().__init__(
             engine.name,
@@ -98,8 +96,9 @@ class NcnnEngine(Engine):
             engine.channels,
             engine.radius,
             engine.unbounded,
-            cell=CELL,
+            cell=cell,
             step=engine.step,
+            kind=f"ncnn {cell[0]}x{cell[1]}",
         )
         self.original, self.threads = engine, engine.threads
         last = self._layers[-1]
@@ -115,7 +114,7 @@ class NcnnEngine(Engine):
     def run_part(self, lr_image: np.ndarray, rows: slice, columns: slice, ensemble: bool = False) -> np.ndarray:
         height, width = rows.stop - rows.start, columns.stop - columns.start
         sr_image = np.empty((self.scale * height, self.scale * width, self.channels), np.float32)
-        grid = itertools.product(_cut(rows, CELL[0]), _cut(columns, CELL[1]))
+        grid = itertools.product(_cut(rows, self.cell[0]), _cut(columns, self.cell[1]))
         cells = [self._cell(lr_image, down, across) for down, across in grid]
         # Those of one network together: each has memory of its own, which is in the cache while it goes on.
         waiting = iter(sorted(cells, key=lambda cell: cell.borders))
@@ -156,7 +155,7 @@ class NcnnEngine(Engine):
         margin, cuts = len(self._layers[-1].kernel) // 2, borders.cuts()
         rows, columns = (side - (self._margin - margin) * cut for side, cut in zip(window.shape, cuts))
         odd = (bool(rows % 2), bool(columns % 2)) if self._blocked else None
-        extractor = self._network(borders, odd).create_extractor()
+        extractor = self.network(borders, odd).create_extractor()
         # ncnn works on this memory, channels first.
         channels = np.ascontiguousarray(window.transpose(2, 0, 1), np.float32)
         extractor.input("maps0", ncnn.Mat(channels))
@@ -167,7 +166,8 @@ class NcnnEngine(Engine):
         # What was paired with zeros goes.
         return sr_image[: self.scale * (rows - margin * cuts[0]), : self.scale * (columns - margin * cuts[1])]
 
-    def _network(self, borders: Borders, odd: tuple[bool, bool] | None):
+    def network(self, borders: Borders, odd: tuple[bool, bool] | None):
+        """ncnn's network of this thread for windows that end there, `odd` as in `_files`."""
         networks = self._own.__dict__.setdefault("networks", {})
         if (borders, odd) not in networks:
             networks[borders, odd] = self._load(borders, odd)

@@ -1,19 +1,21 @@
 """Opens an engine: the fastest of those that compute a network right.
 
-`python -m benchmarks.inference` measures them against each other and against what else runs such networks.
+Which one that is depends on the machine. Where it was measured here, that counts; else the best guess does, which
+`zoo.engines.kinds` has. `python -m benchmarks.inference` measures engines against each other and against what else runs
+such networks.
 """
 
-import platform
+import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
-import numpy as np
-
-from zoo import registry
+from zoo import machine, registry
+from zoo.engines import choices, measuring
+from zoo.engines.choices import Choice
 from zoo.engines.engine import Engine, Unfit
 from zoo.engines.keras import KerasEngine, to_tflite
-from zoo.engines.ncnn import NcnnEngine
-from zoo.engines.openvino import OpenVINOEngine
+from zoo.engines.kinds import KINDS, guess, open_as
 from zoo.engines.tflite import TFLiteEngine
 from zoo.errors import UsageError, did_you_mean
 from zoo.graphs import trial
@@ -21,27 +23,38 @@ from zoo.graphs import trial
 if TYPE_CHECKING:
     import keras
 
+# The share of the processors' time that others may take while engines are measured.
+BUSY = 0.2
+LOGGER = logging.getLogger("zoo.engines")
 Model = Union[str, Path, "keras.Model", Engine]
-# Of the range of TFLite's result.
-TOLERANCE = 1e-5
-# The others were measured on these only.
-MACHINES = ("x86_64", "amd64")
 
 
-def open_engine(model: Model, threads: int | None = None, *, radius: int | None = None) -> Engine:
+def open_engine(
+    model: Model,
+    threads: int | None = None,
+    measure: bool = False,
+    *,
+    radius: int | None = None,
+    kinds: Mapping[str, str] | None = None,
+) -> Engine:
     """The engine of a preset's name, a `.tflite` or `.keras` file, a Keras model, or an engine itself.
 
     Args:
         model: a preset runs from its TFLite file, without TensorFlow, once the file's hash is the one in its card. A
             Keras model is converted to TFLite with its upsampling in LR space, where its layers allow it. TFLite files
-            run in ncnn or OpenVINO where the extra `fast` is installed, else in TFLite's own engine.
+            run in the fastest of the installed engines (extra `fast`) that compute the same as TFLite's own.
         threads: default as many as the process may use. Keras' backend has settings of its own.
+        measure: find out which engine is the fastest for this network on this machine, where that is not known yet,
+            which takes about a second; it is kept in the user's cache. Else, and while other programs keep the
+            processors busy, the best guess is taken.
         radius: the receptive field's radius, LR px, where neither card, metadata nor graph tell it.
+        kinds: `Engine.kinds` of work that goes on: networks among them get that engine again, if it is here.
 
     Raises:
         UsageError: none of these, or a network of another kind.
 
     Example:
+        >>> import numpy as np
         >>> engine = open_engine("fsrcnn_x3")
         >>> engine.run(np.zeros((20, 31, 1), np.float32)).shape
         (60, 93, 1)
@@ -49,78 +62,104 @@ def open_engine(model: Model, threads: int | None = None, *, radius: int | None 
     if isinstance(model, Engine):
         return model
     if not isinstance(model, (str, Path)) or Path(model).suffix == ".keras":
-        return _of_keras(registry.open_model(str(model)) if isinstance(model, (str, Path)) else model, threads, radius)
+        opened = registry.open_model(str(model)) if isinstance(model, (str, Path)) else model
+        return _of_keras(opened, threads, radius, measure, kinds)
     name = str(model)
     if Path(model).suffix == ".tflite":
         if not Path(model).is_file():
             raise UsageError(f"Expected a .tflite file. Received: {name!r}, which is not there")
         content = Path(model).read_bytes()
         trial.survive(content, Path(model).name)
-        return fastest(content, Path(model).name, threads, radius)
+        return fastest(TFLiteEngine(content, Path(model).name, threads, radius), measure, kinds)
     if name not in registry.list_presets():
         presets = registry.list_presets()
         near = did_you_mean(name, presets)
         raise UsageError(
             f"Expected a preset ({', '.join(presets)}), a .tflite or a .keras file. Received: {name!r}{near}"
         )
+    return fastest(of_preset(name, threads, radius), measure, kinds)
+
+
+def of_preset(name: str, threads: int | None = None, radius: int | None = None) -> TFLiteEngine:
+    """A preset's file in TFLite's own engine."""
     card = registry.card(name)
     content = registry.preset_file(name, ".tflite").read_bytes()
-    engine = fastest(content, name, threads, card.get("radius", radius))
+    engine = TFLiteEngine(content, name, threads, card.get("radius", radius))
     if engine.scale != card["scale"]:
         raise UsageError(f"Expected scale {card['scale']} as the card of {name} has it. Received: {engine.scale}")
     return engine
 
 
-def _of_keras(model: "keras.Model", threads: int | None, radius: int | None) -> Engine:
+def _of_keras(
+    model: "keras.Model", threads: int | None, radius: int | None, measure: bool, kinds: Mapping[str, str] | None
+) -> Engine:
     """The fastest exact engine of a model: TFLite with the upsampling in LR space, else `KerasEngine`."""
     engine = KerasEngine(model, radius)
     content = to_tflite(model)
     if content is None:
         return engine
-    return fastest(content, model.name, threads, engine.radius, engine.unbounded, engine.step)
+    file = TFLiteEngine(content, model.name, threads, engine.radius, engine.unbounded, step=engine.step)
+    return fastest(file, measure, kinds)
 
 
 def fastest(
-    content: bytes,
-    name: str,
-    threads: int | None = None,
-    radius: int | None = None,
-    unbounded: str = "",
-    step: int = 1,
+    engine: TFLiteEngine, measure: bool = False, kinds: Mapping[str, str] | None = None, cells: bool = True
 ) -> Engine:
-    """The engine of a TFLite file: ncnn, then OpenVINO, where it is installed and computes the same, else TFLite.
+    """A TFLite file in the engine that computes it fastest here, as far as is known, and computes the same.
 
-    Args and errors: those of `TFLiteEngine`, which says what the file is in any case.
+    Args:
+        engine: the file in TFLite's own engine, which is taken where no other one does it.
+        measure, kinds: as in `open_engine`.
+        cells: whether tiles may have to meet on the lines of a grid.
     """
-    return _first((NcnnEngine, OpenVINOEngine), TFLiteEngine(content, name, threads, radius, unbounded, step=step))
+    order = guess()
+    kept = (kinds or {}).get(engine.fingerprint())
+    if known := _known(engine, measure and kept is None):
+        order = [*known.order(), *order]
+    if kept is not None:
+        order = [kept, *order]
+    for name in order:
+        if cells or not (name in KINDS and KINDS[name].cells):
+            try:
+                return open_as(name, engine)
+            except Unfit as error:
+                LOGGER.debug("%s does not run in %s: %s", engine.name, name, error)
+    return engine
 
 
 def without_cells(engine: Engine) -> Engine:
     """The same network in the fastest engine whose tiles may meet anywhere."""
-    return _first((OpenVINOEngine,), engine.original) if isinstance(engine, NcnnEngine) else engine
+    original = getattr(engine, "original", None)
+    return engine if engine.cell == (1, 1) or original is None else fastest(original, cells=False)
 
 
-def _first(kinds: tuple[type, ...], engine: TFLiteEngine) -> Engine:
-    if platform.machine().lower() in MACHINES:
-        for kind in kinds:
-            try:
-                faster = kind(engine)
-                _check(faster, engine)
-            # Another engine, fed with a stranger's file, fails in any way.
-            except Exception:
-                continue
-            return faster
-    return engine
+def _known(engine: TFLiteEngine, measure: bool) -> Choice | None:
+    """What was measured of a network's engines here, now if that is asked for."""
+    known = choices.read(choices.of(engine.fingerprint(), engine.threads))
+    if known is not None or not measure:
+        return known
+    # What would be found beside others' work would be kept, and be wrong.
+    if machine.taken() > BUSY:
+        LOGGER.info("%s: other programs are at work, no engine is measured now", engine.name)
+        return None
+    return measured(engine)
 
 
-def _check(engine: Engine, expected: Engine) -> None:
-    """Compares two engines on a picture of noise, larger than a cell.
+def measured(engine: TFLiteEngine) -> Choice:
+    """Measures the engines of a network and keeps what was found; takes about a second."""
+    engines, refused = candidates(engine)
+    choice = Choice(measuring.times(engines), refused)
+    choices.keep(choices.of(engine.fingerprint(), engine.threads), choice)
+    return choice
 
-    Raises:
-        Unfit: the results differ.
-    """
-    height, width = expected.size or (engine.cell[0] + 18, engine.cell[1] + 25)
-    noise = np.random.default_rng(0).random((height, width, expected.channels), np.float32)
-    theirs, ours = expected.run(noise), engine.run(noise)
-    if ours.shape != theirs.shape or not np.abs(ours - theirs).max() <= TOLERANCE * np.ptp(theirs):
-        raise Unfit("another result than TFLite's")
+
+def candidates(engine: TFLiteEngine) -> tuple[dict[str, Engine], dict[str, str]]:
+    """The engines that compute a file right, by their kinds; and of the other kinds, why they do not."""
+    engines: dict[str, Engine] = {}
+    refused: dict[str, str] = {}
+    for name in KINDS:
+        try:
+            engines[name] = open_as(name, engine)
+        except Unfit as error:
+            refused[name] = str(error)
+    return engines, refused

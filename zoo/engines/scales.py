@@ -1,6 +1,7 @@
 """Enlargements that no single network has: the same network again, or several presets of one family."""
 
 import math
+from collections.abc import Mapping
 
 from zoo import registry
 from zoo.engines.chain import Chain
@@ -9,13 +10,21 @@ from zoo.engines.opening import open_engine
 from zoo.errors import UsageError
 
 
-def open_scaled(model: str, scale: int | None = None, threads: int | None = None, radius: int | None = None) -> Engine:
+def open_scaled(
+    model: str,
+    scale: int | None = None,
+    threads: int | None = None,
+    radius: int | None = None,
+    measure: bool = False,
+    kinds: Mapping[str, str] | None = None,
+) -> Engine:
     """Opens what `--model` and `--scale` name.
 
     Args:
         model: a preset or a file; several, with commas, follow one another; or the name of a family of presets (the
             part before `_x`), whose members are combined by the scale, largest first: 8 = 4·2.
         scale: the whole enlargement. Default: the product of the models'. A single model is repeated to reach it.
+        threads, radius, measure, kinds: as in `open_engine`.
 
     Raises:
         UsageError: no such model, or none that reaches the scale.
@@ -30,7 +39,8 @@ def open_scaled(model: str, scale: int | None = None, threads: int | None = None
             raise UsageError(f"Expected a scale made of {sorted(family)} for {model}. Received: --scale={scale}")
         names = [family[step] for step in steps]
     # A network that comes twice is opened once.
-    engines = {name: open_engine(name, threads, radius=radius) for name in dict.fromkeys(names or [model])}
+    several = dict.fromkeys(names or [model])
+    engines = {name: open_engine(name, threads, measure, radius=radius, kinds=kinds) for name in several}
     chain = [engines[name] for name in names]
     if len(chain) == 1 and scale is not None:
         steps = factors(scale, [chain[0].scale])

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from zoo.engines.engine import Engine
+from zoo.engines.engine import Engine, Unfit
 from zoo.errors import UsageError
-from zoo.graphs import tflite
+from zoo.graphs import rows, tflite
+from zoo.graphs.operations import Convolution
 from zoo.machine import available_threads
 from zoo.reach import Unbounded, tflite_file
 
@@ -57,7 +58,8 @@ class TFLiteEngine(Engine):
         # Numbers that point nowhere, names that are no text: a damaged file fails in any way.
         except Exception as error:
             raise _refused(name, f"{type(error).__name__}: {_first_line(error)}") from error
-        super().__init__(name, scale, self._file.channels, radius, unbounded, self._file.size, step=step)
+        channels, size = self._file.channels, self._file.size
+        super().__init__(name, scale, channels, radius, unbounded, size, step=step, kind="TFLite")
 
     @property
     def file(self) -> tflite.File:
@@ -69,6 +71,21 @@ class TFLiteEngine(Engine):
 
     def fingerprint(self) -> str:
         return hashlib.sha256(self.content).hexdigest()
+
+
+def row_of(engine: TFLiteEngine) -> list[Convolution]:
+    """The convolutions of a file that is a row of them and a shuffle by the network's scale.
+
+    Raises:
+        Unfit: it is something else.
+    """
+    try:
+        layers, scale = rows.read(engine.file)
+    except rows.NoRow as error:
+        raise Unfit(f"no row of convolutions: {error}") from error
+    if scale != engine.scale:
+        raise Unfit(f"a shuffle by {scale} in a network of scale {engine.scale}")
+    return layers
 
 
 class _File:

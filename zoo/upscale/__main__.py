@@ -15,9 +15,13 @@ from zoo.engines import mirrored, ranges
 from zoo.engines.engine import Engine
 from zoo.engines.scales import open_scaled
 from zoo.errors import UsageError, exit_on_usage_error, shown
+from zoo.files import read_record
 from zoo.program import program, quiet
 from zoo.upscale.files import MAX_MEGAPIXELS, Options, Outcome, upscale_files
 from zoo.upscale.targets import Job, existing, jobs, video_job
+
+# Bytes of files from which on a second of measuring engines is soon made up for: some tens of seconds of work.
+_MEASURED, _MEASURED_VIDEO = 8 << 20, 1 << 20
 
 
 def parse(arguments: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
@@ -81,9 +85,10 @@ def main(arguments: list[str] | None = None) -> int:
     if there and not (flags.overwrite or flags.skip):
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
         raise UsageError(f"Expected new files, --overwrite or --skip. Received: {there[0].target}{more}, there already")
+    kinds = _begun(planned, video is not None, library)
     with quiet():
-        engine = open_scaled(flags.model, flags.scale, flags.threads, flags.radius)
-    for remark in (mirrored.remark(engine), ranges.remark(engine)):
+        engine = _engine(flags, planned, video is not None, library, kinds)
+    for remark in (mirrored.remark(engine), ranges.remark(engine), _in_another(engine, kinds)):
         if remark:
             print(f"note: {remark}", file=sys.stderr)
     started = time.perf_counter()
@@ -97,6 +102,35 @@ def main(arguments: list[str] | None = None) -> int:
     if received:
         return 128 + received[0]
     return 2 if any(row.state in ("failed", "not tried") for row in rows) else 0
+
+
+def _begun(planned: list[Job], video: bool, library) -> dict[str, str]:
+    """`Engine.kinds` of the work that goes on, if it is such that notes it down and was begun before."""
+    if library is not None:
+        return library.manifest.kinds()
+    stored = read_record(planned[0].parts / "work.json").get("kinds") if video else None
+    return {name: kind for name, kind in stored.items() if isinstance(kind, str)} if isinstance(stored, dict) else {}
+
+
+def _engine(flags: argparse.Namespace, planned: list[Job], video: bool, library, kinds: dict[str, str]) -> Engine:
+    """The engine: the one that work began with which goes on, else the fastest, measured where the work is worth it."""
+    size = 0
+    for job in planned:
+        # What is gone is named in its turn.
+        with contextlib.suppress(OSError):
+            size += job.source.stat().st_size
+    measure = size >= (_MEASURED_VIDEO if video else _MEASURED)
+    if library is not None:
+        return library.network.open(measure, kinds)
+    return open_scaled(flags.model, flags.scale, flags.threads, flags.radius, measure, kinds)
+
+
+def _in_another(engine: Engine, kinds: dict[str, str]) -> str:
+    """In a sentence, that work goes on in another engine than it began in; "" where it does not."""
+    gone = [kinds[name] for name, kind in engine.kinds().items() if kinds.get(name, kind) != kind]
+    if not gone:
+        return ""
+    return f"this was begun in {', '.join(gone)}, which is not here, and goes on in {engine.kind}: a level may differ"
 
 
 def _run(

@@ -9,7 +9,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,6 +39,9 @@ class Network(NamedTuple):
     scale: int | None
     threads: int
     radius: int | None
+
+    def open(self, measure: bool = False, kinds: Mapping[str, str] | None = None) -> Engine:
+        return open_scaled(*self, measure, kinds)
 
 
 class Library:
@@ -75,7 +78,7 @@ class Library:
         Returns:
             A row for each job.
         """
-        work = Work(self.network.model, engine.fingerprint(), options.ensemble, options.quality)
+        work = Work(self.network.model, engine.fingerprint(), engine.kinds(), options.ensemble, options.quality)
         jobs = {
             job.target.relative_to(self.output).as_posix(): job for job in planned if not (skip and job.target.exists())
         }
@@ -134,9 +137,16 @@ class Upscale(beam.DoFn):
 
     def setup(self) -> None:
         with quiet():
-            self.engine = self.shared.acquire(lambda: open_scaled(*self.network))
+            self.engine = self.shared.acquire(lambda: self.network.open(kinds=self.work.kinds))
         if self.engine.fingerprint() != self.work.network:
             raise UsageError(f"Expected the network that the job began with. Received: another {self.network.model}")
+        # Another one might differ by a level here and there.
+        if self.engine.kinds() != self.work.kinds:
+            wanted, here = (", ".join(kinds.values()) for kinds in (self.work.kinds, self.engine.kinds()))
+            raise UsageError(
+                f"Expected {wanted}, the engine that the job runs in, on every machine (`zoo engines` says why it is "
+                f"not there). Received: {here}"
+            )
         self.part = self.manifest.part()
 
     def process(self, line: str) -> None:

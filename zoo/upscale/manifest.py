@@ -26,11 +26,13 @@ class Work:
     Attributes:
         preset: the network as it was named.
         network: its fingerprint.
+        kinds: `Engine.kinds` of what computes it.
         ensemble, quality: as in `zoo.upscale.files.Options`.
     """
 
     preset: str
     network: str
+    kinds: dict[str, str]
     ensemble: bool
     quality: int
 
@@ -81,6 +83,10 @@ class Manifest:
     def entries(self) -> dict[str, Entry]:
         """Target → what became of it, in jobs that ended and in jobs that were killed."""
         return self._read([self.file, *self._parts()])
+
+    def kinds(self) -> dict[str, str]:
+        """The engines of jobs that ended or were killed, as `zoo.engines.open_engine` takes them up."""
+        return {name: kind for entry in self.entries().values() for name, kind in entry.work.kinds.items()}
 
     def written(self) -> dict[str, Entry]:
         """Target → what became of it in the job that runs."""
@@ -158,7 +164,8 @@ class Manifest:
 def entry_of(fields: dict) -> Entry:
     """An entry from its JSON."""
     entry = Entry(**fields | {"work": Work(**fields["work"])})
-    if not all(isinstance(text, str) for text in (entry.target, entry.source, entry.note, entry.error or "")):
+    texts = (entry.target, entry.source, entry.note, entry.error or "", *entry.work.kinds.values())
+    if not all(isinstance(text, str) for text in texts):
         raise TypeError("texts")
     return entry
 

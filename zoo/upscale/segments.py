@@ -24,8 +24,8 @@ from zoo.upscale.video_streams import Streams, packets_of
 class Segments:
     """The encoded part of a video, in a hidden folder beside the target.
 
-    `work.json` there says of what work it is, and of each segment how many frames it holds, up to which time, and its
-    hash: a segment that does not fit, after a power cut say, is made anew with all that follow it.
+    `work.json` there says of what work it is, in which engines, and of each segment how many frames it holds, up to
+    which time, and its hash: a segment that does not fit, after a power cut say, is made anew with all that follow it.
 
     Attributes:
         last: the time of the last frame that the segments of an earlier run hold, seconds; None if there are none.
@@ -46,7 +46,7 @@ class Segments:
             if self.first is None:
                 raise UsageError(f"Expected a whole video. Received: {job.source.name}, without a frame")
             self.rotation, self.mastering = self.first.rotation, mastering(self.first)
-        self.folder = job.target.with_name(f".{job.target.name}.parts")
+        self.folder, self.kinds = job.parts, engine.kinds()
         self.notes: list[str] = []
         self._take_up([engine.fingerprint(), engine.scale, repr(options)])
         self.container: Any = None
@@ -122,6 +122,10 @@ class Segments:
                 raise FileNotFoundError
             stored = json.loads((self.folder / "work.json").read_text(encoding="utf-8"))
             known = stored["segments"] if stored["work"] == self.work else []
+            if known and stored["kinds"] != self.kinds:
+                began, now = (", ".join(kinds.values()) for kinds in (stored["kinds"], self.kinds))
+                self.notes.append(f"an earlier run computed with {began}, this one does with {now}: all was made anew")
+                known = []
             for number, entry in enumerate(known):
                 if not self._path(number).is_file() or _hash(self._path(number)) != entry["sha256"]:
                     self.notes.append(f"segments from {float(self.last or 0):.1f} s on were damaged and made anew")
@@ -130,7 +134,7 @@ class Segments:
                 self.segments.append(entry)
         except FileNotFoundError:
             pass
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             self.notes.append("the record of an earlier run was damaged: all was made anew")
             self.segments, self.last = [], None
         if not self.segments:
@@ -142,7 +146,7 @@ class Segments:
         self._note_down()
 
     def _note_down(self) -> None:
-        write_json(self.folder / "work.json", {"work": self.work, "segments": self.segments})
+        write_json(self.folder / "work.json", {"work": self.work, "kinds": self.kinds, "segments": self.segments})
 
     def _path(self, number: int) -> Path:
         return self.folder / f"{number:06}.nut"

@@ -28,6 +28,11 @@ class Job:
     source: Path
     target: Path
 
+    @property
+    def parts(self) -> Path:
+        """The hidden folder beside the target where a video's segments lie until all are there."""
+        return self.target.with_name(f".{self.target.name}.parts")
+
 
 def jobs(inputs: list[str], output: str, form: str | None = None) -> list[Job]:
     """Finds the pictures and names their results.

@@ -1,0 +1,191 @@
+"""The engine that was the fastest when it was measured: found with a clock of the test's own, kept, and taken again."""
+
+import json
+import logging
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from engine_cases import Shifted, install
+
+from zoo import machine
+from zoo.engines import choices, kinds, measuring, opening
+from zoo.engines.choices import Choice
+from zoo.engines.engine import Engine
+from zoo.engines.kinds import Kind
+from zoo.engines.tflite import TFLiteEngine
+
+
+class Clock:
+    """A clock that goes on only while an engine computes."""
+
+    def __init__(self):
+        self.now, self.order = 0.0, []
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Timed(Engine):
+    """An engine that takes, run after run, the seconds that are given; the last ones again and again."""
+
+    def __init__(self, name: str, clock: Clock, *seconds: float):
+        super().__init__(name, 2, 1, 0, kind=name)
+        self.clock, self.seconds = clock, [*seconds]
+
+    def run(self, lr_image: np.ndarray) -> np.ndarray:
+        self.clock.order.append(self.name)
+        self.clock.now += self.seconds.pop(0) if len(self.seconds) > 1 else self.seconds[0]
+        return np.zeros((2 * lr_image.shape[0], 2 * lr_image.shape[1], 1), np.float32)
+
+
+def timed(**seconds: tuple[float, ...]) -> tuple[dict[str, float], list[str]]:
+    clock = Clock()
+    engines = {name: Timed(name, clock, *each) for name, each in seconds.items()}
+    return measuring.times(engines, clock=clock), clock.order
+
+
+def test_the_fastest_is_found_whatever_getting_ready_takes():
+    times, order = timed(a=(0.01, 0.045), b=(0.5, 0.042, 0.04, 0.06), c=(0.01, 0.2))
+    assert times == pytest.approx({"a": 0.045, "b": 0.04, "c": 0.2})
+    # All get ready, then take turns that turn round; who is far behind is asked once.
+    assert order[:10] == ["a", "b", "c", "a", "b", "c", "b", "a", "a", "b"] and order.count("c") == 2
+
+
+def test_it_ends_after_about_a_second():
+    times, order = timed(a=(0.1, 0.1), b=(0.1, 0.11))
+    assert sum(0.1 if name == "a" else 0.11 for name in order) <= 1 + 2 * 0.11
+    # Networks that take long are asked once each; one alone, too.
+    times, order = timed(a=(3.0, 2.0), b=(3.0, 2.1))
+    assert times == pytest.approx({"a": 2.0, "b": 2.1}) and order == ["a", "b", "a", "b"]
+    assert timed(a=(0.1,))[1] == ["a", "a"]
+
+
+@pytest.fixture
+def three(monkeypatch):
+    """Three kinds beside TFLite, one of them wrong, and the seconds that they take; returns those, to be changed."""
+
+    def absent(engine):
+        raise ImportError("no module named d")
+
+    made = {
+        "a": Kind(lambda engine: Shifted(engine, "a"), cells=True),
+        "b": Kind(lambda engine: Shifted(engine, "b")),
+        "wrong": Kind(lambda engine: Shifted(engine, "wrong", 1e-2)),
+        "d": Kind(absent),
+        "TFLite": Kind(lambda engine: engine),
+    }
+    install(monkeypatch.setattr, made, ["a", "TFLite"])
+    seconds = {"a": 0.2, "b": 0.1, "TFLite": 0.3}
+    counts = []
+
+    def times(engines):
+        counts.append([*engines])
+        return {name: seconds[name] for name in engines}
+
+    monkeypatch.setattr(measuring, "times", times)
+    return seconds, counts
+
+
+def test_it_is_measured_once_kept_and_taken_again(cache, three, tflite, monkeypatch):
+    seconds, counts = three
+    path = tflite("luma")
+    assert opening.open_engine(path).kind == "a" and not cache.exists()
+    assert opening.open_engine(path, measure=True).kind == "b"
+    assert counts == [["a", "b", "TFLite"]]
+    (record,) = cache.iterdir()
+    stored = json.loads(record.read_text())
+    assert stored["seconds"] == seconds and stored["of"]["processor"] == machine.processor_model()
+    assert stored["refused"] == {"wrong": "another result than TFLite's", "d": "not installed (no module named d)"}
+    for known in (choices._KNOWN, {}):
+        monkeypatch.setattr(choices, "_KNOWN", known)
+        assert opening.open_engine(path).kind == opening.open_engine(path, measure=True).kind == "b"
+    assert len(counts) == 1
+    # Without cells the next one in time, not the next of the guess.
+    seconds.update(a=0.05, b=0.4)
+    engine = TFLiteEngine(path.read_bytes(), "luma")
+    assert [*opening.measured(engine).order()] == ["a", "TFLite", "b"]
+    assert opening.open_engine(path).kind == "a" and opening.fastest(engine, cells=False).kind == "TFLite"
+
+
+def test_it_holds_for_this_network_processor_threads_and_versions(cache, three, tflite, monkeypatch):
+    opening.open_engine(tflite("luma"), 1, measure=True)
+    assert opening.open_engine(tflite("luma"), 1).kind == "b"
+    assert opening.open_engine(tflite("luma"), 2).kind == opening.open_engine(tflite("luma3"), 1).kind == "a"
+    for name, other in (("processor_model", lambda: "another"), ("versions", lambda packages: {"ncnn": "9"})):
+        with monkeypatch.context() as patch:
+            patch.setattr(machine, name, other)
+            assert opening.open_engine(tflite("luma"), 1).kind == "a"
+    assert opening.open_engine(tflite("luma"), 1).kind == "b"
+
+
+def test_nothing_is_measured_while_others_are_at_work(cache, three, tflite, monkeypatch):
+    monkeypatch.setattr(machine, "taken", lambda: 0.9)
+    assert opening.open_engine(tflite("luma"), measure=True).kind == "a" and not three[1]
+    monkeypatch.setattr(machine, "taken", lambda: 0.1)
+    assert opening.open_engine(tflite("luma"), measure=True).kind == "b"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[1]", b"{}", b'{"of": 1}', "seconds: {}", "seconds: 3", 'seconds: {"b": "x"}', 'seconds: {"b": -1}'],
+)
+def test_a_damaged_record_is_as_none(cache, three, tflite, monkeypatch, content, shown_log):
+    path = tflite("luma")
+    opening.open_engine(path, measure=True)
+    (record,) = cache.iterdir()
+    if isinstance(content, str):
+        stored = json.loads(record.read_text()) | {"seconds": json.loads(content.removeprefix("seconds: "))}
+        content = json.dumps(stored).encode()
+    record.write_bytes(content)
+    monkeypatch.setattr(choices, "_KNOWN", {})
+    assert opening.open_engine(path).kind == "a"
+    assert opening.open_engine(path, measure=True).kind == "b" and len(three[1]) == 2
+
+
+def test_a_cache_that_cannot_be_written_or_read(three, tflite, tmp_path, monkeypatch, caplog, shown_log):
+    (tmp_path / "file").write_text("mine")
+    for folder in (tmp_path / "file", "/proc/1/zoo"):
+        monkeypatch.setenv("ZOO_CACHE", str(folder))
+        monkeypatch.setattr(choices, "_KNOWN", {})
+        with caplog.at_level(logging.INFO, "zoo.engines"):
+            assert opening.open_engine(tflite("luma"), measure=True).kind == "b"
+        assert "for this process only" in caplog.text
+        # In this process it is known.
+        assert opening.open_engine(tflite("luma")).kind == "b"
+    assert len(three[1]) == 2 and (tmp_path / "file").read_text() == "mine"
+
+
+def test_two_processes_at_once(cache):
+    """Each finds a whole record, its own or the other's, whenever it looks."""
+    program = (
+        "import sys; from zoo.engines import choices; key = choices.of('1' * 64, 1)\n"
+        "for turn in range(1, 200):\n"
+        "    choices.keep(key, choices.Choice({sys.argv[1] * 9999: turn}, {}, ''))\n"
+        "    choices._KNOWN.clear()\n"
+        "    assert [*choices.read(key).seconds][0][0] in 'ab'"
+    )
+    running = [subprocess.Popen([sys.executable, "-c", program, name], stderr=subprocess.PIPE) for name in "ab"]
+    assert [process.communicate(timeout=60)[1] for process in running] == [b"", b""]
+    assert [process.returncode for process in running] == [0, 0]
+    assert len([*cache.iterdir()]) == 1
+
+
+def test_work_that_goes_on_keeps_its_engine(cache, three, tflite):
+    path = tflite("luma")
+    begun = opening.open_engine(path, measure=True)
+    assert [*begun.kinds().values()] == ["b"]
+    three[0].update(a=0.01)
+    opening.measured(TFLiteEngine(path.read_bytes(), "luma"))
+    assert opening.open_engine(path).kind == "a" and opening.open_engine(path, kinds=begun.kinds()).kind == "b"
+    # What is no longer there, or computes something else now, is replaced; other networks are not concerned.
+    for gone in ("d", "wrong", "never heard of"):
+        assert opening.open_engine(path, kinds=dict.fromkeys(begun.kinds(), gone)).kind == "a"
+    assert opening.open_engine(tflite("luma3"), kinds=begun.kinds()).kind == "a"
+
+
+def test_a_record_names_the_system_and_the_kinds():
+    key = choices.of("0" * 64, 3)
+    assert key["threads"] == 3 and key["kinds"] == sorted(kinds.KINDS) and "zoo" in key["versions"]
+    assert Choice({"x": 0.2, "y": 0.1}, {}).order() == ["y", "x"]
