@@ -12,7 +12,9 @@ from pathlib import Path
 from benchmarks.chart import draw
 from benchmarks.delegate_gpu import HEADINGS as GPU_HEADINGS
 from benchmarks.delegate_gpu import rows as gpu_rows
-from benchmarks.record import RESULTS
+from benchmarks.layers import HEADINGS as LAYER_HEADINGS
+from benchmarks.layers import rows as layer_rows
+from benchmarks.record import RESULTS, of_all_machines
 from releasing.generated import settle
 from zoo.errors import exit_on_usage_error
 
@@ -167,8 +169,20 @@ def delegate_gpu(record: dict) -> str:
     )
 
 
+def layers(record: dict) -> str:
+    """Where the time goes in ncnn and in OpenVINO."""
+    cells = " and ".join(sorted({"×".join(map(str, each["cell"])) for each in record["results"]}))
+    return (
+        f"One thread; ncnn in a cell of {cells} px inside a picture, run up to each layer, OpenVINO by its own "
+        "counters on 200×640 px. A layer has its activation with it. The peak is a matrix product's in NumPy, and "
+        "operations are the convolution's own: Winograd's algorithm, which saves some of them, may come above it.\n\n"
+        + table(LAYER_HEADINGS, layer_rows(record["results"]))
+    )
+
+
 SECTIONS: dict[str, tuple[str, Callable[[dict], str]]] = {
     "inference": ("One frame", inference),
+    "layers": ("Layer by layer", layers),
     "large_pictures": ("Large pictures", large_pictures),
     "files": ("A folder of pictures", files),
     "training": ("Training", training),
@@ -183,17 +197,14 @@ def page(folder: Path = RESULTS) -> str:
     """The page of all records in the folder."""
     parts = [HEAD]
     for name, (title, section) in SECTIONS.items():
-        path = folder / f"{name}.json"
-        if not path.is_file():
+        records = of_all_machines(folder, name)
+        if not records:
             continue
-        record = json.loads(path.read_text(encoding="utf-8"))
-        machine = record["machine"]
-        versions = ", ".join(f"{package} {version}" for package, version in machine["versions"].items())
-        parts.append(
-            f"## {title}\n\n{section(record)}\n\n![{record['chart']['title']}](../benchmarks/results/{name}.svg)\n\n"
-            f"`python -m benchmarks.{name}` on {machine['cores']} cores of {machine['processor']}, load before it "
-            f"{machine['load_before']}; {versions}.\n"
-        )
+        picture = f"![{records[0]['chart']['title']}](../benchmarks/results/{name}.svg)"
+        parts.append(f"## {title}\n\n{section(records[0])}\n\n{picture}\n\n{_measured_on(records[0])}\n")
+        for other in records[1:]:
+            processor = other["machine"]["processor"]
+            parts.append(f"### {title}: {processor}\n\n{section(other)}\n\n{_measured_on(other)}\n")
     parts.append(
         "## More\n\nThe rewrite on eighteen networks: [identity.md](identity.md). A library in several processes: "
         "[library.md](library.md).\n"
@@ -204,6 +215,17 @@ def page(folder: Path = RESULTS) -> str:
             "measures nothing without one. Over SwiftShader its results were checked, which says nothing about speed.\n"
         )
     return "\n".join(parts)
+
+
+def _measured_on(record: dict) -> str:
+    """By which command, when, and on what."""
+    machine = record["machine"]
+    versions = ", ".join(f"{package} {version}" for package, version in machine["versions"].items())
+    day = f" on {record['date']}," if "date" in record else ""
+    return (
+        f"`python -m benchmarks.{record['benchmark']}`{day} on {machine['cores']} cores of {machine['processor']}, "
+        f"load before it {machine['load_before']}; {versions}."
+    )
 
 
 @exit_on_usage_error

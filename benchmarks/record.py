@@ -1,13 +1,16 @@
 """What every benchmark does around its measurement: flags, the table on the screen, the JSON and its chart."""
 
 import argparse
+import datetime
+import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.chart import draw
 from benchmarks.timing import machine
-from zoo.files import whole, write_json
+from zoo.files import read_record, whole, write_json
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -21,19 +24,42 @@ def parser(name: str, description: str) -> argparse.ArgumentParser:
 
 
 def start(name: str) -> dict[str, Any]:
-    """The head of a record, made before the measurement: the machine as it was then."""
-    return {"benchmark": name, "machine": machine()}
+    """The head of a record, made before the measurement: the day, and the machine as it was then."""
+    return {"benchmark": name, "date": datetime.date.today().isoformat(), "machine": machine()}
 
 
 def finish(record: dict[str, Any], path: Path | None) -> None:
-    """Writes the record to `path` and its chart beside it, whole or not at all; without a path it only ends."""
+    """Writes the record to `path` and its chart beside it, whole or not at all; without a path it only ends.
+
+    What another processor's record has in its place is kept beside it: `NAME.PROCESSOR.json`.
+    """
     if path is None:
         return
+    set_aside(path, record)
     write_json(path, record)
     if "chart" in record:
         with whole(path.with_suffix(".svg")) as unfinished:
             unfinished.write_text(draw(record), encoding="utf-8")
     print(f"written: {path}")
+
+
+def set_aside(path: Path, record: dict[str, Any]) -> None:
+    """Gives another processor's record at `path` a name of its own; an older one of this processor goes."""
+    processor = record["machine"]["processor"]
+    path.with_suffix(f".{_slug(processor)}.json").unlink(missing_ok=True)
+    before = read_record(path).get("machine", {}).get("processor", processor)
+    if before != processor:
+        path.replace(path.with_suffix(f".{_slug(before)}.json"))
+
+
+def of_all_machines(folder: Path, name: str) -> list[dict[str, Any]]:
+    """The records of a benchmark: the newest, then those of other processors."""
+    paths = [folder / f"{name}.json", *sorted(folder.glob(f"{name}.*.json"))]
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
+
+
+def _slug(processor: str) -> str:
+    return "_".join(re.findall("[a-z0-9]+", processor.lower()))
 
 
 def chart(title: str, values: Sequence[tuple[str, float]], unit: str, ours: Sequence[str]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from benchmarks import page
+from benchmarks import page, record
 from benchmarks.record import RESULTS
 
 
@@ -29,6 +29,18 @@ def test_the_page_is_what_was_measured(tmp_path, monkeypatch, capsys):
 def test_what_was_not_measured_is_not_on_the_page(name, tmp_path):
     title, _ = page.SECTIONS[name]
     for path in RESULTS.glob("*.json"):
-        if path.stem != name:
+        if path.name.split(".")[0] != name:
             shutil.copy(path, tmp_path)
     assert f"## {title}\n" not in page.page(tmp_path)
+
+
+def test_rows_of_two_vendors_stand_side_by_side(tmp_path):
+    for path in RESULTS.glob("inference*.json"):
+        shutil.copy(path, tmp_path)
+    newest, other = record.of_all_machines(tmp_path, "inference")
+    assert newest["machine"]["processor"] != other["machine"]["processor"]
+    shown = page.page(tmp_path)
+    for each in (newest, other):
+        assert f"cores of {each['machine']['processor']}, load" in shown
+        assert f"**{1e3 * each['results'][0]['contest']['zoo, LR form']['median']:.0f} ms**" in shown
+    assert f"### One frame: {other['machine']['processor']}" in shown and f"on {other['date']}, on" in shown

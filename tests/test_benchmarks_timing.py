@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from benchmarks import chart, inference, record
+from benchmarks import chart, inference, layers, record
 from benchmarks.timing import linear_fit, machine, paired, summarise
 
 
@@ -105,8 +105,44 @@ def test_the_record_and_its_chart_are_written_whole(tmp_path):
     assert drawn[0].get("fill") != drawn[1].get("fill") and background.get("fill") == "#ffffff"
 
 
+def test_another_processors_record_is_kept_beside_the_new_one(tmp_path):
+    path = tmp_path / "speed.json"
+
+    def measured(processor: str, value: int) -> None:
+        record.finish({"machine": {"processor": processor}, "value": value}, path)
+
+    def known() -> list[int]:
+        return [each["value"] for each in record.of_all_machines(tmp_path, "speed")]
+
+    (tmp_path / "speed_of_others.json").write_text("{}")
+    measured("AMD EPYC", 1), measured("AMD EPYC", 2)
+    assert known() == [2]
+    measured("Intel(R) Xeon(R)", 3)
+    assert known() == [3, 2] and (tmp_path / "speed.amd_epyc.json").exists()
+    # The older one of the same processor goes.
+    measured("AMD EPYC", 4)
+    assert known() == [4, 3] and not (tmp_path / "speed.amd_epyc.json").exists()
+
+
 def test_a_chart_is_drawn_anew_from_the_json(tmp_path):
     written = {"chart": record.chart("T", [("a", 1.0)], "s", [])}
     (tmp_path / "x.json").write_text(json.dumps(written))
     chart.main([str(tmp_path / "x.json")])
     assert (tmp_path / "x.svg").read_text() == chart.draw(written)
+
+
+def test_layers_are_the_differences_between_what_leads_up_to_them():
+    assert layers.differences([1.0, 3.0, 2.5, 4.0]) == [1.0, 2.0, 0.0, 1.5]
+    layer = {"operations": 3e9, "seconds": 0.1}
+    (line,) = layers.rows(
+        [
+            {
+                "network": "n",
+                "layers": ["3×3, 1 → 4"],
+                "peak_gflops": 60.0,
+                "ncnn": [layer],
+                "openvino": [{**layer, "seconds": 0.2, "kernel": "brgconv"}],
+            }
+        ]
+    )
+    assert line == ["n: 3×3, 1 → 4", "100%", "50%", "100%", "25%", "brgconv"]
