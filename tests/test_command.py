@@ -32,6 +32,17 @@ def test_an_unknown_word_is_one_sentence(capsys):
     assert capsys.readouterr().err.endswith("Received: 'upsacle'; did you mean 'upscale'?\n")
 
 
+def test_anothers_package_of_the_same_name_is_named(tmp_path, monkeypatch, capsys):
+    (tmp_path / "export").mkdir()
+    (tmp_path / "export" / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "export"]:
+        monkeypatch.delitem(sys.modules, name)
+    assert command.main(["export", "--help"]) == 2
+    expected = f"error: Expected subpixel-zoo's own package 'export'. Received: {tmp_path / 'export'}\n"
+    assert capsys.readouterr().err == expected
+
+
 def test_presets_lists_all(capsys):
     assert command.main(["presets"]) == 0
     heading, *lines = capsys.readouterr().out.split("\n\n")[0].splitlines()

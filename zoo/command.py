@@ -8,7 +8,7 @@ import sys
 
 import zoo
 from zoo.errors import UsageError, did_you_mean, exit_on_usage_error
-from zoo.program import quiet, quiet_tensorflow
+from zoo.program import own_package, quiet, quiet_tensorflow
 
 # Word → module whose `main(arguments)` does it, and a line of help. Resolved when used: `zoo upscale` starts at once.
 WORDS = {
@@ -46,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     if sys.argv[1:] == arguments:
         sys.argv[0] = f"zoo {word}"  # what its --help calls it
     quiet_tensorflow()
+    own_package(WORDS[word][0].partition(".")[0])
     with quiet():  # TensorFlow greets whoever imports it
         module = importlib.import_module(WORDS[word][0])
     return module.main(rest) or 0

@@ -1,14 +1,30 @@
 """What the running program is: its name in its own help, as it was typed, and what it says."""
 
 import contextlib
+import importlib.util
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+
+from zoo.errors import UsageError
 
 
 def program(module: str) -> str:
     """`"zoo upscale"` where the `zoo` command has started the module, else `"python -m zoo.upscale"`."""
     return sys.argv[0] if sys.argv[0].startswith("zoo ") else f"python -m {module}"
+
+
+def own_package(name: str) -> None:
+    """Sees that a package of this distribution is the one that an import finds: others have such names too.
+
+    Raises:
+        UsageError: another one stands before it on Python's path, or has been installed over it.
+    """
+    found = importlib.util.find_spec(name)
+    place = Path(found.origin).parent if found and found.origin else None
+    if place is None or place.parent != Path(__file__).resolve().parent.parent:
+        raise UsageError(f"Expected subpixel-zoo's own package {name!r}. Received: {place or 'none'}")
 
 
 def quiet_tensorflow(level: int = 2) -> None:

@@ -15,8 +15,9 @@ from absl import app, flags
 from absl import logging as absl_logging
 
 from zoo.backend import require_backend
+from zoo.data.decode import one_limit
 from zoo.errors import UsageError, exit_on_usage_error
-from zoo.program import quiet, quiet_tensorflow
+from zoo.program import own_package, quiet, quiet_tensorflow
 from zoo.training import BACKENDS, TrainConfig, train
 from zoo.training.help import usage
 from zoo.training.interruption import Interrupted, WorkerLost, leave
@@ -54,6 +55,7 @@ def run(argv: list[str]) -> int:
     settings = recipe(FLAGS.recipe) if FLAGS.recipe else {}
     given = {field.name: FLAGS[field.name].value for field in FIELDS if FLAGS[field.name].present}
     config = TrainConfig(**{**settings, **given})
+    one_limit()
     with quiet():  # TensorFlow greets whoever imports it
         choose_backend(config)
         if config.engine == "tensorflow" and not FLAGS.strategy:
@@ -126,10 +128,11 @@ def show_log() -> None:
 
 def export(workdir: Path) -> None:
     """Writes the TFLite files of the trained network; `python -m export` has other sizes and formats."""
+    own_package("export")
     from export import export_model
     from zoo.registry import open_model
 
-    model = open_model(str(workdir / "model.keras"))
+    model = open_model(str(workdir / "model.keras"), own=True)
     report = export_model(model, workdir / "export", sizes=[(360, 640)], formats=["tflite_fp32", "tflite_dynamic"])
     print(f"In {workdir / 'export'}: {', '.join(file['name'] for file in report['files'])}")
 

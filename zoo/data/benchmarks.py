@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from zoo.data.decode import PictureError, existing_folder, picture_files, read_picture
+from zoo.data.decode import PictureError, read_picture
+from zoo.data.pairs import originals
+from zoo.data.search import existing_folder, picture_files
 from zoo.errors import UsageError
 
 
@@ -10,7 +12,8 @@ def benchmark(folder) -> list[tuple[str, np.ndarray]]:
     """Reads the originals of a test set; needs no TensorFlow.
 
     Args:
-        folder: its `HR/` subfolder is taken where it has one, and otherwise the folder itself.
+        folder: its `HR/` subfolder is taken where it has one, and otherwise the folder itself; of pairs in one folder
+            (`a_HR.png`, `a_LR4.png`) the originals.
 
     Returns:
         (name, HR image) sorted by name: uint8, (h, w) where the file is grey, else (h, w, 3) RGB. Not cropped.
@@ -20,7 +23,7 @@ def benchmark(folder) -> list[tuple[str, np.ndarray]]:
             than the set has would be another figure.
     """
     path = existing_folder(folder)
-    files = picture_files(path / "HR" if (path / "HR").is_dir() else path)
+    files = originals(picture_files(path / "HR" if (path / "HR").is_dir() else path))
     if not files:
         raise UsageError(f"Expected a folder with pictures (PNG, JPEG, BMP, TIFF, WebP). Received: {str(folder)!r}")
     pictures = []

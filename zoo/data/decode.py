@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from zoo.errors import UsageError
 from zoo.grey import grey_levels
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+# Of a picture that is trained or measured on, or of a result of `zoo upscale`, which may be told another.
+MAX_MEGAPIXELS = 300.0
 _ORIENTATION_TAG = 0x0112
 
 
@@ -16,34 +16,25 @@ class PictureError(ValueError):
     """A file that is no picture, is truncated, or holds what eight bits cannot; the message says which."""
 
 
-def picture_files(folder: Path) -> list[Path]:
-    """The picture files in `folder` and below, sorted by path; names that begin with a dot are left out."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    )
+def one_limit() -> None:
+    """Puts `MAX_MEGAPIXELS` in the place of Pillow's limit, 178 megapixels, in a command's whole process.
 
-
-def existing_folder(path) -> Path:
-    """`path` as a Path, or a `UsageError` where it is not a folder."""
-    folder = Path(path).expanduser()
-    if not folder.is_dir():
-        raise UsageError(f"Expected a folder of pictures. Received: {str(path)!r}, which is not a folder")
-    return folder
+    In a program of one's own Pillow's, which that may change, holds too.
+    """
+    Image.MAX_IMAGE_PIXELS = None
 
 
 def pixel_count(path: Path) -> int:
     """Height times width, from the file's header alone.
 
     Raises:
-        PictureError: if the header cannot be read.
+        PictureError: if the header cannot be read, or tells of more than `MAX_MEGAPIXELS`.
     """
     try:
         with Image.open(path) as image:
-            return image.width * image.height
+            return _checked_size(image)
+    except PictureError:
+        raise
     # A damaged file makes Pillow raise OSError, SyntaxError, ValueError, struct.error, DecompressionBombError ...
     except Exception as error:
         raise PictureError(_reason(error)) from error
@@ -63,12 +54,22 @@ def read_picture(path: Path) -> np.ndarray:
     """
     try:
         with Image.open(path) as image:
+            _checked_size(image)
             image.load()
             return _pixels(image)
     except PictureError:
         raise
     except Exception as error:
         raise PictureError(_reason(error)) from error
+
+
+def _checked_size(image: Image.Image) -> int:
+    pixels = image.width * image.height
+    if pixels > MAX_MEGAPIXELS * 1e6:
+        raise PictureError(
+            f"its {image.width}×{image.height} pixels are more than {MAX_MEGAPIXELS:g} megapixels: cut it in pieces"
+        )
+    return pixels
 
 
 def _pixels(image: Image.Image) -> np.ndarray:

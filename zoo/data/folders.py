@@ -1,51 +1,68 @@
-"""Pictures from folders: any pictures, or HR and LR pairs in DIV2K's layout."""
+"""Pictures from folders: any pictures, or HR and LR pairs."""
 
 from pathlib import Path
 
-from zoo.data.decode import PictureError, existing_folder, picture_files, pixel_count, read_picture
+from zoo.data import pairs
+from zoo.data.decode import PictureError, pixel_count, read_picture
+from zoo.data.search import existing_folder, picture_files
 from zoo.data.sources import Picture, Source
 from zoo.errors import UsageError, one_of
 
 SPLITS = {"train": "train", "valid": "valid", "validation": "valid"}
 
 
-def from_folder(path, scale: int, channels: int = 1, split: str = "train") -> Source:
-    """Opens a folder of pictures (PNG, JPEG, BMP, TIFF, WebP; grey, RGB, palette, alpha, 16-bit), subfolders included.
+def from_folder(path, scale: int, channels: int = 1, split: str = "train", lr_data: str = "") -> Source:
+    """Opens a folder of pictures, subfolders included: grey, RGB, palette, alpha, 16-bit; what Pillow reads of them.
 
-    The LR images are made from the pictures by `zoo.data.imresize`. Two layouts are known: where the folder has a
-    subfolder `HR`, only that is taken; and where it is DIV2K's (`DIV2K_train_HR/0001.png` and
-    `DIV2K_train_LR_bicubic/X3/0001x3.png`; the folder above, or `DIV2K_train_HR` itself) and there are LR files for
-    this scale, they are the LR images.
+    Where the folder has a subfolder `HR`, or DIV2K's `DIV2K_train_HR`, only that is taken. LR images that lie beside
+    the originals, as `zoo.data.pairs` lists them, are those of the source; otherwise `zoo.data.imresize` makes them.
+    Its `lr_images` says which.
 
     Args:
         path: the folder, or several joined with commas.
         scale: HR side / LR side, at least 2.
         channels: 1 for luma, 3 for RGB.
         split: "train" or "valid": which half of a folder that has DIV2K's layout.
+        lr_data: the folder with the LR images, named like the originals; "bicubic" to have them made, whatever lies
+            there; for several folders as many, joined with commas.
 
     Returns:
         A `Source`, which reads the pictures when they are first needed.
 
     Raises:
-        UsageError: on a folder that is not there or has no pictures.
+        UsageError: on a folder that is not there or has no pictures, or LR images that are not clear.
     """
     one_of("split", split, SPLITS)
-    pictures, pixels, skipped = [], 0, []
-    folders = [folder for folder in str(path).split(",") if folder.strip()] or [str(path)]
-    for folder in folders:
-        root = _picture_folder(existing_folder(folder.strip()), SPLITS[split])
-        files = picture_files(root)
+    pictures, pixels, skipped, reasons = [], 0, [], []
+    folders = _listed(path) or [str(path)]
+    lr_folders = _listed(lr_data) or [""] * len(folders)
+    if lr_folders == [pairs.MADE]:
+        lr_folders *= len(folders)
+    if len(lr_folders) != len(folders):
+        raise UsageError(
+            f"Expected a folder of LR images for each of {len(folders)} folders. Received: {len(lr_folders)}, {lr_data}"
+        )
+    for folder, lr_folder in zip(folders, lr_folders):
+        root = _picture_folder(existing_folder(folder), SPLITS[split])
+        found = picture_files(root)
+        files = pairs.originals(found)
         if not files:
             raise UsageError(f"Expected a folder with pictures (PNG, JPEG, BMP, TIFF, WebP). Received: {str(root)!r}")
-        lr_folder = _lr_folder(root, scale)
+        lr_images = pairs.find(root, found, scale, lr_folder)
+        reasons.append(f"LR images of {root}: {lr_images.why}")
         for file in files:
             try:
                 pixels += pixel_count(file)
             except PictureError as error:
                 skipped.append((str(file), str(error)))
             else:
-                pictures.append(Picture(file.stem, str(file), _reader(file, lr_folder, scale)))
-    return Source(str(path), scale, channels, pictures, pixels, skipped)
+                pictures.append(Picture(file.stem, str(file), _reader(file, root, lr_images, scale)))
+    name = f"{path} with {lr_data}" if lr_data else str(path)
+    return Source(name, scale, channels, pictures, pixels, skipped, "; ".join(reasons))
+
+
+def _listed(text) -> list[str]:
+    return [part.strip() for part in str(text).split(",") if part.strip()]
 
 
 def _picture_folder(folder: Path, split: str) -> Path:
@@ -55,24 +72,16 @@ def _picture_folder(folder: Path, split: str) -> Path:
     return folder
 
 
-def _lr_folder(hr_folder: Path, scale: int) -> Path | None:
-    """`DIV2K_train_LR_bicubic/X3` beside `DIV2K_train_HR`, or None (scale 8 of DIV2K has no "bicubic" in its name)."""
-    if not hr_folder.name.endswith("_HR"):
-        return None
-    stem = hr_folder.name.removesuffix("HR")
-    candidates = (f"{stem}LR_bicubic/X{scale}", f"{stem}LR_bicubic_X{scale}", f"{stem}LR_x{scale}")
-    return next((hr_folder.parent / name for name in candidates if (hr_folder.parent / name).is_dir()), None)
-
-
-def _reader(file: Path, lr_folder: Path | None, scale: int):
+def _reader(file: Path, root: Path, lr_images: pairs.Pairs, scale: int):
     def read():
         hr = read_picture(file)
-        if lr_folder is None:
-            return hr, None
-        lr_file = lr_folder / f"{file.stem}x{scale}.png"
         try:
-            return hr, read_picture(lr_file)
-        except PictureError as error:
-            raise PictureError(f"its LR image {lr_file}: {error}") from error
+            lr_file = lr_images.of(file, root)
+            return hr, None if lr_file is None else read_picture(lr_file)
+        except FileNotFoundError:
+            reason = f"none in {lr_images.folder} is named {file.stem}.png or {file.stem}x{scale}.png"
+            raise PictureError(f"its LR image: {reason}") from None
+        except ValueError as error:
+            raise PictureError(f"its LR image: {error}") from error
 
     return read

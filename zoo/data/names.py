@@ -7,10 +7,12 @@ from zoo.data.folders import SPLITS, from_folder
 from zoo.data.records import RecordsOnDisk, is_prepared
 from zoo.data.samples import sample
 from zoo.data.sources import Source, join
-from zoo.errors import one_of
+from zoo.errors import UsageError, one_of
 
 
-def by_name(name: str, scale: int, channels: int = 1, split: str = "train", manual_dir=None) -> Source:
+def by_name(
+    name: str, scale: int, channels: int = 1, split: str = "train", manual_dir=None, lr_data: str = ""
+) -> Source:
     """Opens the pictures that `--data` names.
 
     Args:
@@ -20,6 +22,7 @@ def by_name(name: str, scale: int, channels: int = 1, split: str = "train", manu
         channels: 1 for luma, 3 for RGB.
         split: "train" or "valid"; prepared data is what it was prepared from.
         manual_dir: see `div2k`.
+        lr_data: see `from_folder`; for folders of pictures only.
 
     Raises:
         UsageError: where there are no such pictures.
@@ -29,12 +32,16 @@ def by_name(name: str, scale: int, channels: int = 1, split: str = "train", manu
         'sample/train'
     """
     one_of("split", split, SPLITS)
+    if lr_data and (name in ("sample", "graphics", "div2k") or is_prepared(Path(name).expanduser())):
+        raise UsageError(f"Expected LR images of one's own beside a folder of pictures. Received: {lr_data}, {name}")
     if is_prepared(Path(name).expanduser()):
         return RecordsOnDisk(Path(name).expanduser(), scale, channels)
     made = [part for part in name.split(",") if part in ("sample", "graphics")]
     if made and made != [name]:
         folders = ",".join(part for part in name.split(",") if part not in made)
-        return join(name, [by_name(part, scale, channels, split) for part in (*made, *([folders] if folders else []))])
+        parts = [by_name(part, scale, channels, split) for part in made]
+        parts += [by_name(folders, scale, channels, split, lr_data=lr_data)] if folders else []
+        return join(name, parts)
     if name == "div2k":
         from zoo.data.tfds_div2k import div2k
 
@@ -43,4 +50,4 @@ def by_name(name: str, scale: int, channels: int = 1, split: str = "train", manu
         return sample(scale, channels=channels, split="train" if split == "train" else "heldout")
     if name == "graphics":
         return graphics(scale, channels=channels)
-    return from_folder(name, scale, channels=channels, split=split)
+    return from_folder(name, scale, channels=channels, split=split, lr_data=lr_data)

@@ -9,9 +9,10 @@ import logging
 import sys
 from pathlib import Path
 
+from zoo.data.decode import one_limit
 from zoo.data.names import by_name
 from zoo.data.records import RECORDS, write_records
-from zoo.errors import UsageError, exit_on_usage_error
+from zoo.errors import UsageError, exit_on_usage_error, shown
 from zoo.program import program
 
 STOPPED = 130  # what a shell reports for Ctrl-C
@@ -28,10 +29,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, required=True, help="folder to prepare the data in")
     parser.add_argument("--channels", type=int, default=1, choices=(1, 3), help="1: luma, 3: RGB")
     parser.add_argument("--split", default="train", choices=("train", "valid"), help="of sample, DIV2K or its layout")
+    parser.add_argument(
+        "--lr_data",
+        default="",
+        help="folder with LR images of one's own, or bicubic; default: those beside the originals, else made",
+    )
     parser.add_argument("--manual_dir", help="folder with the DIV2K archives fetched by hand")
     flags = parser.parse_args(arguments)
+    one_limit()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    source = by_name(flags.data, flags.scale, flags.channels, flags.split, flags.manual_dir)
+    source = by_name(flags.data, flags.scale, flags.channels, flags.split, flags.manual_dir, flags.lr_data)
+    print(shown(source.lr_images), file=sys.stderr)
     try:
         index = _with_bar(source, flags.output)
     except KeyboardInterrupt:

@@ -94,7 +94,7 @@ def _write_records(source: Source, folder: Path, progress: Callable[[int], None]
     skipped = [*header_skipped, *((entry["path"], entry["skipped"]) for entry in entries if "skipped" in entry)]
     if not pictures:
         raise UsageError(f"Expected at least one picture that can be read in {source.name!r}. Received: {skipped[:3]}")
-    index = {**head, "pictures": pictures, "skipped": skipped}
+    index = {**head, "pictures": pictures, "skipped": skipped, "lr_images": source.lr_images}
     index = {**index, "sha256": _digest(index)}
     write_json(folder / INDEX, index)
     (folder / JOURNAL).unlink()
@@ -170,7 +170,7 @@ class RecordsOnDisk(Source):
                 f"prepared for scale {self._index['scale']} and {self._index['channels']} channels"
             )
         skipped = [tuple(each) for each in self._index["skipped"]]
-        super().__init__(self._index["name"], scale, channels, (), 0, skipped)
+        super().__init__(self._index["name"], scale, channels, (), 0, skipped, self._index.get("lr_images", ""))
 
     def _load(self) -> np.ndarray:
         if self._records is not None:

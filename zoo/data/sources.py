@@ -64,12 +64,23 @@ class Source:
         channels: 1 for luma (Y of BT.601 in studio range, rounded to 8 bits; a grey picture is Y as it is), 3 for RGB.
         total: how many pictures will be read; 0 where only reading tells.
         skipped: (path, reason) of the pictures that could not be read, known once they have been.
+        lr_images: where the LR images come from, in words, for the first lines of a run.
     """
 
-    def __init__(self, name: str, scale: int, channels: int, pictures: Iterable[Picture], pixels: int, skipped=()):
+    def __init__(
+        self,
+        name: str,
+        scale: int,
+        channels: int,
+        pictures: Iterable[Picture],
+        pixels: int,
+        skipped: Iterable[tuple[str, str]] = (),
+        lr_images: str = "",
+    ):
         """Opens a source; `pixels`, Σ h · w of the HR images or more, is the memory to set aside."""
         check_form(scale, channels)
         self.name, self.scale, self.channels = name, scale, channels
+        self.lr_images = lr_images or f"LR images of {name}: made by MATLAB's bicubic interpolation"
         self.skipped: list[tuple[str, str]] = list(skipped)
         self.total = operator.length_hint(pictures)
         self._unread, self._pixels = pictures, pixels
@@ -218,7 +229,8 @@ def join(name: str, sources: Sequence[Source]) -> Source:
     """One source of the pictures of several, none of which has been read yet, at the same scale and channels."""
     pictures = [picture for source in sources for picture in source._unread]
     pixels, skipped = sum(source._pixels for source in sources), [each for source in sources for each in source.skipped]
-    return Source(name, sources[0].scale, sources[0].channels, pictures, pixels, skipped)
+    lr_images = "; ".join(source.lr_images for source in sources)
+    return Source(name, sources[0].scale, sources[0].channels, pictures, pixels, skipped, lr_images)
 
 
 def check_form(scale: int, channels: int) -> None:

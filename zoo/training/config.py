@@ -34,6 +34,12 @@ class TrainConfig:
 
     data: str = _option("sample", "sample, div2k, or a folder of pictures; several folders are joined with commas.")
     valid: str = _option("", "Pictures to validate on, named as in --data; empty: those held out of sample or div2k.")
+    lr_data: str = _option(
+        "",
+        "Folder with LR images of one's own for those of --data, named alike, or bicubic: made here; empty: those that "
+        "lie beside the originals (zoo/data/pairs.py), else made.",
+    )
+    valid_lr_data: str = _option("", "The same for the pictures of --valid.")
     manual_dir: str = _option("", "Folder with the DIV2K archives fetched by hand, for --data=div2k.", harmless=True)
 
     engine: str = _option(

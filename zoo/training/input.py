@@ -1,23 +1,31 @@
 """What goes into a run: the pictures to train on, those to validate on, and the batches, each worker its rows."""
 
+import logging
+
 import numpy as np
 
 import zoo.data
+from zoo.errors import shown
 from zoo.training.config import TrainConfig
+
+LOGGER = logging.getLogger("zoo.training")
 
 
 def open_source(config: TrainConfig, split: str):
     """Opens the pictures to train or to validate on, without `config.valid` those held out of the data.
 
-    A folder holds nothing out: its runs are then validated on the sample photograph.
+    A folder holds nothing out: its runs are then validated on the sample photograph. The log says where the LR images
+    come from.
 
     Args:
         split: "train" or "valid".
     """
-    name = config.data if split == "train" else config.valid
+    name, lr_data = (config.data, config.lr_data) if split == "train" else (config.valid, config.valid_lr_data)
     if not name:
         name = "div2k" if config.data == "div2k" else "sample"
-    return zoo.data.by_name(name, config.scale, config.channels, split, config.manual_dir)
+    source = zoo.data.by_name(name, config.scale, config.channels, split, config.manual_dir, lr_data)
+    LOGGER.info("%s: %s", "Training" if split == "train" else "Validation", shown(source.lr_images))
+    return source
 
 
 def open_picture(config: TrainConfig, valid) -> np.ndarray:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from zoo.data.decode import MAX_MEGAPIXELS
 from zoo.engines.engine import Engine
 from zoo.errors import UsageError
 from zoo.files import sweep
@@ -19,7 +20,6 @@ from zoo.upscale.targets import Job
 
 # Decoded pictures and their results that may be in memory at once, bytes; a larger one is alone.
 _MEMORY = 400 << 20
-MAX_MEGAPIXELS = 300.0
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,14 @@ import glob
 import itertools
 import logging
 import os
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.errors import UsageError, did_you_mean, shown
+from zoo.data.search import files_below
+from zoo.errors import UsageError, did_you_mean
 from zoo.upscale.pictures import FORMATS, READ_ONLY
 
 LOGGER = logging.getLogger("zoo.upscale")
-# Pictures that nothing here reads.
-_OTHERS = {".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2", ".j2k", ".psd", ".xcf", ".svg", ".tga", ".exr", ".hdr",
-           ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"} - {*READ_ONLY}  # fmt: skip
-
 # The containers that a video is written to, by suffix, and what is taken for a video.
 CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 VIDEOS = (*CONTAINERS, ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ogv")
@@ -122,26 +118,9 @@ def _find(name: str, output: Path) -> list[tuple[Path, Path]]:
 
 
 def _walk(folder: Path, output: Path) -> list[tuple[Path, Path]]:
-    found = []
-    passed_over: Counter[str] = Counter()
-
-    def unreadable(error: OSError) -> None:
-        LOGGER.warning("left out: %s: %s", shown(str(error.filename)), error.strerror)
-
-    for root, folders, files in os.walk(folder, onerror=unreadable):
-        # Results of an earlier run are no pictures to enlarge.
-        folders[:] = sorted(
-            each for each in folders if not each.startswith(".") and not _same(Path(root, each), output)
-        )
-        for file in sorted(files):
-            path, suffix = Path(root, file), Path(file).suffix.lower()
-            if suffix in (*FORMATS, *READ_ONLY) and not file.startswith("."):
-                found.append((path, path.relative_to(folder)))
-            passed_over[suffix] += suffix in _OTHERS
-    if passed_over.total():
-        kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(passed_over.items()) if count)
-        LOGGER.warning("left out of %s: %s, which are not read here: convert them to PNG first", folder, kinds)
-    return found
+    # Results of an earlier run are no pictures to enlarge.
+    found = files_below(folder, (*FORMATS, *READ_ONLY), LOGGER, lambda below: not _same(below, output))
+    return [(path, path.relative_to(folder)) for path in found]
 
 
 def _same(one: Path, other: Path) -> bool:

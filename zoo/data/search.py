@@ -1,0 +1,77 @@
+"""The pictures of a folder: what ends like one is found, and what is passed over is named, never in silence."""
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from PIL import features
+
+from zoo.errors import UsageError, shown
+
+# What is read everywhere, in training as in enlarging: the first of several frames.
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".gif"})
+SUFFIXES |= {".avif"} if features.check("avif") else set()
+# Pictures that nothing here reads.
+_OTHERS = {".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2", ".j2k", ".psd", ".xcf", ".svg", ".tga", ".exr", ".hdr",
+           ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"} - SUFFIXES  # fmt: skip
+
+
+def existing_folder(path) -> Path:
+    """`path` as a Path, or a `UsageError` where it is not a folder."""
+    folder = Path(path).expanduser()
+    if not folder.is_dir():
+        raise UsageError(f"Expected a folder of pictures. Received: {str(path)!r}, which is not a folder")
+    return folder
+
+
+def picture_files(folder: Path) -> list[Path]:
+    """The picture files in `folder` and below, sorted by path; names that begin with a dot are left out.
+
+    A warning names what else is left out: folders that cannot be read, pictures of other kinds, what is no file.
+    """
+    logger = logging.getLogger("zoo.data")
+    found = []
+    for path in sorted(files_below(folder, SUFFIXES, logger)):
+        # A pipe would be waited for without end.
+        if path.is_file():
+            found.append(path)
+        else:
+            logger.warning("left out: %s: no regular file", shown(str(path)))
+    return found
+
+
+def files_below(
+    folder: Path,
+    suffixes: Collection[str],
+    logger: logging.Logger,
+    enter: Callable[[Path], bool] = lambda folder: True,
+) -> list[Path]:
+    """What ends like a picture in a folder and below, folder by folder, without hidden names.
+
+    Args:
+        suffixes: in lower case, with their dots.
+        logger: where what is passed over is named.
+        enter: whether to look into a folder.
+    """
+
+    def unreadable(error: OSError) -> None:
+        logger.warning("left out: %s: %s", shown(str(error.filename)), error.strerror)
+
+    found = []
+    passed_over: Counter[str] = Counter()
+    for root, folders, files in os.walk(folder, onerror=unreadable):
+        folders[:] = sorted(each for each in folders if not each.startswith(".") and enter(Path(root, each)))
+        for each in folders:
+            if Path(root, each).is_symlink():
+                logger.warning("left out: %s: a link to a folder", shown(str(Path(root, each))))
+        for name in sorted(files):
+            suffix = Path(name).suffix.lower()
+            if suffix in suffixes and not name.startswith("."):
+                found.append(Path(root, name))
+            passed_over[suffix] += suffix in _OTHERS
+    if passed_over.total():
+        kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(passed_over.items()) if count)
+        logger.warning("left out of %s: %s, which are not read here: convert them to PNG first", folder, kinds)
+    return found
