@@ -81,19 +81,26 @@ def main(arguments: list[str] | None = None) -> int:
     from absl import logging
 
     from export.formats import check_formats
+    from export.network import enlarges_pictures
     from export.write import export_model
     from zoo.data import from_folder
+    from zoo.data.decode import one_limit
+    from zoo.engines import ranges
+    from zoo.engines.keras import KerasEngine
     from zoo.models import scale_of
     from zoo.registry import import_modules, open_model
 
     logging.set_verbosity(logging.WARNING)  # Keras and TensorFlow tell of every file that they write
     formats = check_formats(flags.formats.split(","))
+    one_limit()
     import_modules(flags.modules)
     model = open_model(flags.model)
     if flags.upsampler:
         from zoo.rewrite import convert
 
         model = convert(model, flags.upsampler)
+    if enlarges_pictures(model) and (remark := ranges.remark(KerasEngine(model), flag=False)):
+        print(f"note: {remark}", file=sys.stderr)
     calibration = None
     if flags.calibration:
         channels = 3 if flags.color == "rgb" else model.input_shape[-1]

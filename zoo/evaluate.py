@@ -1,7 +1,4 @@
-"""The published protocol: PSNR and SSIM of a network on the public test sets, bicubic beside it.
-
-`python -m zoo.evaluate --model=NAME_OR_FILE --data=FOLDER[,FOLDER…]` prints the table.
-"""
+"""The published protocol: PSNR and SSIM of a network on the public test sets, bicubic beside it."""
 
 import argparse
 import sys
@@ -14,6 +11,8 @@ import numpy as np
 
 from zoo import color, metrics
 from zoo.data import benchmark, crop_to_multiple, imresize
+from zoo.data.decode import one_limit
+from zoo.engines import ranges
 from zoo.engines.engine import Engine
 from zoo.engines.keras import KerasEngine
 from zoo.errors import UsageError, exit_on_usage_error, one_of
@@ -237,18 +236,18 @@ def _upscaler(model, scale: int) -> Upscaler:
     return upscaler
 
 
-def open_network(name_or_file: str) -> Engine:
+def open_network(name_or_file: str, values: str = "") -> Engine:
     """A preset by name, a `.keras` file or a `.tflite` file, ready to be evaluated.
 
     What is judged runs as it is, on every machine alike: a Keras model by Keras, a file in TFLite's own engine, resized
-    to every picture.
+    to every picture. `values` are those that a file's network takes and gives, as `zoo.engines.ranges` has them.
 
     Raises:
         UsageError: none of these, or a network of another kind.
     """
     path = Path(name_or_file)
     if path.suffix != ".tflite":
-        return KerasEngine(open_model(name_or_file))
+        return ranges.ranged(KerasEngine(open_model(name_or_file)), values if path.suffix == ".keras" else "")
     if not path.is_file():
         raise UsageError(f"Expected a TFLite file. Received: {name_or_file!r}, which is not there")
     # A Keras model is measured where no LiteRT is installed.
@@ -257,7 +256,7 @@ def open_network(name_or_file: str) -> Engine:
 
     content = path.read_bytes()
     trial.survive(content, path.name)
-    return TFLiteEngine(content, path.name, unbounded="it gets whole pictures", any_size=True)
+    return ranges.ranged(TFLiteEngine(content, path.name, unbounded="it gets whole pictures", any_size=True), values)
 
 
 def tables(models: dict[str, Engine], folders: list[str], protocol: str) -> list[dict]:
@@ -265,8 +264,7 @@ def tables(models: dict[str, Engine], folders: list[str], protocol: str) -> list
     how many of them the means are (counted) and which are left_out, with the reason: the same for every network."""
     results = []
     for folder in folders:
-        path = Path(folder)
-        pictures = benchmark(path)
+        path, pictures = Path(folder), benchmark(folder)
         for scale in sorted({engine.scale for engine in models.values()}):
             of_scale = {name: engine for name, engine in models.items() if engine.scale == scale}
             rows_of = {
@@ -318,6 +316,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog=program("zoo.evaluate"), description=__doc__.splitlines()[0])
     parser.add_argument("--model", required=True, help="preset names, .keras or .tflite files, joined with commas")
     parser.add_argument("--data", required=True, help="folders of pictures (or with HR/ in them), joined with commas")
+    parser.add_argument("--range", default="", dest="values", metavar="RANGE", help=ranges.HELP)
     parser.add_argument("--json", type=Path, help="where to write all figures, picture by picture")
     parser.add_argument(
         "--protocol",
@@ -326,12 +325,14 @@ def main(arguments: list[str] | None = None) -> None:
         help="; ".join(f"{name}: {protocol.description}" for name, protocol in PROTOCOLS.items()),
     )
     flags = parser.parse_args(arguments)
-    models = {name: open_network(name) for name in flags.model.split(",")}
+    one_limit()
+    models = {name: open_network(name, flags.values) for name in flags.model.split(",")}
+    ranges.say(models.values())
     results = tables(models, flags.data.split(","), flags.protocol)
     _print(results, flags.protocol)
     if flags.json:
-        record = {"protocol": flags.protocol, "description": PROTOCOLS[flags.protocol].description, "results": results}
-        write_json(flags.json, record)
+        description = PROTOCOLS[flags.protocol].description
+        write_json(flags.json, {"protocol": flags.protocol, "description": description, "results": results})
 
 
 if __name__ == "__main__":

@@ -18,7 +18,9 @@ def to_tflite(model: "keras.Model") -> bytes | None:
     """The model as a TFLite file of builtin operations; None where there is no way to it."""
     import keras
 
-    if keras.backend.backend() != "tensorflow":
+    # A file's input would be of floats that are cut to whole numbers.
+    levels = any("int" in str(end.dtype) for end in (model.inputs[0], model.outputs[0]))
+    if keras.backend.backend() != "tensorflow" or levels:
         return None
     import tensorflow as tf
     from tensorflow.lite.python.convert import ConverterError
@@ -48,7 +50,8 @@ class KerasEngine(Engine):
     range, and an 8-bit sample that lies half-way by one level.
 
     Args:
-        model: (N, H, W, 1 or 3) → (N, scale·H, scale·W, as many), scale at least 2.
+        model: (N, H, W, 1 or 3) → (N, scale·H, scale·W, as many), scale at least 2; an input or output of uint8 has
+            levels from 0 to 255.
         radius: the receptive field's radius, LR px. Default: `zoo.reach.keras_model.reach`.
 
     Raises:
@@ -67,6 +70,10 @@ class KerasEngine(Engine):
                 "Expected a model (N, H, W, C) → (N, scale·H, scale·W, C), C 1 or 3, scale at least 2. "
                 f"Received: {model.name!r}, {model.input_shape} → {model.output_shape}"
             )
+        self._taken, self._given = (str(end.dtype) for end in (model.inputs[0], model.outputs[0]))
+        for dtype in (self._taken, self._given):
+            if "int" in dtype and dtype != "uint8":
+                raise UsageError(f"Expected floating point or uint8 into and out of {model.name!r}. Received: {dtype}")
         unbounded, step = "", 1
         try:
             found = keras_model.reach(model)
@@ -80,10 +87,15 @@ class KerasEngine(Engine):
             import tensorflow as tf
 
             # One trace for every size.
-            signature = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32)
+            signature = tf.TensorSpec((1, *model.input_shape[1:]), "uint8" if self._taken == "uint8" else "float32")
             self._call = tf.function(self._call, input_signature=[signature])
 
     def run(self, lr_image: np.ndarray) -> np.ndarray:
         from keras import ops
 
-        return ops.convert_to_numpy(self._call(ops.convert_to_tensor(lr_image[None])))[0].astype(np.float32, copy=False)
+        if self._taken == "uint8":
+            lr_image = np.clip(np.floor(lr_image * 255 + 0.5), 0, 255).astype(np.uint8)
+        sr_image = ops.convert_to_numpy(self._call(ops.convert_to_tensor(lr_image[None])))[0]
+        if self._given == "uint8":
+            return sr_image.astype(np.float32) / np.float32(255)
+        return sr_image.astype(np.float32, copy=False)

@@ -16,6 +16,7 @@ from zoo.engines.choices import Choice
 from zoo.engines.engine import Engine, Unfit
 from zoo.engines.keras import KerasEngine, to_tflite
 from zoo.engines.kinds import KINDS, guess, open_as
+from zoo.engines.ranges import Ranged, ranged
 from zoo.engines.tflite import TFLiteEngine
 from zoo.errors import UsageError, did_you_mean
 from zoo.graphs import trial
@@ -36,6 +37,7 @@ def open_engine(
     *,
     radius: int | None = None,
     kinds: Mapping[str, str] | None = None,
+    values: str = "",
 ) -> Engine:
     """The engine of a preset's name, a `.tflite` or `.keras` file, a Keras model, or an engine itself.
 
@@ -49,6 +51,8 @@ def open_engine(
             processors busy, the best guess is taken.
         radius: the receptive field's radius, LR px, where neither card, metadata nor graph tell it.
         kinds: `Engine.kinds` of work that goes on: networks among them get that engine again, if it is here.
+        values: which a file's network, or a model, takes and gives, if not [0, 1]: "0..255" or "-1..1", or
+            "0..255:0..1" where they differ. Presets have their own.
 
     Raises:
         UsageError: none of these, or a network of another kind.
@@ -63,14 +67,15 @@ def open_engine(
         return model
     if not isinstance(model, (str, Path)) or Path(model).suffix == ".keras":
         opened = registry.open_model(str(model)) if isinstance(model, (str, Path)) else model
-        return _of_keras(opened, threads, radius, measure, kinds)
+        return ranged(_of_keras(opened, threads, radius, measure, kinds), values)
     name = str(model)
     if Path(model).suffix == ".tflite":
         if not Path(model).is_file():
             raise UsageError(f"Expected a .tflite file. Received: {name!r}, which is not there")
         content = Path(model).read_bytes()
         trial.survive(content, Path(model).name)
-        return fastest(TFLiteEngine(content, Path(model).name, threads, radius), measure, kinds)
+        engine = TFLiteEngine(content, Path(model).name, threads, radius)
+        return ranged(fastest(engine, measure, kinds), values)
     if name not in registry.list_presets():
         presets = registry.list_presets()
         near = did_you_mean(name, presets)
@@ -129,6 +134,8 @@ def fastest(
 
 def without_cells(engine: Engine) -> Engine:
     """The same network in the fastest engine whose tiles may meet anywhere."""
+    if isinstance(engine, Ranged):
+        return Ranged(without_cells(engine.engine), engine.values)
     original = getattr(engine, "original", None)
     return engine if engine.cell == (1, 1) or original is None else fastest(original, cells=False)
 

@@ -17,6 +17,7 @@ def open_scaled(
     radius: int | None = None,
     measure: bool = False,
     kinds: Mapping[str, str] | None = None,
+    values: str = "",
 ) -> Engine:
     """Opens what `--model` and `--scale` name.
 
@@ -24,7 +25,7 @@ def open_scaled(
         model: a preset or a file; several, with commas, follow one another; or the name of a family of presets (the
             part before `_x`), whose members are combined by the scale, largest first: 8 = 4·2.
         scale: the whole enlargement. Default: the product of the models'. A single model is repeated to reach it.
-        threads, radius, measure, kinds: as in `open_engine`.
+        threads, radius, measure, kinds, values: as in `open_engine`.
 
     Raises:
         UsageError: no such model, or none that reaches the scale.
@@ -39,8 +40,8 @@ def open_scaled(
             raise UsageError(f"Expected a scale made of {sorted(family)} for {model}. Received: --scale={scale}")
         names = [family[step] for step in steps]
     # A network that comes twice is opened once.
-    several = dict.fromkeys(names or [model])
-    engines = {name: open_engine(name, threads, measure, radius=radius, kinds=kinds) for name in several}
+    several, ways = dict.fromkeys(names or [model]), {"radius": radius, "kinds": kinds, "values": values}
+    engines = {name: open_engine(name, threads, measure, **ways) for name in several}
     chain = [engines[name] for name in names]
     if len(chain) == 1 and scale is not None:
         steps = factors(scale, [chain[0].scale])

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from zoo.data.decode import one_limit
 from zoo.engines import mirrored, ranges
 from zoo.engines.engine import Engine
 from zoo.engines.scales import open_scaled
@@ -46,6 +47,7 @@ def parse(arguments: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--max_megapixels", type=float, default=MAX_MEGAPIXELS, help="of a result; %(default)s")
     parser.add_argument("--tile", type=int, help="side of the tiles, LR px; the result does not depend on it")
     parser.add_argument("--radius", type=int, help="how far a strange network looks, LR px, if its file does not tell")
+    parser.add_argument("--range", default="", dest="values", metavar="RANGE", help=ranges.HELP)
     parser.add_argument("--threads", type=int, help="default: as many as the process may use")
     parser.add_argument("--runner", help="an Apache Beam runner for a library of pictures, which goes on where it was "
                         "cut off; its own flags (--flag=value) go to it")  # fmt: skip
@@ -71,11 +73,9 @@ def parse(arguments: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
 @exit_on_usage_error
 def main(arguments: list[str] | None = None) -> int:
     """The command `python -m zoo.upscale`; returns 0, 2 if a picture was refused or failed, 130 if interrupted."""
-    from PIL import Image
-
     flags, runner_flags = parse(arguments)
-    # The command's own limit stands in for Pillow's, which no flag could raise; its remarks go into the table.
-    Image.MAX_IMAGE_PIXELS = None
+    one_limit()
+    # Pillow's remarks go into the table.
     warnings.filterwarnings("ignore", module="PIL")
     video = video_job(flags.inputs, flags.output)
     planned = jobs(flags.inputs, flags.output, flags.format) if video is None else [video]
@@ -122,7 +122,7 @@ def _engine(flags: argparse.Namespace, planned: list[Job], video: bool, library,
     measure = size >= (_MEASURED_VIDEO if video else _MEASURED)
     if library is not None:
         return library.network.open(measure, kinds)
-    return open_scaled(flags.model, flags.scale, flags.threads, flags.radius, measure, kinds)
+    return open_scaled(flags.model, flags.scale, flags.threads, flags.radius, measure, kinds, flags.values)
 
 
 def _in_another(engine: Engine, kinds: dict[str, str]) -> str:
@@ -168,7 +168,7 @@ def _library(flags: argparse.Namespace, runner_flags: list[str], video: bool):
         ) from error
     # The processes may run in another folder; and there are many, each with one thread.
     names = [os.path.abspath(name) if name.endswith(".tflite") else name for name in flags.model.split(",")]
-    network = Network(",".join(names), flags.scale, flags.threads or 1, flags.radius)
+    network = Network(",".join(names), flags.scale, flags.threads or 1, flags.radius, flags.values)
     return Library(flags.output, network, flags.runner, runner_flags)
 
 

@@ -17,6 +17,7 @@ import apache_beam as beam
 from apache_beam.runners.runner import PipelineState
 from apache_beam.utils.shared import Shared
 
+from zoo.data.decode import one_limit
 from zoo.engines.engine import Engine
 from zoo.engines.scales import open_scaled
 from zoo.errors import UsageError
@@ -39,9 +40,10 @@ class Network(NamedTuple):
     scale: int | None
     threads: int
     radius: int | None
+    values: str = ""
 
     def open(self, measure: bool = False, kinds: Mapping[str, str] | None = None) -> Engine:
-        return open_scaled(*self, measure, kinds)
+        return open_scaled(self.model, self.scale, self.threads, self.radius, measure, kinds, self.values)
 
 
 class Library:
@@ -136,6 +138,7 @@ class Upscale(beam.DoFn):
         self.shared = Shared()
 
     def setup(self) -> None:
+        one_limit()
         with quiet():
             self.engine = self.shared.acquire(lambda: self.network.open(kinds=self.work.kinds))
         if self.engine.fingerprint() != self.work.network:
