@@ -72,6 +72,14 @@ def seeded():
         sys.modules["keras"].utils.set_random_seed(0)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def one_process_for_trials():
+    """The process that tries `.keras` files imports Keras once for all tests."""
+    from zoo import keras_file
+
+    keras_file.IDLE = 3600
+
+
 @pytest.fixture
 def shown_log(monkeypatch):
     """The zoo's log reaches `caplog`: a command in this process may have kept it to itself, or silenced warnings."""

@@ -14,7 +14,7 @@ COLUMNS = [
     {"backend", "identities", "color", "grey", "metrics"},
     {"graphs"},
     {"layers", "data"},
-    {"models"},
+    {"models", "keras_file"},
     {"registry", "published"},
     {"reach"},
     {"complexity"},
@@ -27,7 +27,7 @@ COLUMNS = [
     {"releasing"},
     {"train", "train_command", "presets_command", "command", "benchmarks", "experiments", "web", "docs"},
 ]
-BESIDE = {("metrics", "color"), ("experiments", "benchmarks"), ("files", "errors")}
+BESIDE = {("metrics", "color"), ("experiments", "benchmarks"), ("files", "errors"), ("program", "errors")}
 PLACE = {room: column for column, rooms in enumerate(COLUMNS) for room in rooms}
 SOURCES = sorted(
     path

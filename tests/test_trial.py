@@ -73,7 +73,7 @@ def test_a_file_that_takes_too_much_memory_is_refused(monkeypatch):
 
     monkeypatch.setattr(trial, "_tried", trial._tried.__wrapped__)
     # What is bounded is the process that runs it: a bound that its input explains is none.
-    harmless, reason = trial._tried(changed(large))
+    harmless, reason = trial._tried("tflite", changed(large))
     assert reason
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UsageError, one_of
+from zoo.keras_file import opened
 
 if TYPE_CHECKING:
     import keras
@@ -168,8 +169,11 @@ def import_modules(names: str) -> None:
             ) from error
 
 
-def open_model(name_or_file: str) -> "keras.Model":
-    """A preset by its name, or a model from a `.keras` file, read in safe mode.
+def open_model(name_or_file: str, own: bool = False) -> "keras.Model":
+    """A preset by its name, or a model from a `.keras` file, tried in another process and read in safe mode.
+
+    Args:
+        own: this process has written the file: it need not be tried.
 
     Raises:
         UsageError: neither a preset's name nor a readable `.keras` file.
@@ -185,32 +189,4 @@ def open_model(name_or_file: str) -> "keras.Model":
         return load(name_or_file)
     if not path.is_file():
         raise UsageError(f"Expected a .keras file. Received: {name_or_file!r}, which is not there")
-    import keras
-
-    import zoo.layers  # noqa: F401 — registers the layers that the file may name
-
-    try:
-        model = keras.models.load_model(path, compile=False, safe_mode=True)
-    # zipfile's, h5py's, Keras' and TensorFlow's own kinds: a damaged file fails in any way.
-    except Exception as error:
-        # Keras wraps what it stumbled over: the innermost error names the layer, in its first sentence.
-        cause: BaseException = error
-        while following := cause.__cause__ or cause.__context__:
-            cause = following
-        reason = next(iter(str(cause).strip().splitlines()), type(cause).__name__).split(". ")[0]
-        raise UsageError(f"Expected a .keras file of known layers. Received: {path.name}: {reason}") from error
-    check_finite(model, path.name)
-    return model
-
-
-def check_finite(model: "keras.Model", name: str) -> None:
-    """Sees that no weight is infinite or no number.
-
-    Raises:
-        UsageError: one is; the first such variable is named.
-    """
-    from keras import ops
-
-    for variable in model.variables:
-        if "float" in str(variable.dtype) and not ops.convert_to_numpy(ops.all(ops.isfinite(variable.value))):
-            raise UsageError(f"Expected finite weights. Received: {name}: {variable.path} is not finite")
+    return opened(path, own)

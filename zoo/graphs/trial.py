@@ -1,7 +1,7 @@
-"""A stranger's TFLite file opened and run once in a process of its own, before it runs in the command's.
+"""A stranger's TFLite or ONNX file opened and run once in a process of its own, before it runs in the command's.
 
 An interpreter written for speed believes what a file says: one changed number may end the process, take the machine's
-memory or never come to an end. `python -m zoo.graphs.trial` is that process; the file comes on its standard input.
+memory or never come to an end. `python -m zoo.graphs.trial KIND` is that process; the file comes on its standard input.
 """
 
 import contextlib
@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 
 from zoo.errors import UsageError
 from zoo.graphs.tflite import parse
@@ -19,7 +20,7 @@ FREE = 24
 # What a file may take: so much, and so much more for each px of its input, bytes.
 MEMORY, MEMORY_A_PIXEL = 2 << 30, 4096
 SECONDS = 120
-_FAILED = 3
+_FAILED, _GREEDY = 3, 4
 
 
 def survive(content: bytes, name: str, runs: bool = True) -> None:
@@ -33,9 +34,20 @@ def survive(content: bytes, name: str, runs: bool = True) -> None:
     Raises:
         UsageError: it ends the process that runs it, takes more memory than its size explains, or does not end.
     """
-    harmless, reason = _in_order(content, name) or _tried(content)
+    harmless, reason = _in_order(content, name) or _tried("tflite", content)
     if reason and (runs or not harmless):
         raise UsageError(f"Expected a TFLite file that can be run. Received: {name}: {reason}")
+
+
+def survive_onnx(content: bytes, name: str) -> None:
+    """Sees that an ONNX file does no harm to the process that runs it in onnxruntime, where that is installed.
+
+    Raises:
+        UsageError: it ends the process, takes more memory than its size explains, or does not end.
+    """
+    harmless, reason = _tried("onnx", content)
+    if reason and not harmless:
+        raise UsageError(f"Expected an ONNX file that can be run. Received: {name}: {reason}")
 
 
 def _in_order(content: bytes, name: str) -> tuple[bool, str] | None:
@@ -57,14 +69,14 @@ def _in_order(content: bytes, name: str) -> tuple[bool, str] | None:
 
 # A file is opened several times in one command; the reasons are short, the files small.
 @functools.lru_cache(8)
-def _tried(content: bytes) -> tuple[bool, str]:
+def _tried(kind: str, content: bytes) -> tuple[bool, str]:
     """Whether the interpreter itself ended it, if it was ended, and why; "" if it was not."""
     if not sys.executable:
         return True, ""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "zoo.graphs.trial"],
+            [sys.executable, "-m", "zoo.graphs.trial", kind],
             input=content,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -75,7 +87,8 @@ def _tried(content: bytes) -> tuple[bool, str]:
         return False, f"it is not done after {SECONDS} s"
     if done.returncode < 0:
         return False, f"it ends the process that runs it ({signal.Signals(-done.returncode).name})"
-    return True, done.stdout.decode(errors="replace").strip() if done.returncode == _FAILED else ""
+    said = done.stdout.decode(errors="replace").strip()
+    return done.returncode != _GREEDY, said if done.returncode in (_FAILED, _GREEDY) else ""
 
 
 def _limit(pixels: int) -> int:
@@ -90,12 +103,16 @@ def _limit(pixels: int) -> int:
     return bound
 
 
-def main() -> int:
+def main(kind: str) -> int:
     """The process that may die."""
-    from ai_edge_litert.interpreter import Interpreter
-
     content = sys.stdin.buffer.read()
     _limit(0)
+    return {"tflite": _tflite, "onnx": _onnx}[kind](content)
+
+
+def _tflite(content: bytes) -> int:
+    from ai_edge_litert.interpreter import Interpreter
+
     try:
         interpreter = Interpreter(model_content=content, num_threads=1)
         details = interpreter.get_input_details()
@@ -103,8 +120,8 @@ def main() -> int:
     # What is no file for an interpreter is refused in a sentence of its own where it is opened.
     except Exception:
         return 0
-    bound = _limit(sum(shape[1] * shape[2] for shape in shapes if len(shape) == 4))
-    try:
+
+    def run() -> None:
         for detail, shape in zip(details, shapes):
             if list(detail["shape"]) != shape:
                 interpreter.resize_tensor_input(detail["index"], shape)
@@ -112,14 +129,44 @@ def main() -> int:
         interpreter.invoke()
         for detail in interpreter.get_output_details():
             interpreter.get_tensor(detail["index"])
-    except MemoryError:
-        print(f"it takes more than {bound / 2**30:.1f} GiB")
-        return _FAILED
+
+    return _run(run, _limit(sum(shape[1] * shape[2] for shape in shapes if len(shape) == 4)))
+
+
+def _onnx(content: bytes) -> int:
+    import numpy as np
+
+    # Where it is not installed it does not run in the command's process either.
+    try:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.log_severity_level = 1, 4
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        types = {"tensor(float)": "f4", "tensor(double)": "f8", "tensor(float16)": "f2", "tensor(int64)": "i8"}
+        types |= {"tensor(uint8)": "u1", "tensor(int8)": "i1", "tensor(int32)": "i4", "tensor(bool)": "?"}
+        feed = {}
+        for each in session.get_inputs():
+            # The first axis is the batch; the others are odd enough where they are tried again.
+            shape = [side if isinstance(side, int) else FREE if axis else 1 for axis, side in enumerate(each.shape)]
+            feed[each.name] = np.zeros(shape, types[each.type])
+    except Exception:
+        return 0
+    return _run(lambda: session.run(None, feed), _limit(sum(array.size for array in feed.values())))
+
+
+def _run(run: Callable[[], object], bound: int) -> int:
+    try:
+        run()
     except Exception as error:
+        # Engines have names of their own for it.
+        if isinstance(error, MemoryError) or "alloc" in str(error):
+            print(f"it takes more than {bound / 2**30:.1f} GiB")
+            return _GREEDY
         print((str(error).strip().splitlines() or [type(error).__name__])[0])
         return _FAILED
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1]))

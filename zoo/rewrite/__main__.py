@@ -122,11 +122,12 @@ def _tflite(source: Path, destination: Path, form: str, target: Target | None) -
 
 
 def _onnx(source: Path, target: Path, form: str) -> int:
-    from zoo.graphs import onnx_graph
+    from zoo.graphs import onnx_graph, trial
     from zoo.rewrite import Explanation, onnx_difference, onnx_file, onnx_transposed
 
     model = onnx_graph.read(source)
     original = onnx_graph.packed(model)
+    trial.survive_onnx(original, source.name)
     rows = onnx_transposed.to_transposed(model) if form == "transposed" else onnx_file.to_lr_space(model)
     print(Explanation(source.name, rows))
     content = onnx_graph.packed(model)
@@ -152,11 +153,12 @@ def _collapse_tflite(source: Path, target: Path, border: str) -> int:
 
 
 def _collapse_onnx(source: Path, target: Path, border: str) -> int:
-    from zoo.graphs import onnx_graph
+    from zoo.graphs import onnx_graph, trial
     from zoo.rewrite import onnx_collapse, onnx_difference
 
     model = onnx_graph.read(source)
     original = onnx_graph.packed(model)
+    trial.survive_onnx(original, source.name)
     rows = onnx_collapse.collapsed(model, border)
     _said(source, rows)
     content = onnx_graph.packed(model)
@@ -224,7 +226,7 @@ def _save(model, target: Path, rewritten, explanation) -> int:
     with whole(target) as unfinished:
         rewritten.save(unfinished)
         try:
-            loaded = open_model(str(unfinished))
+            loaded = open_model(str(unfinished), own=True)
         except UsageError as error:
             lost = f" (lost: {', '.join(explanation.lost)})" if explanation.lost else ""
             raise UsageError(

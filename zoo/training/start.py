@@ -11,9 +11,10 @@ import numpy as np
 from zoo import identities
 from zoo.complexity import receptive_field
 from zoo.errors import UsageError
+from zoo.keras_file import check_finite
 from zoo.layers import EXACT, ResizeUpsampler, TransposedUpsampler, Upsampler, ZeroInterleavedUpsampler
 from zoo.models import scale_of
-from zoo.registry import check_finite, create_model, load, open_model
+from zoo.registry import create_model, load, open_model
 from zoo.training.config import TrainConfig, assignments
 from zoo.training.fit import fit_upsampler
 
