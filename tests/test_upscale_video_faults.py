@@ -192,8 +192,10 @@ def test_a_name_with_a_colon(nearest, tmp_path, monkeypatch):
         assert row.state == "written" and Path(target).exists(), row
 
 
-def stopped_clip(nearest, tmp_path):
+def stopped_clip(nearest, tmp_path, change=None):
     source = clip(tmp_path / "in.mp4", count=40)
+    if change is not None:
+        source = changed(source, tmp_path / "in.mkv", change)
     seen = []
     row = upscale_video(
         Job(source, tmp_path / "out.mp4"),
@@ -251,6 +253,23 @@ def test_a_damaged_segment_is_made_anew(nearest, tmp_path, damage):
     for (_, before), (_, after) in zip(frames(source), received, strict=True):
         assert np.array_equal(after[0], upscale(before[0], nearest))
     assert packets(tmp_path / "out.mp4", "audio") and not parts.exists()
+
+
+def test_what_was_passed_over_is_still_said_by_the_run_that_goes_on(nearest, tmp_path):
+    def spoilt(number, packet):
+        if number not in (3, 36):
+            return packet
+        bad = av.Packet(b"\xff" * packet.size)
+        bad.pts, bad.dts, bad.time_base = packet.pts, packet.dts, packet.time_base
+        return bad
+
+    source, parts = stopped_clip(nearest, tmp_path, spoilt)
+    row = upscale_video(Job(source, tmp_path / "out.mp4"), nearest, VideoOptions(segment=0.25, crf=0))
+    whole = upscale_video(Job(source, tmp_path / "whole.mp4"), nearest, VideoOptions(segment=0.25, crf=0))
+    assert row.state == "written" and row.note.startswith("went on after"), row
+    # The same as of a run that was not stopped, nothing twice.
+    assert row.note.partition("; ")[2] == whole.note and "damaged packets were passed over" in whole.note
+    assert not whole.note.startswith("0") and not parts.exists()
 
 
 def test_segments_are_not_looked_for_behind_a_link(nearest, tmp_path):

@@ -17,7 +17,7 @@ import av
 from zoo.errors import UsageError
 from zoo.files import remove, whole, write_json
 from zoo.upscale.targets import Job
-from zoo.upscale.video_frames import FORMATS, Frames, mastering, opened, url
+from zoo.upscale.video_frames import FORMATS, Frames, Passed, mastering, opened, url
 from zoo.upscale.video_streams import Streams, packets_of
 
 
@@ -31,6 +31,7 @@ class Segments:
         last: the time of the last frame that the segments of an earlier run hold, seconds; None if there are none.
         size: (width, height) of the result, px.
         notes: what of an earlier run was not taken up, in words.
+        passed: what of the video did not come through, in this run and in earlier ones.
 
     Raises:
         UsageError: nothing of the video can be decoded, or the target does not hold its sound or subtitles.
@@ -48,6 +49,7 @@ class Segments:
             self.rotation, self.mastering = self.first.rotation, mastering(self.first)
         self.folder, self.kinds = job.parts, engine.kinds()
         self.notes: list[str] = []
+        self.passed = Passed()
         self._take_up([engine.fingerprint(), engine.scale, repr(options)])
         self.container: Any = None
         self.output: Any = None
@@ -126,6 +128,7 @@ class Segments:
                 began, now = (", ".join(kinds.values()) for kinds in (stored["kinds"], self.kinds))
                 self.notes.append(f"an earlier run computed with {began}, this one does with {now}: all was made anew")
                 known = []
+            self.passed = Passed.of(stored["passed"]) if known else self.passed
             for number, entry in enumerate(known):
                 if not self._path(number).is_file() or _hash(self._path(number)) != entry["sha256"]:
                     self.notes.append(f"segments from {float(self.last or 0):.1f} s on were damaged and made anew")
@@ -136,7 +139,7 @@ class Segments:
             pass
         except (ValueError, KeyError, TypeError, AttributeError):
             self.notes.append("the record of an earlier run was damaged: all was made anew")
-            self.segments, self.last = [], None
+            self.segments, self.last, self.passed = [], None, Passed()
         if not self.segments:
             remove(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -146,7 +149,8 @@ class Segments:
         self._note_down()
 
     def _note_down(self) -> None:
-        write_json(self.folder / "work.json", {"work": self.work, "kinds": self.kinds, "segments": self.segments})
+        record = {"work": self.work, "kinds": self.kinds, "segments": self.segments, "passed": self.passed.stored()}
+        write_json(self.folder / "work.json", record)
 
     def _path(self, number: int) -> Path:
         return self.folder / f"{number:06}.nut"

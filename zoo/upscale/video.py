@@ -104,7 +104,7 @@ def _enlarge_stream(source, stream, job: Job, engine: Engine, options: VideoOpti
     from zoo.upscale.segments import Segments
 
     segments = Segments(job, source, stream, engine, options)
-    found = Frames(source, stream, job.source)
+    found = Frames(source, stream, job.source, segments.passed)
     frames = found.after(segments.last)
     length = float((stream.duration or 0) * stream.time_base) or (source.duration or 0) / 1e6
     network, done, count, halted = 0.0, 0.0, 0, False
@@ -147,7 +147,7 @@ def _enlarge_stream(source, stream, job: Job, engine: Engine, options: VideoOpti
     progress(1 - done)
     width, height = (side * engine.scale for side in (stream.codec_context.width, stream.codec_context.height))
     notes = [f"went on after {float(segments.last):.1f} s"] if segments.last is not None else []
-    notes += [*segments.notes, *found.notes(), *left_out]
+    notes += [*segments.notes, *segments.passed.notes(), *left_out]
     if segments.size != (width, height):
         notes.append(
             f"{width}×{height} became {segments.size[0]}×{segments.size[1]}, the last px repeated: H.264 has even sides"

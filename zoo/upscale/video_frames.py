@@ -1,6 +1,7 @@
 """The frames of a video file: damaged packets are passed over, times rise, and what does not come through is named."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -72,18 +73,55 @@ def plane(of, dtype=np.uint8) -> np.ndarray:
     return np.frombuffer(of, dtype).reshape(-1, of.line_size // np.dtype(dtype).itemsize)[: of.height, : of.width]
 
 
+@dataclass
+class Passed:
+    """What of a video did not come through as it is, also in earlier runs of the same work.
+
+    Attributes:
+        damaged: the packets that could not be decoded, or only in part, by where they lie.
+        moved: the times of frames shown no later than the one before them, which were moved behind it.
+        lost: what single frames carried and no new frame gets, in words.
+    """
+
+    damaged: set[str] = field(default_factory=set)
+    moved: set[int] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)
+
+    def stored(self) -> dict[str, list]:
+        """As JSON holds it; from another thread than the one that adds to it."""
+        return {name: sorted({*values}) for name, values in vars(self).items()}
+
+    @classmethod
+    def of(cls, stored: dict) -> "Passed":
+        """What `stored` gave.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is something else.
+        """
+        damaged, moved, lost = (stored[name] for name in ("damaged", "moved", "lost"))
+        return cls({str(each) for each in damaged}, {int(each) for each in moved}, {str(each) for each in lost})
+
+    def notes(self) -> list[str]:
+        """In words."""
+        return [
+            *([f"{len(self.damaged)} damaged packets were passed over"] if self.damaged else []),
+            *([f"{len(self.moved)} frames had the time of the one before them, and follow it"] if self.moved else []),
+            *(f"left out: {lost}" for lost in sorted(self.lost)),
+        ]
+
+
 class Frames:
     """The decoded frames of one stream.
 
     Attributes:
-        damaged: how many packets could not be decoded, or only in part.
-        moved: how many frames were shown no later than the one before them, and were moved behind it.
+        passed: what did not come through.
     """
 
-    def __init__(self, source, stream, path: Path):
+    def __init__(self, source, stream, path: Path, passed: Passed | None = None):
         self.source, self.stream, self.path = source, stream, path
-        self.damaged, self.moved = 0, 0
-        self._lost: set = set()
+        self.passed = Passed() if passed is None else passed
+        # Up to this time an earlier run has been through, and with its start decoded, not in the middle.
+        self.known: Fraction | None = None
         # Threads that each have a frame would tell of a damaged one later, and lose others with it.
         stream.thread_type = "SLICE"
 
@@ -93,7 +131,7 @@ class Frames:
         Raises:
             UsageError: frames of several sizes or formats, or interlaced ones.
         """
-        stream = self.stream
+        stream, self.known = self.stream, last
         for attempt in ("index", "start"):
             if last is not None:
                 self.source.seek(0 if attempt == "start" else int(last / stream.time_base), stream=stream)
@@ -112,8 +150,8 @@ class Frames:
                 if not complete:
                     break
                 if last is None or time > last:
-                    self.moved += late
-                    self._lost |= {_LOST[each.type.name] for each in frame.side_data if each.type.name in _LOST}
+                    self.passed.moved |= {frame.pts} if late else set()
+                    self.passed.lost |= {_LOST[each.type.name] for each in frame.side_data if each.type.name in _LOST}
                     yield self._checked(frame)
             if complete:
                 return
@@ -122,33 +160,33 @@ class Frames:
         """The first frame that can be decoded; None if there is none."""
         return next(self._decoded(), None)
 
-    def notes(self) -> list[str]:
-        """What did not come through as it is, in words."""
-        return [
-            *([f"{self.damaged} damaged packets were passed over"] if self.damaged else []),
-            *([f"{self.moved} frames had the time of the one before them, and follow it"] if self.moved else []),
-            *(f"left out: {lost}" for lost in sorted(self._lost)),
-        ]
-
     def _decoded(self) -> Iterator:
-        errors = 0
+        errors, place = 0, 0
         while errors < _ERRORS:
             try:
                 for packet in self.source.demux(self.stream):
                     errors = 0
+                    place = packet.pos if packet.pos is not None else packet.dts or place
                     try:
                         decoded = packet.decode()
                     except (av.error.InvalidDataError, av.error.EOFError):
-                        self.damaged += bool(packet.size)
+                        if packet.size:
+                            self._damaged(f"packet at {place}", packet.pts)
                         continue
                     for frame in decoded:
-                        self.damaged += bool(frame.is_corrupt)
+                        if frame.is_corrupt:
+                            self._damaged(f"frame at {frame.pts}", frame.pts)
                         yield frame
                 return
             # The file itself: what follows may be whole.
             except av.error.InvalidDataError:
-                self.damaged += not errors
+                if not errors:
+                    self._damaged(f"file behind {place}", None)
                 errors += 1
+
+    def _damaged(self, place: str, time: int | None) -> None:
+        if self.known is None or time is None or time * self.stream.time_base > self.known:
+            self.passed.damaged.add(place)
 
     def _checked(self, frame):
         context = self.stream.codec_context
