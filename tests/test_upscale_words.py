@@ -3,6 +3,7 @@
 import errno
 import os
 import time
+import zlib
 
 import numpy as np
 import pytest
@@ -55,6 +56,71 @@ def test_texts_and_colour_chunks_of_png(enlarge, tmp_path, mode):
     assert "left out: its texts (Title, Author), which only PNG holds" in note
     assert "left out: what its numbers stand for (cICP, gAMA)" in note
     assert image.info["xmp"] == XMP
+
+
+def segment(marker: int, content: bytes) -> bytes:
+    return bytes([0xFF, marker]) + (len(content) + 2).to_bytes(2, "big") + content
+
+
+def test_what_a_jpeg_says_further_is_kept_or_named(enlarge, tmp_path):
+    Image.fromarray(photo(9, 12)).save(tmp_path / "a.jpg", comment=b"Sommer")
+    note, image = enlarge("a.jpg", "b.jpg")
+    assert note == "" and image.info["comment"] == b"Sommer"
+    assert enlarge("a.jpg", "b.png")[1].text["Comment"] == "Sommer"
+    assert "left out: its comment" in enlarge("a.jpg", "b.webp")[0]
+    content = (tmp_path / "a.jpg").read_bytes()
+    iptc = b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0" + (8).to_bytes(4, "big") + b"\x1c\x02\x78\0\x03cat"
+    signed = segment(0xEB, b"JP\0\1\0\0\0\1\0\0\0\x10jumb\0\0\0\0")
+    (tmp_path / "c.jpg").write_bytes(content[:2] + segment(0xED, iptc) + signed + content[2:])
+    note, _ = enlarge("c.jpg", "d.jpg")
+    assert "left out: what IPTC and Photoshop say of it" in note and "left out: its content credentials" in note
+
+
+def test_chunks_of_png_are_kept_or_named(enlarge, tmp_path):
+    Image.fromarray(photo(9, 12)).save(tmp_path / "a.png")
+    chunks = {b"cLLI": bytes(8), b"mDCV": bytes(range(24)), b"caBX": b"signed", b"tIME": bytes(7), b"prIv": b"mine"}
+    content = (tmp_path / "a.png").read_bytes()
+    added = b"".join(
+        len(data).to_bytes(4, "big") + name + data + zlib.crc32(name + data).to_bytes(4, "big")
+        for name, data in chunks.items()
+    )
+    (tmp_path / "a.png").write_bytes(content[:33] + added + content[33:])
+    note, _ = enlarge("a.png", "b.png")
+    assert note == ("left out: its content credentials, which are signed for the old file; left out: its chunk prIv")
+    content = (tmp_path / "b.png").read_bytes()
+    assert b"cLLI" + bytes(8) in content and b"mDCV" + bytes(range(24)) in content
+
+
+def test_a_turned_picture_is_upright_in_xmp_too(enlarge, tmp_path):
+    for xmp in (b'<x tiff:Orientation="6"/>', b"<x><tiff:Orientation>6</tiff:Orientation></x>"):
+        exif = Image.Exif()
+        exif[274] = 6
+        Image.fromarray(photo(9, 12)).save(tmp_path / "a.jpg", exif=exif, xmp=xmp)
+        image = enlarge("a.jpg", "b.jpg")[1]
+        assert image.size == (18, 24) and image.info["xmp"] == xmp.replace(b"6", b"1")
+    # Control: a side that is up already.
+    xmp = xmp.replace(b"6", b"1")
+    Image.fromarray(photo(9, 12)).save(tmp_path / "a.jpg", xmp=xmp)
+    image = enlarge("a.jpg", "b.jpg")[1]
+    assert image.size == (24, 18) and image.info["xmp"] == xmp
+
+
+def test_a_place_on_the_map_is_named(enlarge, tmp_path):
+    exif = Image.Exif()
+    exif[33550], exif[33922], exif[270] = (0.5, 0.5, 0.0), (0.0, 0.0, 0.0, 3.0, 4.0, 0.0), "a map"
+    Image.fromarray(photo(9, 12)).save(tmp_path / "a.tif", tiffinfo=exif)
+    note, image = enlarge("a.tif", "b.tif")
+    assert note == "left out: its place on the map, which holds for the old pixels"
+    assert 33550 not in image.tag_v2 and image.tag_v2[270] == "a map"
+
+
+def test_what_a_deep_tiff_does_not_hold_is_named(enlarge, tmp_path):
+    import tifffile
+
+    extra = [(271, 2, 0, "maker", True), (33434, 5, 1, (1, 60), True)]
+    tifffile.imwrite(tmp_path / "a.tif", photo(9, 12, 3, np.uint16), photometric="rgb", extratags=extra, metadata=None)
+    note, image = enlarge("a.tif", "b.tif")
+    assert "left out: its EXIF but for texts" in note and image.tag_v2[271] == "maker"
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "webp", "tif"])

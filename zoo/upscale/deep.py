@@ -26,19 +26,15 @@ def write_png(
     encoded = _tensorflow(path).io.encode_png(samples).numpy()
     chunks = b""
     if icc is not None:
-        chunks += _chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc))
+        chunks += metadata.chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc))
     if dpi is not None:
-        chunks += _chunk(b"pHYs", struct.pack(">IIB", *(round(each / 0.0254) for each in dpi), 1))
+        chunks += metadata.chunk(b"pHYs", struct.pack(">IIB", *(round(each / 0.0254) for each in dpi), 1))
     if exif is not None:
-        chunks += _chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
+        chunks += metadata.chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
     for name, content, *_ in metadata.png_info(words).chunks:
-        chunks += _chunk(name, content)
+        chunks += metadata.chunk(name, content)
     # The signature and IHDR are 8 and 25 bytes long.
     path.write_bytes(encoded[:33] + chunks + encoded[33:])
-
-
-def _chunk(name: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
 
 def _tensorflow(path: Path):

@@ -1,10 +1,13 @@
 """What a picture file says beside its pixels, profile and EXIF; and what of it a format does not hold, in words."""
 
 import contextlib
+import re
 import struct
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, PngImagePlugin, TiffImagePlugin
 
 # Pillow, and readers like it, refuse a longer profile or text of a PNG; what is read here may be longer.
@@ -13,10 +16,21 @@ PngImagePlugin.MAX_TEXT_CHUNK = 16 << 20
 # A JPEG's segment.
 _JPEG_LIMIT = 65533
 _EXIF_IFD, _MAKER_NOTE, _USER_COMMENT = 34665, 37500, 37510
+RESOLUTION = {282, 283, 296}
 # XMP's tag in a TIFF: XMP specification, part 3, 1.1.3.
 XMP = 700
-# How a PNG's numbers become colours: PNG specification, third edition, 11.3.2.
-_COLOUR_CHUNKS = (b"cHRM", b"gAMA", b"sRGB", b"cICP")
+# How a PNG's numbers become colours and light: PNG specification, third edition, 11.3.2.
+_LIGHT = (b"mDCV", b"cLLI")
+_COLOUR_CHUNKS = (b"cHRM", b"gAMA", b"sRGB", b"cICP", *_LIGHT)
+# What is pixels, read elsewhere, or holds for the old file alone: its time, histogram and background, an animation's.
+_OTHER_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"iCCP", b"eXIf", b"pHYs", b"tEXt", b"zTXt", b"iTXt", b"tIME", b"hIST",
+                 b"bKGD", b"sBIT", b"acTL", b"fcTL", b"iDOT")  # fmt: skip
+# Content credentials (C2PA) are signed for the old bytes.
+_CREDENTIALS = {b"caBX": "its content credentials, which are signed for the old file"}
+# Where an aerial picture's pixels lie on the map: GeoTIFF 1.1, 7.1; they are others now.
+_GEO = (33550, 33922, 34264)
+# The side up is the first again: XMP specification, part 2, 3.3.
+_ORIENTATION = re.compile(rb"(tiff:Orientation(?:\s*=\s*[\"']|\s*>\s*))[2-8]")
 # The gamma of sRGB, which everybody takes for granted.
 _USUAL = (struct.pack(">I", 45455), struct.pack(">I", 45454))
 # XMP that speaks of further pictures in the file, which are not there any more.
@@ -31,9 +45,11 @@ class Words:
         xmp: a packet of XMP.
         texts: a PNG's, by their keywords.
         chunks: a PNG's chunks that say what its numbers stand for.
+        comment: a JPEG's or GIF's.
     """
 
     xmp: bytes | None = None
+    comment: bytes | None = None
     texts: dict[str, str] = field(default_factory=dict)
     chunks: dict[bytes, bytes] = field(default_factory=dict)
 
@@ -49,13 +65,35 @@ def read(image: Image.Image, path: Path, notes: list[str]) -> Words:
             notes.append("left out: its gain map and the XMP that tells of it")
         elif image.format == "MPO" and getattr(image, "n_frames", 1) > 1:
             notes.append("left out: the further pictures behind the first")
+    with contextlib.suppress(Exception):
+        comment = image.info.get("comment") or None
+        words.comment = comment.encode() if isinstance(comment, str) else comment
+        notes += _beside(image)
     if image.format == "PNG":
         with contextlib.suppress(Exception):
             texts = getattr(image, "text", {})
             words.texts = {key: str(text) for key, text in texts.items() if key != "XML:com.adobe.xmp"}
         with contextlib.suppress(Exception):
-            words.chunks = {name: content for name, content in _chunks(path) if name in _COLOUR_CHUNKS}
+            found = dict(_chunks(path))
+            words.chunks = {name: content for name, content in found.items() if name in _COLOUR_CHUNKS}
+            others = [name for name in found if name not in (*_COLOUR_CHUNKS, *_OTHER_CHUNKS)]
+            notes += [f"left out: {_CREDENTIALS.get(name, f'its chunk {name.decode()}')}" for name in others]
     return words
+
+
+def upright(words: Words) -> None:
+    """What is said of a picture that has been turned."""
+    if words.xmp is not None:
+        words.xmp = _ORIENTATION.sub(rb"\g<1>1", words.xmp)
+
+
+def _beside(image: Image.Image) -> list[str]:
+    """What a JPEG carries that is not taken along, in words."""
+    segments = [content for name, content in getattr(image, "applist", ()) if name == "APP11"]
+    lost = [*_CREDENTIALS.values()] if any(b"jumb" in content for content in segments) else []
+    if image.info.get("photoshop"):
+        lost.append("what IPTC and Photoshop say of it")
+    return [f"left out: {each}" for each in lost]
 
 
 def _chunks(path: Path):
@@ -64,10 +102,9 @@ def _chunks(path: Path):
         file.seek(8)
         while len(head := file.read(8)) == 8 and head[4:] != b"IDAT":
             length = int.from_bytes(head[:4], "big")
-            if head[4:] in _COLOUR_CHUNKS:
-                yield head[4:], file.read(length)
-                length = 0
-            file.seek(length + 4, 1)
+            content = file.read(length) if head[4:] in _COLOUR_CHUNKS else b""
+            yield head[4:], content
+            file.seek(length + 4 - len(content), 1)
 
 
 def fit(picture, kind: str) -> None:
@@ -85,6 +122,16 @@ def fit(picture, kind: str) -> None:
         if told and picture.icc is None:
             lost.append(f"what its numbers stand for ({', '.join(sorted(told))})")
         words.texts, words.chunks = {}, {}
+    if words.comment is not None and kind not in ("JPEG", "PNG"):
+        lost.append("its comment")
+    if picture.exif is not None and any(tag in picture.exif for tag in _GEO):
+        for tag in _GEO:
+            picture.exif.pop(tag, None)
+        lost.append("its place on the map, which holds for the old pixels")
+    deep = picture.dtype == np.uint16 and picture.channels > 1
+    further = {tag for tag, value in (picture.exif or {}).items() if not isinstance(value, str)} - RESOLUTION
+    if kind == "TIFF" and deep and further:
+        lost.append("its EXIF but for texts, which is not written into a TIFF of 16-bit colour")
     if kind == "PNG" and picture.icc is not None and len(picture.icc) > PNG_LIMIT:
         lost.append(
             f"its colour profile of {len(picture.icc) / 1e6:.1f} MB, which readers of PNG refuse (TIFF holds it)"
@@ -135,11 +182,27 @@ def _writable_exif(picture) -> list[str]:
     return lost
 
 
+def add_light(path: Path, words: Words) -> None:
+    """Puts what Pillow does not write, the light of the display that a picture was made on, behind a PNG's header."""
+    light = [(name, content) for name, content in words.chunks.items() if name in _LIGHT]
+    if light:
+        written = path.read_bytes()
+        # The signature and IHDR are 8 and 25 bytes long.
+        path.write_bytes(written[:33] + b"".join(chunk(*each) for each in light) + written[33:])
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    """A PNG's chunk with its length and check sum."""
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
 def png_info(words: Words) -> PngImagePlugin.PngInfo:
     """What Pillow writes into a PNG."""
     info = PngImagePlugin.PngInfo()
     for name, content in words.chunks.items():
         info.add(name, content)
+    if words.comment is not None and "Comment" not in words.texts:
+        info.add_itxt("Comment", words.comment.decode(errors="replace"))
     for key, text in words.texts.items():
         info.add_itxt(key, text) if not text.isascii() else info.add_text(key, text)
     if words.xmp is not None:

@@ -169,6 +169,7 @@ def decode(path: Path, image: Image.Image) -> Picture:
             pixels = turn[1](pixels) if isinstance(pixels, np.ndarray) else pixels.transpose(turn[0])
         if exif and orientation in _TURNS:
             exif[ORIENTATION] = 1
+            metadata.upright(words)
             dpi = dpi[::-1] if dpi and orientation >= 5 else dpi
         return Picture(pixels, icc, exif, dpi, notes, words)
 
@@ -278,6 +279,8 @@ def save(picture: Picture, path: Path, quality: int = 95) -> None:
             options |= {"compress_level": 2, "pnginfo": metadata.png_info(picture.words)}
         elif kind == "JPEG":
             options |= {"quality": quality, "subsampling": 0}
+            if picture.words.comment is not None:
+                options["comment"] = picture.words.comment
             if picture.words.xmp is not None:
                 options["xmp"] = picture.words.xmp
         elif kind == "WEBP":
@@ -292,3 +295,5 @@ def save(picture: Picture, path: Path, quality: int = 95) -> None:
         elif kind == "BMP" and image.mode == "LA":
             image = image.convert("RGBA")
         image.save(unfinished, kind, **options)
+        if kind == "PNG":
+            metadata.add_light(unfinished, picture.words)
