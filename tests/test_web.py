@@ -19,7 +19,6 @@ from PIL import Image
 import zoo
 from export.color import wrap_rgb
 from zoo.complexity import receptive_field
-from zoo.engines import mirrored
 from zoo.upscale import upscale
 
 WEB = Path(__file__).resolve().parent.parent / "web"
@@ -71,13 +70,8 @@ def photo(height, width, channels=3):
 
 
 def expected(image, model):
-    """What Python makes of a picture: as RGB where it was grey, without tiles as the pictures here are small.
-
-    The page leaves the border to the network.
-    """
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mirrored, "margin", lambda engine: None)
-        result = upscale(image, model)
+    """What Python makes of a picture: as RGB where it was grey, without tiles as the pictures here are small."""
+    result = upscale(image, model)
     return np.dstack([result] * 3) if result.ndim == 2 else result
 
 
@@ -204,8 +198,12 @@ def test_wasm_gives_pythons_pixels(own_server, files, tmp_path):
 
 def test_page_starts_with_a_preset(plain_server, files, tmp_path):
     folder, pictures = files
-    report = run_browser({"address": plain_server, "steps": [{"picture": str(folder / "photo.png")}]}, tmp_path)
-    (result,) = report["steps"]
+    Image.fromarray(np.full((41, 58, 3), 255, np.uint8)).save(tmp_path / "white.png")
+    steps = [{"picture": str(folder / "photo.png")}, {"picture": str(tmp_path / "white.png")}]
+    report = run_browser({"address": plain_server, "steps": steps}, tmp_path)
+    result, white = report["steps"]
+    # No grey frame.
+    assert np.ptp(white["pixels"].astype(int)) <= 1
     assert (result["problem"], result["with"]) == ("", "WebAssembly")
     assert difference(result["pixels"], expected(pictures["photo.png"], zoo.list_presets()[0])) <= 1
 

@@ -3,7 +3,7 @@ import * as litert from "./vendor/litert.js";
 import * as color from "./color.js";
 import { reach } from "./reach.js";
 import { readGraph, withSize } from "./tflite.js";
-import { cut, tileSize } from "./tiles.js";
+import { cut, holdsMargin, tileSize } from "./tiles.js";
 
 const GPU = {
   webgpu: { accelerator: "webgpu", gpuOptions: { precision: "fp32" } },
@@ -121,15 +121,15 @@ async function tryGpu(key, tile, options) {
 }
 
 /**
- * Upscales a picture. Returns { picture, processor, why, tiles, exact, milliseconds: { network, frame } }: `why` says
- * why it was not the GPU, `exact` is false if the file is made for more pixels than the picture has.
+ * Upscales a picture. Returns { picture, processor, why, tiles, mirrored, milliseconds: { network, frame } }: `why`
+ * says why it was not the GPU, `mirrored` is false if the file's tile has no room for a margin beyond the border.
  *
  * `watch(done, tiles)` is called after each tile and may throw to stop.
  */
 export async function upscale(original, processor, watch) {
   const { scale, channels, size, radius } = network;
   const { width, height } = original;
-  const tile = size ?? tileSize(height, width);
+  const tile = size ?? tileSize([height, width], radius);
   const rows = cut(height, tile[0], radius[0]);
   const columns = cut(width, tile[1], radius[1]);
   const { model, processor: used, why } = await compile(tile, processor);
@@ -156,7 +156,7 @@ export async function upscale(original, processor, watch) {
     processor: used,
     why,
     tiles: done,
-    exact: height >= tile[0] && width >= tile[1],
+    mirrored: tile.every((side, axis) => holdsMargin(side, radius[axis])),
     milliseconds: { network: networkTime, frame: performance.now() - begun },
   };
 

@@ -114,7 +114,7 @@ async function show() {
   report(result, [result.milliseconds], picture);
 }
 
-function report({ picture: after, processor, why, tiles, exact }, times, before) {
+function report({ picture: after, processor, why, tiles, mirrored }, times, before) {
   const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
   const milliseconds = (name) => {
     const value = median(times.map((each) => each[name]));
@@ -127,8 +127,8 @@ function report({ picture: after, processor, why, tiles, exact }, times, before)
   element("network-time").textContent = `${milliseconds("network")} ms`;
   element("frame-time").textContent = `${milliseconds("frame")} ms`;
   element("frames").textContent = times.length > 1 ? `median of ${times.length}` : "first run";
-  const border = "The picture is smaller than this file's tile: its right and lower edge are computed as if it went on.";
-  element("note").textContent = [why, exact ? null : border].filter(Boolean).join(" ");
+  const border = "This file's tile is no larger than twice the network's reach: the picture's border may be darker.";
+  element("note").textContent = [why, mirrored ? null : border].filter(Boolean).join(" ");
 }
 
 async function measure() {
