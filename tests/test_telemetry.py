@@ -1,7 +1,9 @@
 """Nothing is reported to anyone: without a network and with an empty home folder, no connection is tried or id kept."""
 
 import ast
+import importlib.util
 import os
+import re
 import subprocess
 import sys
 from importlib import metadata
@@ -80,6 +82,71 @@ def test_a_picture_is_enlarged_in_openvino_and_the_home_folder_stays_empty(tmp_p
     flags = [str(tmp_path / "in.png"), f"--output={tmp_path / 'out'}", "--model=srcnn_x2"]
     assert run(tmp_path / "home", "-m", "zoo.upscale", *flags) == ([], 0)
     assert (tmp_path / "out" / "in.png").is_file()
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory):
+    """What the commands below take: a folder of pictures, a network in three formats, a film."""
+    import zoo
+    from export import export_model
+    from zoo import registry
+
+    folder = tmp_path_factory.mktemp("material")
+    (folder / "pictures").mkdir()
+    for number in range(2):
+        picture = np.random.default_rng(number).integers(0, 256, (60, 70, 3), np.uint8)
+        Image.fromarray(picture).save(folder / "pictures" / f"{number}.png")
+    model = zoo.create_model("fsrcnn_s", scale=2)
+    model.save(folder / "net.keras")
+    written = export_model(model, folder / "files", [(24, 32)], ["onnx"], check=False)["files"]
+    (folder / "files" / written[0]["name"]).rename(folder / "net.onnx")
+    (folder / "net.tflite").write_bytes(registry.preset_file("fsrcnn_s_x2", ".tflite").read_bytes())
+    if importlib.util.find_spec("av"):
+        from benchmarks.video import write_clip
+
+        write_clip(folder / "film.mp4", frames=2)
+    return folder
+
+
+# Of settings and fonts, which say nothing of anyone.
+KEPT = re.compile(r"\.keras/keras\.json|\.(cache|config)/matplotlib/.*")
+COMMANDS = {
+    "train": "--data={m}/pictures --model=fsrcnn_s --scale=2 --steps=2 --batch=2 --lr_size=12 --validate_every=2 "
+    "--workdir={o}/run",
+    "evaluate": "--model=espcn_x2,{m}/net.keras,{m}/net.tflite --data={m}/pictures",
+    "upscale": "{m}/pictures --output={o}/large --model=fsrcnn_x2",
+    "upscale a film": "{m}/film.mp4 --output={o}/film.mp4 --model=espcn_x2",
+    "rewrite": "{m}/net.keras {o}/out.keras",
+    "rewrite tflite": "{m}/net.tflite {o}/out.tflite",
+    "rewrite onnx": "{m}/net.onnx {o}/out.onnx",
+    "export": "--model=fsrcnn_s_x2 --sizes=24x32 --formats=saved_model,tflite_fp32,tflite_int8,onnx,glsl --gate=off "
+    "--output={o}/files",
+    "check": "{m}/net.tflite --rules_only",
+    "prepare": "--data={m}/pictures --scale=2 --output={o}/prepared",
+    "plots": "kernels --model=fsrcnn_s_x2 --output={o}/plot.png",
+    "presets": "",
+    "models": "",
+    "engines": "espcn_x2",
+}
+
+
+def test_every_command_is_among_them():
+    from zoo.command import WORDS
+
+    assert {name.partition(" ")[0] for name in COMMANDS} == {*WORDS}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("namespace")
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_command_connects_or_leaves_something_of_its_own_at_home(tmp_path, material, name):
+    if "film" in name:
+        pytest.importorskip("av", reason="PyAV is not installed (the extra [video])")
+    if "onnx" in COMMANDS[name]:
+        pytest.importorskip("onnxruntime")
+    flags = COMMANDS[name].format(m=material, o=tmp_path).split()
+    files, packets = run(tmp_path / "home", "-m", "zoo.command", name.partition(" ")[0], *flags)
+    assert packets == 0 and [file for file in files if not KEPT.fullmatch(file)] == []
 
 
 def imports(source: str) -> tuple[set[str], set[str]]:
