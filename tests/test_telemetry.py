@@ -108,8 +108,8 @@ def material(tmp_path_factory):
     return folder
 
 
-# Of settings and fonts, which say nothing of anyone.
-KEPT = re.compile(r"\.keras/keras\.json|\.(cache|config)/matplotlib/.*")
+# Settings, fonts and how fast engines are here, which go nowhere.
+KEPT = re.compile(r"\.keras/keras\.json|\.(cache|config)/matplotlib/.*|\.cache/subpixel-zoo/engines/.*")
 COMMANDS = {
     "train": "--data={m}/pictures --model=fsrcnn_s --scale=2 --steps=2 --batch=2 --lr_size=12 --validate_every=2 "
     "--workdir={o}/run",

@@ -40,8 +40,8 @@ def open_scaled(
             raise UsageError(f"Expected a scale made of {sorted(family)} for {model}. Received: --scale={scale}")
         names = [family[step] for step in steps]
     # A network that comes twice is opened once.
-    several, ways = dict.fromkeys(names or [model]), {"radius": radius, "kinds": kinds, "values": values}
-    engines = {name: open_engine(name, threads, measure, **ways) for name in several}
+    several = dict.fromkeys(names or [model])
+    engines = {name: open_engine(name, threads, measure, radius=radius, kinds=kinds, values=values) for name in several}
     chain = [engines[name] for name in names]
     if len(chain) == 1 and scale is not None:
         steps = factors(scale, [chain[0].scale])
