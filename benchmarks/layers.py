@@ -15,7 +15,8 @@ import numpy as np
 
 from benchmarks import record
 from benchmarks.inference import sgemm_peak
-from zoo.engines.ncnn import BLOCKED, Borders, NcnnEngine
+from zoo.engines.ncnn import NcnnEngine
+from zoo.engines.ncnn_files import Borders, in_blocks
 from zoo.engines.tflite import TFLiteEngine, row_of
 from zoo.graphs.operations import Convolution
 
@@ -50,8 +51,7 @@ def in_ncnn(engine: NcnnEngine, layers: list[Convolution], rounds: int) -> list[
 
     margin = sum(len(layer.kernel) // 2 for layer in layers)
     window = np.random.default_rng(0).random((1, *(side + 2 * margin for side in engine.cell)), np.float32)
-    blocked = len(layers[-1].kernel) == BLOCKED and layers[-1].activation == "linear"
-    network = engine.network(Borders(False, False, False, False), (False, False) if blocked else None)
+    network = engine.network(Borders(False, False, False, False), (False, False))
     reached, found = [], []
     for step in network.layers()[1:]:
         result = network.blobs()[step.tops[0]].name
@@ -71,7 +71,7 @@ def in_ncnn(engine: NcnnEngine, layers: list[Convolution], rounds: int) -> list[
         if kind == "Convolution":
             kernel = next(waiting).kernel
             # In blocks of 2×2 a pixel of the maps stands for four.
-            several = 4 if blocked and len(merged) == len(layers) - 1 else 1
+            several = 4 if in_blocks(layers) and len(merged) == len(layers) - 1 else 1
             merged.append({"seconds": pending + seconds, "operations": 2.0 * kernel.size * pixels * several})
             pending = 0.0
         elif kind in ("Padding", "Reorg"):

@@ -12,7 +12,8 @@ from zoo import registry
 from zoo.engines import tiles
 from zoo.engines.engine import Unfit
 from zoo.engines.kinds import X86
-from zoo.engines.ncnn import CELL, Borders, NcnnEngine
+from zoo.engines.ncnn import CELL, NcnnEngine
+from zoo.engines.ncnn_files import Borders
 from zoo.engines.tflite import TFLiteEngine
 from zoo.graphs import rows
 from zoo.graphs.operations import Convolution
@@ -24,6 +25,7 @@ if platform.machine().lower() not in X86:
 HEIGHT, WIDTH = CELL
 NOISE = np.random.default_rng(0).random((2 * HEIGHT + 11, 2 * WIDTH + 19, 3), np.float32)
 PRESETS = ["espcn_x2", "espcn_x3", "espcn_rgb_x3", "fsrcnn_x2", "fsrcnn_x4", "fsrcnn_rgb_x3", "fsrcnn_s_x2"]
+PRESETS += ["gecko_x2", "gecko_rgb_x3"]
 
 
 def pair(name: str) -> tuple[NcnnEngine, TFLiteEngine]:
@@ -151,6 +153,19 @@ REFUSED = {
     "a branch": lambda x: tf.nn.depth_to_space(
         tf.nn.conv2d(x, _kernel(3, 3, 1, 4), 1, "SAME") + tf.tile(x, [1, 1, 1, 4]), 2
     ),
+    "a sum behind the last layer": lambda x: tf.nn.depth_to_space(
+        (y := tf.nn.conv2d(x, _kernel(3, 3, 1, 4), 1, "SAME")) + tf.nn.conv2d(y, _kernel(3, 3, 4, 4), 1, "SAME"), 2
+    ),
+    "a sum with a number": lambda x: tf.nn.depth_to_space(
+        tf.nn.conv2d(tf.nn.relu(tf.nn.conv2d(x, _kernel(3, 3, 1, 4), 1, "SAME")) + 2.5, _kernel(3, 3, 4, 4), 1, "SAME"),
+        2,
+    ),
+    "a sum of a map with itself": lambda x: tf.nn.depth_to_space(
+        tf.nn.conv2d(
+            (y := tf.nn.tanh(tf.nn.conv2d(x, _kernel(3, 3, 1, 4), 1, "SAME"))) + y, _kernel(3, 3, 4, 4), 1, "SAME"
+        ),
+        2,
+    ),
     "layers after the shuffle": lambda x: tf.nn.conv2d(
         tf.nn.depth_to_space(tf.nn.conv2d(x, _kernel(3, 3, 1, 4), 1, "SAME"), 2), _kernel(3, 3, 1, 1), 1, "SAME"
     ),
@@ -163,6 +178,25 @@ REFUSED = {
 def test_what_is_no_row_of_convolutions_is_refused(name):
     with pytest.raises(Unfit):
         NcnnEngine(TFLiteEngine(_graph(REFUSED[name]), name, radius=5))
+
+
+def test_sums_past_some_of_the_layers_are_taken():
+    """Two sums of one result, one of them over several layers, and one of a sum."""
+
+    def network(x):
+        def layer(x, side, activation):
+            return activation(tf.nn.conv2d(x, _kernel(side, side, x.shape[-1], 6), 1, "SAME"))
+
+        first = layer(x, 5, tf.nn.tanh)
+        second = layer(layer(first, 3, tf.nn.relu), 1, tf.nn.tanh) + first
+        third = first + layer(second, 5, tf.nn.relu)
+        fourth = layer(third, 3, tf.nn.tanh) + second
+        return tf.nn.depth_to_space(tf.nn.conv2d(fourth, _kernel(3, 3, 6, 4), 1, "SAME"), 2)
+
+    expected = TFLiteEngine(_graph(network), "sums")
+    layers, _ = rows.read(expected.file)
+    assert [layer.added for layer in layers] == [None, None, 0, 0, 2, None]
+    keeps_the_contract(NcnnEngine(expected, (24, 48)), expected, NOISE[:61, :75, :1], 3e-6, (1, (25, 48)))
 
 
 def test_a_row_of_convolutions_from_elsewhere_is_taken():

@@ -19,7 +19,7 @@ onnx = pytest.importorskip("onnx")
 NOISE = np.random.default_rng(0).random((41, 58, 3), np.float32)
 
 
-@pytest.mark.parametrize("name", ["espcn_x3", "espcn_rgb_x3", "fsrcnn_x2", "fsrcnn_rgb_x3"])
+@pytest.mark.parametrize("name", ["espcn_x3", "espcn_rgb_x3", "fsrcnn_x2", "fsrcnn_rgb_x3", "gecko_x2"])
 def test_results_are_those_of_tflite_and_tiles_are_exact(name):
     expected = TFLiteEngine(registry.preset_file(name, ".tflite").read_bytes(), name)
     keeps_the_contract(OnnxruntimeEngine(expected), expected, NOISE[..., : expected.channels], 1e-5, (13, (9, 40)))

@@ -13,44 +13,19 @@ References: Lavin and Gray, Fast algorithms for convolutional neural networks, C
 import itertools
 import tempfile
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from zoo.engines import ncnn_files
 from zoo.engines.engine import Engine, Unfit, ensemble_of, hr_slice
+from zoo.engines.ncnn_files import Borders
 from zoo.engines.tflite import TFLiteEngine, row_of
-from zoo.graphs import rows
-from zoo.graphs.operations import Convolution
 
 # Height and width, LR px: 64 maps of it in float32 lie in a core's cache. `python -m benchmarks.inference` times it.
 CELL = (40, 80)
-# A last layer with such a kernel becomes one with 3×3 on blocks of 2×2 pixels, which Winograd's algorithm is for.
-BLOCKED = 5
-
-
-class Borders(NamedTuple):
-    """At which of its sides a window ends where the picture does."""
-
-    top: bool
-    bottom: bool
-    left: bool
-    right: bool
-
-    def cuts(self) -> tuple[int, int]:
-        """How many of its upper and lower, and of its left and right sides lie inside the picture."""
-        return 2 - self.top - self.bottom, 2 - self.left - self.right
-
-    def turned(self, turns: int, flip: bool) -> "Borders":
-        """Those of the window mirrored left to right, if `flip`, and then turned as `np.rot90` does."""
-        top, bottom, left, right = self
-        if flip:
-            left, right = right, left
-        for _ in range(turns):
-            top, bottom, left, right = right, left, top, bottom
-        return Borders(top, bottom, left, right)
 
 
 class Cell(NamedTuple):
@@ -90,6 +65,8 @@ class NcnnEngine(Engine):
         self._layers = row_of(engine)
         if max(len(layer.kernel) for layer in self._layers) < 3:
             raise Unfit("nothing to gain")
+        if self._layers[-1].added is not None:
+            raise Unfit("a sum behind the last layer")
         super().__init__(
             engine.name,
             engine.scale,
@@ -101,8 +78,7 @@ class NcnnEngine(Engine):
             kind=f"ncnn {cell[0]}x{cell[1]}",
         )
         self.original, self.threads = engine, engine.threads
-        last = self._layers[-1]
-        self._blocked = len(last.kernel) == BLOCKED and last.activation == "linear"
+        self._blocked = ncnn_files.in_blocks(self._layers)
         self._margin = sum(len(layer.kernel) // 2 for layer in self._layers)
         # A network's memory goes from one core's cache to the other's if threads share it: half as fast.
         self._own = threading.local()
@@ -154,7 +130,7 @@ class NcnnEngine(Engine):
         # The margins are lost where the picture goes on; the last layer has its own still.
         margin, cuts = len(self._layers[-1].kernel) // 2, borders.cuts()
         rows, columns = (side - (self._margin - margin) * cut for side, cut in zip(window.shape, cuts))
-        odd = (bool(rows % 2), bool(columns % 2)) if self._blocked else None
+        odd = (bool(rows % 2), bool(columns % 2)) if self._blocked else (False, False)
         extractor = self.network(borders, odd).create_extractor()
         # ncnn works on this memory, channels first.
         channels = np.ascontiguousarray(window.transpose(2, 0, 1), np.float32)
@@ -166,14 +142,14 @@ class NcnnEngine(Engine):
         # What was paired with zeros goes.
         return sr_image[: self.scale * (rows - margin * cuts[0]), : self.scale * (columns - margin * cuts[1])]
 
-    def network(self, borders: Borders, odd: tuple[bool, bool] | None):
-        """ncnn's network of this thread for windows that end there, `odd` as in `_files`."""
+    def network(self, borders: Borders, odd: tuple[bool, bool]):
+        """ncnn's network of this thread for windows that end there, `odd` as in `ncnn_files.write`."""
         networks = self._own.__dict__.setdefault("networks", {})
         if (borders, odd) not in networks:
             networks[borders, odd] = self._load(borders, odd)
         return networks[borders, odd]
 
-    def _load(self, borders: Borders, odd: tuple[bool, bool] | None):
+    def _load(self, borders: Borders, odd: tuple[bool, bool]):
         import ncnn
 
         network = ncnn.Net()
@@ -182,7 +158,7 @@ class NcnnEngine(Engine):
         network.opt.num_threads = 1
         network.opt.use_winograd63_convolution = False
         network.opt.use_fp16_packed = network.opt.use_fp16_storage = network.opt.use_fp16_arithmetic = False
-        parameters, weights = _files(self._layers, borders, odd, self.scale, self.channels)
+        parameters, weights = ncnn_files.write(self._layers, borders, odd, self.scale, self.channels)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder)
             (path / "param").write_text(parameters)
@@ -200,58 +176,3 @@ def _with_margin(part: slice, length: int, margin: int) -> tuple[slice, bool, bo
     """Along one axis: what a cell reads, and whether that starts and ends where the picture does."""
     starts, ends = part.start < margin, part.stop + margin > length
     return slice(0 if starts else part.start - margin, length if ends else part.stop + margin), starts, ends
-
-
-def _files(
-    layers: list[Convolution], borders: Borders, odd: tuple[bool, bool] | None, scale: int, channels: int
-) -> tuple[str, bytes]:
-    """The network as ncnn's two files: layer by layer "type name inputs outputs …", and the weights.
-
-    Args:
-        odd: whether the last layer's maps have an odd number of rows and columns, where it is computed in blocks; else
-            None.
-    """
-    lines = ["Input lr_image 0 1 maps0"]
-    weights: list[np.ndarray] = []
-
-    def add(kind: str, settings: str, *arrays: np.ndarray, result: str = "") -> None:
-        number = len(lines)
-        lines.append(f"{kind} layer{number} 1 1 maps{number - 1} {result or f'maps{number}'} {settings}")
-        weights.extend(arrays)
-
-    *body, last = layers
-    for layer in body:
-        _add_convolution(add, layer, borders)
-    if odd is not None:
-        # Blocks of 2×2 pixels: a picture's odd row or column is paired with zeros, whose result is cut off.
-        margin = BLOCKED // 2
-        pads = [margin * border for border in borders]
-        pads[1], pads[3] = pads[1] + odd[0], pads[3] + odd[1]
-        add("Padding", " ".join(f"{key}={pad}" for key, pad in enumerate(pads)))
-        add("Reorg", "0=2")
-        last = rows.in_blocks(last, scale)
-        borders, scale = Borders(False, False, False, False), 2 * scale
-    # TensorFlow's shuffle has a pixel's channels together, ncnn's a channel's pixels.
-    order = np.arange(len(last.bias)).reshape(-1, channels).T.ravel()
-    last = last._replace(
-        kernel=last.kernel[..., order],
-        bias=last.bias[order],
-        slopes=last.slopes if last.slopes is None else last.slopes[order],
-    )
-    _add_convolution(add, last, borders)
-    add("PixelShuffle", f"0={scale}", result="sr_image")
-    header = ["7767517", f"{len(lines)} {len(lines)}"]
-    return "\n".join([*header, *lines, ""]), b"".join(part.astype("<f4").tobytes() for part in weights)
-
-
-def _add_convolution(add: Callable[..., None], layer: Convolution, borders: Borders) -> None:
-    kernel, outputs = layer.kernel, len(layer.bias)
-    pads = zip((14, 16, 4, 15), (len(kernel) // 2 * border for border in borders))
-    settings = f"0={outputs} 1={len(kernel)} 5=1 6={kernel.size} 9={int(layer.activation == 'relu')} "
-    # The leading zero says that float32 follows.
-    arrays = np.zeros(1, np.float32), kernel.transpose(3, 2, 0, 1), layer.bias
-    add("Convolution", settings + " ".join(f"{key}={pad}" for key, pad in pads), *arrays)
-    if layer.activation == "tanh":
-        add("TanH", "")
-    elif layer.activation == "prelu":
-        add("PReLU", f"0={outputs}", layer.slopes)

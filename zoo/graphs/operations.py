@@ -13,9 +13,11 @@ class Convolution(NamedTuple):
         bias: (outputs,) float32.
         activation: "linear", "relu", "tanh" or "prelu".
         slopes: (outputs,) float32, of "prelu".
+        added: the number of the layer before it whose result is added to its own, behind the activation; None if none.
     """
 
     kernel: np.ndarray
     bias: np.ndarray
     activation: str = "linear"
     slopes: np.ndarray | None = None
+    added: int | None = None

@@ -1,4 +1,4 @@
-"""A graph that is a plain row of convolutions and a shuffle, as ESPCN's and FSRCNN's are in LR space."""
+"""A graph that is a row of convolutions, with sums past some of them, and a shuffle, as ESPCN's is in LR space."""
 
 import numpy as np
 
@@ -25,16 +25,24 @@ def read(file: tflite.File) -> tuple[list[Convolution], int]:
     """
     (last,), (end,) = file.inputs, file.outputs
     layers: list[Convolution] = []
+    # Of each layer, what leaves it.
+    results: list[tflite.Tensor] = []
     scale = 0
     for operation in file.graphs[0].operations:
-        if scale or operation.inputs[0] is not last:
+        before, last = last, operation.outputs[0]
+        # A sum may name the row's own side second.
+        if scale or before not in operation.inputs[: 1 + (operation.name == "ADD")]:
             raise NoRow("layers that are not one after another")
-        last = operation.outputs[0]
         if operation.name == "CONV_2D":
             layers.append(_convolution(operation))
+            results.append(last)
         elif operation.name == "DEPTH_TO_SPACE":
             scale = operation.options.blockSize
-        elif operation.name in ("RELU", "TANH", "PRELU") and layers and layers[-1].activation == "linear":
+        elif operation.name == "ADD" and layers and layers[-1].added is None:
+            layers[-1] = layers[-1]._replace(added=_added(operation, before, results))
+            results[-1] = last
+        elif operation.name in ("RELU", "TANH", "PRELU") and layers and layers[-1][2:] == ("linear", None, None):
+            results[-1] = last
             layers[-1] = layers[-1]._replace(activation=operation.name.lower())
             if operation.name == "PRELU":
                 # One slope for each map, or one for all.
@@ -71,6 +79,15 @@ def in_blocks(layer: Convolution, scale: int) -> Convolution:
     kernel = np.einsum("yxcdnabijm->yxncdaibjm", blocks.reshape(*blocks.shape[:-1], *fine))
     bias = np.broadcast_to(layer.bias.reshape(1, scale, 1, *fine[1:]), (2, scale, 2, *fine[1:]))
     return layer._replace(kernel=kernel.reshape(3, 3, 4 * inputs, -1), bias=bias.ravel())
+
+
+def _added(operation: tflite.Operation, own: tflite.Tensor, results: list[tflite.Tensor]) -> int:
+    """The number of the layer whose result a sum takes beside the last one's own."""
+    for number, result in enumerate(results[:-1]):
+        others = [tensor for tensor in operation.inputs if tensor is not own]
+        if others == [result] and operation.options.fusedActivationFunction == 0 and result.shape == own.shape:
+            return number
+    raise NoRow("a sum of another kind")
 
 
 def _convolution(operation: tflite.Operation) -> Convolution:

@@ -35,10 +35,15 @@ def write(layers: list[Convolution], scale: int) -> bytes:
             constants.append(onnx.numpy_helper.from_array(values, inputs[-1]))
         nodes.append(helper.make_node(kind, inputs, [f"maps{len(nodes)}"], **attributes))
 
-    for kernel, bias, activation, slopes in layers:
+    results: list[str] = []
+    for kernel, bias, activation, slopes, added in layers:
         add("Conv", kernel.transpose(3, 2, 0, 1), bias, pads=[len(kernel) // 2] * 4)
         if activation != "linear":
             add(_ACTIVATIONS[activation], *([] if slopes is None else [slopes[:, None, None]]))
+        if added is not None:
+            add("Add")
+            nodes[-1].input.append(results[added])
+        results.append(nodes[-1].output[0])
     # As TensorFlow's: a pixel's channels lie together.
     add("DepthToSpace", blocksize=scale, mode="DCR")
     nodes[-1].output[0] = "sr_image"
