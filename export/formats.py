@@ -26,9 +26,17 @@ Function = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Content:
-    """What goes into a file: a model as `export.prepare.prepare` returns it, and the options."""
+    """What goes into a file.
+
+    Attributes:
+        model: as `export.prepare.prepare` returns it, its upsampling in the target's form.
+        quantizable: the same function in the form that loses least in int8: in LR space each phase has a scale of its
+            own, where all phases of a transposed convolution share one.
+        options: as they were asked for.
+    """
 
     model: keras.Model
+    quantizable: keras.Model
     options: Options
 
     @cached_property
@@ -36,7 +44,7 @@ class Content:
         """The crops that int8 is fitted to and what was found on them: once for the files of every size."""
         source = self.options.calibration or sample(scale_of(self.model), self.model.input_shape[-1])
         crops = int8.crops(source.pictures())
-        return crops, int8.tune(self.model, crops)
+        return crops, int8.tune(self.quantizable, crops)
 
 
 def _as_it_is(function: Function, content: Content) -> Function:
@@ -81,12 +89,15 @@ class Format:
 def _write_int8(content: Content, path: Path, size: Size) -> None:
     crops, tuning = content.calibration
     assert size is not None, "the format is static"
-    int8.write_int8(content.model, path, size, tuning, crops, content.options.io)
+    int8.write_int8(content.quantizable, path, size, tuning, crops, content.options.io)
 
 
 def _note_int8(content: Content) -> str:
     tuning = content.calibration[1]
-    return tuning.note if tuning else "calibrated by the converter alone"
+    note = tuning.note if tuning else "calibrated by the converter alone"
+    if content.quantizable is content.model:
+        return note
+    return f"{note}; quantized in LR space, its shuffle then spelt as RESHAPE, TRANSPOSE, RESHAPE: the same bits"
 
 
 def _clipped(function: Function, content: Content) -> Function:

@@ -96,8 +96,9 @@ class _Job:
     def __init__(self, model: keras.Model, options: Options):
         self.sets = {_set_name(folder): benchmark(folder) for folder in options.data}
         self.scale = scale_of(model)
-        form = options.record.enlargement
-        self.content = Content(prepare(model, options.color, options.clip, options.keep_form, form), options)
+        wanted, form = (model, options.color, options.clip, options.keep_form), options.record.enlargement
+        ready = prepare(*wanted, form)
+        self.content = Content(ready, ready if form == "subpixel" else prepare(*wanted), options)
         self.reference = KerasEngine(prepare(model, options.color, options.clip, keep_form=True)).run
         self.channels = self.content.model.input_shape[-1]
         # What the sets lose is counted from here.

@@ -129,6 +129,48 @@ def test_groups_as_one_dense_kernel(rng, groups, maps):
     assert oracle.relative(received, np.concatenate(parts, axis=-1)) <= TOLERANCE
 
 
+@pytest.mark.parametrize("groups, maps", [(2, 3), (3, 1), (5, 2)])
+def test_in_groups_it_is_what_the_dense_kernels_give(rng, groups, maps):
+    images = rng.normal(size=(2, 9, 11, 2 * groups))
+
+    def grouped(side, inputs, outputs):
+        flat = same(rng.normal(size=(*side, inputs // groups, outputs)), rng.normal(size=outputs))
+        split = flat._replace(kernel=collapse.by_group(flat.kernel, groups))
+        assert split.groups == groups and np.array_equal(split.flat, flat.kernel)
+        return split, flat._replace(kernel=collapse.dense(flat.kernel, groups))
+
+    (one, dense_one), (two, dense_two) = (
+        grouped((3, 5), 2 * groups, maps * groups),
+        grouped((1, 1), maps * groups, 4 * groups),
+    )
+    expected, joined = run(run(images, dense_one), dense_two), in_a_row(one, two)
+    assert joined.exact and joined.convolution.groups == groups
+    as_dense = joined.convolution._replace(kernel=collapse.dense(joined.convolution.flat, groups))
+    assert oracle.relative(run(images, as_dense), expected) <= TOLERANCE
+    # Control: the groups the other way round.
+    turned = two._replace(kernel=two.kernel[:, :, ::-1])
+    wrong = in_a_row(one, turned).convolution
+    assert oracle.relative(run(images, wrong._replace(kernel=collapse.dense(wrong.flat, groups))), expected) > 1e-2
+    # What the padding carries, group by group: as many maps as before, or fewer.
+    gain, _ = grouped((1, 1), 2 * groups, min(maps, 2) * groups)
+    outside = collapse.carried_by_padding(gain)
+    at = np.broadcast_to(outside, (1, 1, 1, 2 * groups))
+    assert np.abs(run(at, gain._replace(kernel=collapse.dense(gain.flat, groups)))).max() <= 1e-12
+    # Groups of one map each as those of several.
+    fine = same(rng.normal(size=(3, 1, 1, 2 * groups)))
+    fine = fine._replace(kernel=collapse.by_group(fine.kernel, 2 * groups))
+    coarse = collapse.in_groups(fine, groups)
+    assert coarse.kernel.shape == (3, 1, groups, 2, 2)
+    assert np.array_equal(collapse.dense(coarse.flat, groups), collapse.dense(fine.flat, 2 * groups))
+    # Gains and skips have every number of groups, a kernel that mixes maps has none.
+    assert collapse.in_groups(collapse.skip(2 * groups), groups).kernel.shape == (1, 1, groups, 2, 2)
+    assert collapse.in_groups(dense_one, groups).kernel.shape == one.kernel.shape
+    assert np.array_equal(collapse.in_groups(dense_one, groups).kernel, one.kernel)
+    assert collapse.in_groups(layer(rng, (1, 1), 2 * groups, groups), groups) is None
+    with pytest.raises(ValueError, match="Expected a second kernel"):
+        in_a_row(one, dense_two)
+
+
 def test_refusals(rng):
     with pytest.raises(ValueError, match=r"Expected a second kernel \(k, k, 4, O\)"):
         in_a_row(layer(rng, (3, 3), 1, 4), layer(rng, (1, 1), 3, 4))

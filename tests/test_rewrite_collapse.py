@@ -1,19 +1,16 @@
-"""--collapse: linear operations as one convolution, in TFLite, ONNX and Keras, borders included."""
+"""--collapse: linear operations as one convolution, in TFLite and ONNX files, borders included; the command."""
 
 import keras
 import numpy as np
 import onnx
-import oracle
 import pytest
 import tensorflow as tf
-from keras import layers
 from onnx import helper
 from rewrite_onnx_cases import kinds, model, values, weights
 from rewrite_tflite_cases import converted, names
 
-from benchmarks.networks import randomise
 from zoo.graphs import tflite
-from zoo.rewrite import collapsing, linear, onnx_collapse, onnx_difference, tflite_collapse, tflite_difference
+from zoo.rewrite import linear, onnx_collapse, onnx_difference, tflite_collapse, tflite_difference
 from zoo.rewrite.__main__ import main
 
 rng = np.random.default_rng(8)
@@ -63,6 +60,28 @@ def test_it_is_the_same_at_every_pixel(name):
     assert names(file).count("CONV_2D") == convolutions and not {"ADD", "MUL"} & set(names(file))
     assert ("SUB" in names(file)) == ("zeros carry" in name)
     assert all(row.action == "moved" and row.macs_after <= row.macs for row in rows)
+    for each in tflite_difference.differences(tflite.parse(content, "x"), file):
+        assert each.value <= each.allowed, str(each)
+
+
+def depthwise(x, side, maps=1):
+    weights = rng.normal(size=(side, side, x.shape[-1], maps)).astype(np.float32)
+    x = tf.nn.depthwise_conv2d(x, weights, (1, 1, 1, 1), "SAME")
+    return tf.nn.bias_add(x, rng.normal(size=x.shape[-1]).astype(np.float32))
+
+
+@pytest.mark.parametrize("channels", [4, 1])
+def test_depthwise_branches_are_one_depthwise_convolution(channels):
+    def function(x):
+        x = tf.nn.relu(depthwise(x, 3) + depthwise(x, 1) + x)
+        return depthwise(tf.nn.relu(depthwise(depthwise(x, 5, maps=2), 1)), 1)
+
+    content = converted(function, (2, 9, 7, channels))
+    file, rows = collapsed(content)
+    kind = "DEPTHWISE_CONV_2D" if channels > 1 else "CONV_2D"
+    left = names(file)
+    assert left[0] == kind and len(left) == 3 and left.count("DEPTHWISE_CONV_2D") == 3 - (channels == 1) * 2
+    assert [row.action for row in rows] == ["moved"] * 2
     for each in tflite_difference.differences(tflite.parse(content, "x"), file):
         assert each.value <= each.allowed, str(each)
 
@@ -189,60 +208,43 @@ def test_onnx_rows(sides, channels, options, left):
     np.testing.assert_allclose(values(proto, image), expected, rtol=0, atol=1e-5 * np.ptp(expected))
 
 
-def keras_repvgg(x, channels):
-    branches = [layers.Conv2D(channels, side, padding="same", use_bias=False)(x) for side in (3, 1)]
-    return layers.Add()([layers.BatchNormalization()(each) for each in (*branches, x)])
+def test_onnx_groups_with_their_normalisation():
+    keys = ("g", "b", "m", "v")
+    held = {"w": weights(8, 2, 3, 3), "u": weights(8, 2, 1, 1), "p": weights(8, 8, 1, 1)}
+    held |= {f"{key}{number}": np.abs(weights(8)) + 0.1 for number in (0, 1) for key in keys}
 
+    def normalised_node(source, number):
+        names = [source, *(f"{key}{number}" for key in keys)]
+        return helper.make_node("BatchNormalization", names, [f"n{number}"], name=f"norm{number}")
 
-def keras_network():
-    image = keras.Input((None, None, 4))
-    x = layers.ReLU()(keras_repvgg(image, 4))
-    # SESR: wide, narrow, and what came in.
-    y = layers.Conv2D(4, 1, name="narrow")(layers.Conv2D(64, 3, padding="same")(x))
-    x = layers.PReLU(shared_axes=[1, 2])(y + x)
-    x = layers.Conv2D(8, 1)(layers.Conv2D(16, 5)(layers.ZeroPadding2D((2, 1))(x)))
-    return randomise(keras.Model(image, layers.Conv2D(8, 3, padding="same", activation="tanh", name="last")(x)))
-
-
-@pytest.fixture
-def double():
-    """Identities are tested in float64."""
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_dtype_policy(policy)
-
-
-def test_a_keras_network(double):
-    network = keras_network()
-    result, explanation = collapsing.collapsed(network)
-    images = rng.normal(size=(2, 9, 7, 4))
-    assert oracle.relative(result(images).numpy(), network(images).numpy()) <= 1e-12
-    left = [type(layer).__name__ for layer in result.layers]
-    assert left.count("Conv2D") == 4 and not {"Add", "BatchNormalization"} & set(left)
-    # 5×5 and 3×3 stay two: the map between them is padded with zeros.
-    (stays,) = [row for row in explanation.rows if row.action == "stays"]
-    assert stays.layer == "last" and "--collapse=interior" in stays.note
-    assert result.count_params() < network.count_params() / 2
-    inside, explanation = collapsing.collapsed(network, "interior")
-    apart = np.abs(inside(images).numpy() - network(images).numpy()).max(axis=(0, 3)) > 1e-4
-    ring = max(row.inexact for row in explanation.rows)
-    assert ring > 0 and apart.any() and not apart[ring:-ring, ring:-ring].any()
-
-
-def test_a_layer_that_is_used_twice_stays():
-    image = keras.Input((None, None, 4))
-    shared = layers.Conv2D(4, 3, padding="same")
-    network = keras.Model(image, layers.Conv2D(4, 1)(shared(shared(image))))
-    result, explanation = collapsing.collapsed(network)
-    assert explanation.rows == [] and len(result.layers) == len(network.layers)
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"], name="wide", group=4, pads=[1] * 4),
+        normalised_node("c", 0),
+        helper.make_node("Conv", ["x", "u"], ["d"], name="narrow", group=4),
+        helper.make_node("Add", ["n0", "d"], ["s"], name="sum"),
+        helper.make_node("Conv", ["s", "p"], ["q"], name="mix"),
+        helper.make_node("Relu", ["q"], ["r"], name="relu"),
+        normalised_node("r", 1),
+        helper.make_node("Relu", ["n1"], ["y"]),
+    ]
+    proto = model(nodes, held, shape=(2, 8, 7, 10))
+    before, image = proto.SerializeToString(), weights(2, 8, 7, 10)
+    rows = onnx_collapse.collapsed(proto)
+    assert kinds(proto) == ["Conv", "Conv", "Relu", "BatchNormalization", "Relu"]
+    assert {row.layer: row.action for row in rows} == {"sum": "moved", "mix": "stays", "norm1": "stays"}
+    assert rows[0].becomes == "convolution 3×3, 4 groups" and "could take it in" in rows[-1].note
+    onnx.checker.check_model(proto, full_check=True)
+    expected = values(onnx.load_model_from_string(before), image)
+    np.testing.assert_allclose(values(proto, image), expected, rtol=0, atol=1e-5 * np.ptp(expected))
 
 
 @pytest.mark.parametrize("suffix", ["keras", "tflite", "onnx"])
 def test_the_command(tmp_path, capsys, suffix):
     source, target = tmp_path / f"in.{suffix}", tmp_path / f"out.{suffix}"
     if suffix == "keras":
-        keras_network().save(source)
+        image = keras.Input((None, None, 4))
+        x = keras.layers.Conv2D(8, 1)(keras.layers.Conv2D(64, 3, padding="same")(image))
+        keras.Model(image, keras.layers.Conv2D(4, 3, padding="same", name="last")(x)).save(source)
     elif suffix == "onnx":
         onnx.save(row_of_onnx((3, 1), (32, 4)), str(source))
     else:

@@ -19,9 +19,9 @@ class Pictures(CalibrationDataReader):
         return self.left.pop() if self.left else None
 
 
-def quantized(tmp_path, per_channel, weight_type=QuantType.QInt8, **options):
+def quantized(tmp_path, per_channel, weight_type=QuantType.QInt8, proto=None, **options):
     path, target = tmp_path / "float.onnx", tmp_path / "q.onnx"
-    onnx.save(deconvolution(opset=21, **options), str(path))
+    onnx.save(proto or deconvolution(opset=21, **options), str(path))
     quantize_static(
         str(path),
         str(target),
@@ -66,6 +66,23 @@ def test_the_quantization_is_carried_over(tmp_path, name):
     held = {each.name: each for each in proto.graph.initializer}
     (kept,) = [onnx.numpy_helper.to_array(each) for name, each in held.items() if name.endswith("weights_q")]
     assert kept.dtype in (np.int8, np.uint8)
+
+
+def test_a_quantized_enlargement_is_named(tmp_path):
+    """Between the repeated pixels and the convolution onnxruntime's quantizer puts levels again."""
+    options = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    nodes = [
+        helper.make_node("Resize", ["x", "", "s"], ["hr"], name="up", **options),
+        helper.make_node("Conv", ["hr", "w"], ["y"], name="conv", pads=[1, 1, 1, 1]),
+    ]
+    constants = {"s": np.float32((1, 1, 2, 2)), "w": weights(3, 4, 3, 3)}
+    proto = quantized(tmp_path, True, proto=model(nodes, constants, opset=21))
+    steps = kinds(proto)
+    assert steps[steps.index("Resize") :][:4] == ["Resize", "QuantizeLinear", "DequantizeLinear", "Conv"]
+    before = proto.SerializeToString()
+    (row,) = onnx_file.to_lr_space(proto)
+    assert row.layer == "up" and row.action == "stays" and "need not fit in 8 bits" in row.note
+    assert proto.SerializeToString() == before
 
 
 def test_a_zero_point_that_is_passed_over_is_seen(tmp_path, monkeypatch):

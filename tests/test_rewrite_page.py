@@ -81,6 +81,20 @@ def test_a_file_of_the_table_becomes_what_the_table_says(name):
     assert all(each.value <= each.allowed for each in found) and found
 
 
+def test_a_file_is_measured_with_the_delegate_s_verdicts_and_times(tmp_path, monkeypatch):
+    from benchmarks import rewrite_files
+    from benchmarks.rewrite_files_page import table
+
+    verdicts = iter(["wrong", "right"])
+    monkeypatch.setattr("export.delegate.run", lambda path: {"gpu": {"verdict": next(verdicts)}})
+    monkeypatch.setattr(rewrite_files, "_SECONDS", 0.01)
+    case = CASES["shuffle of rank 6, int8"]
+    entry = rewrite_files.measure("mine", case.make(), case.suffix, case.source, case.way, tmp_path, 2)
+    assert entry["delegate"] == ["wrong", "right"] and entry["times"]["before"]["median"] > 0
+    record = {"files": [entry], "machine": {"versions": {"ai-edge-litert": "0"}}}
+    assert "| wrong → right |" in table(record) and "medians of paired rounds" in table(record)
+
+
 def test_a_file_that_is_refused_is_a_row_of_its_own(tmp_path):
     from benchmarks.rewrite_files import measure
     from benchmarks.rewrite_files_page import table

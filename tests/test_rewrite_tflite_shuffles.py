@@ -7,7 +7,7 @@ import tensorflow as tf
 from rewrite_tflite_cases import apart, converted, names, rewritten
 
 from zoo.graphs import run, tflite
-from zoo.rewrite import tflite_difference, tflite_shuffles
+from zoo.rewrite import tflite_difference, tflite_file, tflite_moves, tflite_shuffles
 
 rng = np.random.default_rng(2)
 KERNEL = rng.normal(size=(3, 2, 4, 12)).astype(np.float32)
@@ -59,6 +59,57 @@ def test_a_spelt_out_shuffle_is_one_operation(name, int8):
     assert row.action == "moved" and names(file) == left
     for each in tflite_difference.differences(tflite.parse(content, "x"), file):
         assert each.value == 0, str(each)
+
+
+def sides(x):
+    """Of a picture of any size, as numbers that the graph computes."""
+    return x.shape[0] or 1, *(x.shape[axis] or tf.shape(x)[axis] for axis in (1, 2))
+
+
+def tensorflows_free(x):
+    n, h, w = sides(x)
+    return tf.reshape(tf.transpose(tf.reshape(x, (n, h, w, 2, 2, 3)), (0, 1, 3, 2, 4, 5)), (n, 2 * h, 2 * w, 3))
+
+
+def pytorchs_free(x):
+    n, h, w = sides(x)
+    x = tf.reshape(tf.transpose(x, (0, 3, 1, 2)), (n, 3, 2, 2, h, w))
+    x = tf.reshape(tf.transpose(x, (0, 1, 4, 2, 5, 3)), (n, 3, 2 * h, 2 * w))
+    return tf.transpose(x, (0, 2, 3, 1))
+
+
+def by_transpose_of_4(x):
+    """Rows and their phases are one axis, as the way back spells it."""
+    n, h, w = sides(x)
+    x = tf.transpose(tf.reshape(x, (n * h, w, 2, 6)), (0, 2, 1, 3))
+    return tf.reshape(x, (n, 2 * h, 2 * w, 3))
+
+
+@pytest.mark.parametrize("spelling", [tensorflows_free, pytorchs_free, by_transpose_of_4])
+def test_a_shuffle_of_a_free_size_is_one_operation_too(spelling):
+    content = converted(lambda x: spelling(convolved(x)), (1, None, None, 4))
+    assert {"SHAPE", "PACK", "RESHAPE"} & set(names(tflite.parse(content, "x")))
+    file, (row,) = rewritten(content)
+    assert row.action == "moved" and names(file) == ["CONV_2D", "DEPTH_TO_SPACE"]
+    assert len({each.size for each in tflite_difference.differences(tflite.parse(content, "x"), file)}) == 2
+    assert apart(content, file) == []
+
+
+def test_what_is_a_shuffle_at_one_size_alone_is_none(monkeypatch):
+    """The control: what is not the same at both sizes."""
+    content = converted(lambda x: tensorflows_free(convolved(x)), (1, None, None, 4))
+    recognised = tflite_moves.shuffle
+
+    def at_one_size(move):
+        return recognised(move) if move.image.shape[1] == 23 else None
+
+    monkeypatch.setattr(tflite_shuffles, "shuffle", at_one_size)
+    file, (row,) = rewritten(content)
+    assert row.action == "stays" and "no shuffle" in row.note and "DEPTH_TO_SPACE" not in names(file)
+    # A file that LiteRT does not run at these sizes: its own are not known.
+    monkeypatch.setattr(tflite_file, "at_sizes", lambda file: [])
+    file, (row,) = rewritten(content)
+    assert row.action == "stays" and "its sizes are free" in row.note
 
 
 def test_scales_go_with_the_channels():
@@ -124,6 +175,24 @@ def cut(x):
     """No zeros behind the last pixel, and a border of them."""
     x = padded(x)
     return tf.pad(x[:, :-2, :-2], [(0, 0), (2, 3), (1, 4), (0, 0)])
+
+
+def padded_free(x):
+    (n, h, w), c = sides(x), x.shape[3]
+    x = tf.pad(tf.reshape(x, (n * h, w, 1, c)), [(0, 0), (0, 0), (0, 2), (0, 0)])
+    x = tf.pad(tf.reshape(x, (n, h, 1, 3 * w * c)), [(0, 0), (0, 0), (0, 2), (0, 0)])
+    return tf.reshape(x, (n, 3 * h, 3 * w, c))
+
+
+@pytest.mark.parametrize("padding", ["SAME", "VALID"])
+def test_zeros_in_a_picture_of_any_size_too(padding):
+    def function(x):
+        return tf.nn.bias_add(tf.nn.conv2d(padded_free(x), WIDE, 1, padding), BIAS[:3])
+
+    content = converted(function, (1, None, None, 4))
+    file, (row,) = rewritten(content)
+    assert row.action == "moved" and row.kind == "zero_interleaved" and apart(content, file) == []
+    assert set(names(file)) <= {"CONV_2D", "DEPTH_TO_SPACE", "PAD", "STRIDED_SLICE"}
 
 
 @pytest.mark.parametrize("int8", [False, True])

@@ -25,7 +25,7 @@ class Convolution(NamedTuple):
     """A convolution of stride 1: `pads` zeros around the map, the kernel, the bias.
 
     Attributes:
-        kernel: (ky, kx, I, O).
+        kernel: (ky, kx, I, O), or (ky, kx, G, I / G, O / G) in G groups; depthwise where I = G.
         bias: (O,).
         pads: zeros (before, after) per axis; below 0 pixels are cut off.
     """
@@ -33,6 +33,19 @@ class Convolution(NamedTuple):
     kernel: np.ndarray
     bias: np.ndarray
     pads: tuple[Pair, Pair] = ((0, 0), (0, 0))
+
+    @property
+    def groups(self) -> int:
+        """Those of its maps that do not mix with others."""
+        return self.kernel.shape[2] if self.kernel.ndim == 5 else 1
+
+    @property
+    def flat(self) -> np.ndarray:
+        """The kernel (ky, kx, I / G, O), as frameworks hold it."""
+        if self.kernel.ndim == 4:
+            return self.kernel
+        rows, columns, _, inputs, _ = self.kernel.shape
+        return np.moveaxis(self.kernel, 2, 3).reshape(rows, columns, inputs, -1)
 
 
 class Collapsed(NamedTuple):
@@ -80,15 +93,47 @@ def batch_normalization(
     return Convolution(np.diag(gain)[None, None], beta - gain * np.asarray(mean, np.float64))
 
 
-def dense(kernel: np.ndarray, groups: int) -> np.ndarray:
-    """The kernel (k, k, I, O) of a convolution in groups, (k, k, I / groups, O): zeros between the groups."""
+def by_group(kernel: np.ndarray, groups: int) -> np.ndarray:
+    """The kernel (k, k, I / groups, O) of a convolution in groups as (k, k, groups, I / groups, O / groups)."""
     rows, columns, inputs, outputs = kernel.shape
     if outputs % groups:
         raise ValueError(f"Expected a number of output maps that {groups} groups divide. Received: {outputs}")
-    full = np.zeros((rows, columns, groups, inputs, groups, outputs // groups), kernel.dtype)
+    return np.moveaxis(kernel.reshape(rows, columns, inputs, groups, -1), 3, 2)
+
+
+def dense(kernel: np.ndarray, groups: int) -> np.ndarray:
+    """The kernel (k, k, I, O) of a convolution in groups, (k, k, I / groups, O): zeros between the groups."""
+    rows, columns, inputs, outputs = kernel.shape
     each = np.arange(groups)
-    full[:, :, each, :, each] = np.moveaxis(kernel.reshape(rows, columns, inputs, groups, -1), 3, 0)
+    full = np.zeros((rows, columns, groups, inputs, groups, outputs // groups), kernel.dtype)
+    full[:, :, each, :, each] = np.moveaxis(by_group(kernel, groups), 2, 0)
     return full.reshape(rows, columns, groups * inputs, outputs)
+
+
+def in_groups(convolution: Convolution, groups: int) -> Convolution | None:
+    """The same convolution in so many groups, as batch normalisation and skips are; None where their maps mix.
+
+    Example:
+        >>> in_groups(skip(6), 3).kernel.shape, in_groups(same(np.ones((1, 1, 6, 6))), 3)
+        ((1, 1, 3, 2, 2), None)
+    """
+    if convolution.groups == groups:
+        return convolution
+    each = np.arange(max(convolution.groups // groups, 1))
+    if convolution.groups > 1 and groups * len(each) == convolution.groups:
+        # Several groups as one, with zeros between them.
+        rows, columns, _, inputs, outputs = convolution.kernel.shape
+        wide = np.zeros((rows, columns, groups, len(each), inputs, len(each), outputs))
+        split = convolution.kernel.reshape(rows, columns, groups, len(each), inputs, outputs)
+        wide[:, :, :, each, :, each] = np.moveaxis(split, 3, 0)
+        return convolution._replace(kernel=wide.reshape(rows, columns, groups, len(each) * inputs, len(each) * outputs))
+    if convolution.kernel.ndim != 4 or any(maps % groups for maps in convolution.kernel.shape[2:]):
+        return None
+    rows, columns, inputs, outputs = convolution.kernel.shape
+    blocks = convolution.kernel.reshape(rows, columns, groups, inputs // groups, groups, outputs // groups)
+    each = np.arange(groups)
+    own = np.moveaxis(blocks[:, :, each, :, each], 0, 2)
+    return convolution._replace(kernel=own) if np.count_nonzero(own) == np.count_nonzero(blocks) else None
 
 
 def in_a_row(first: Convolution, second: Convolution, middle: str = "zeros") -> Collapsed:
@@ -116,15 +161,18 @@ def in_a_row(first: Convolution, second: Convolution, middle: str = "zeros") -> 
     """
     if middle not in ("zeros", "bias"):
         raise ValueError(f"Expected middle to be 'zeros' or 'bias'. Received: {middle!r}")
-    if first.kernel.shape[3] != second.kernel.shape[2]:
+    if first.groups != second.groups or first.kernel.shape[-1] != second.kernel.shape[-2]:
+        groups = f"{first.groups}, " if first.groups > 1 else ""
         raise ValueError(
-            f"Expected a second kernel (k, k, {first.kernel.shape[3]}, O). Received: shape {second.kernel.shape}"
+            f"Expected a second kernel (k, k, {groups}{first.kernel.shape[-1]}, O). Received: shape "
+            f"{second.kernel.shape}"
         )
     (rows, columns), (below, across) = first.kernel.shape[:2], second.kernel.shape[:2]
-    kernel = np.zeros((rows + below - 1, columns + across - 1, first.kernel.shape[2], second.kernel.shape[3]))
+    kernel = np.zeros((rows + below - 1, columns + across - 1, *first.kernel.shape[2:-1], second.kernel.shape[-1]))
     for y, x in np.ndindex(below, across):
         kernel[y : y + rows, x : x + columns] += first.kernel @ second.kernel[y, x]
-    bias = second.bias + first.bias @ second.kernel.sum(axis=(0, 1))
+    summed = second.kernel.sum(axis=(0, 1))
+    bias = second.bias + (first.bias.reshape(*summed.shape[:-2], 1, -1) @ summed).ravel()
     rows_pads, columns_pads = ((b + d, a + c) for (b, a), (d, c) in zip(first.pads, second.pads))
     as_padded = middle == "bias" or not np.any(first.bias)
     rows_ring, columns_ring = (
@@ -141,19 +189,20 @@ def carried_by_padding(first: Convolution) -> np.ndarray | None:
     With it in place of zeros, the collapsed 1×1 → k×k is exact although the 1×1 has a bias and the original pads its
     result with zeros. None where there is no such value, as with more output maps than input maps in general.
     """
-    weights = first.kernel.reshape(-1, first.kernel.shape[3])
-    if len(weights) != first.kernel.shape[2]:
+    if first.kernel.shape[:2] != (1, 1):
         raise ValueError(f"Expected a 1×1 convolution. Received: a kernel of shape {first.kernel.shape}")
-    value = np.linalg.lstsq(weights.T, -first.bias, rcond=None)[0]
-    left = np.abs(value @ weights + first.bias).max()
-    return value if left <= 1e-12 * max(1.0, np.abs(first.bias).max()) else None
+    weights = first.kernel.reshape(first.groups, *first.kernel.shape[-2:])
+    bias = first.bias.reshape(first.groups, -1)
+    values = [np.linalg.lstsq(matrix.T, -wanted, rcond=None)[0] for matrix, wanted in zip(weights, bias)]
+    left = max(np.abs(value @ matrix + wanted).max() for value, matrix, wanted in zip(values, weights, bias))
+    return np.concatenate(values) if left <= 1e-12 * max(1.0, np.abs(bias).max()) else None
 
 
 def side_by_side(*branches: Convolution) -> Convolution:
     """The sum of several convolutions of one map as one convolution, exact at every pixel.
 
     Args:
-        *branches: convolutions with as many input and output maps, whose results have one size.
+        *branches: convolutions with as many input and output maps and groups, whose results have one size.
 
     Raises:
         ValueError: they have not.
@@ -175,7 +224,7 @@ def side_by_side(*branches: Convolution) -> Convolution:
     for branch in branches:
         # A tap further out and a zero more around the map: the same convolution.
         wider = [pair(np.subtract(most, own)) for most, own in zip((rows, columns), branch.pads)]
-        kernels.append(np.pad(branch.kernel, [*wider, (0, 0), (0, 0)]))
+        kernels.append(np.pad(branch.kernel, wider + [(0, 0)] * (branch.kernel.ndim - 2)))
     bias = np.sum([branch.bias for branch in branches], axis=0)
     return Convolution(np.sum(kernels, axis=0), bias, (rows, columns))
 

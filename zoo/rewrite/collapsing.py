@@ -3,6 +3,8 @@
     before: x → Conv2D → BatchNormalization → Add(·, x) → ReLU,   as RepVGG, SESR and ECBSR train
     after:  x → Conv2D → ReLU
 
+Depthwise convolutions and those in groups likewise, with what leaves the groups apart.
+
 Batch normalisation is taken as it is at inference: the result is for use, not for more training of the same kind.
 """
 
@@ -15,12 +17,13 @@ import numpy as np
 
 from zoo.identities import collapse
 from zoo.identities.collapse import Convolution
+from zoo.identities.lr_convolution import is_same_padding
 from zoo.rewrite.chained import Chained, ChainedRebuild
 from zoo.rewrite.explanation import Explanation, Row
 from zoo.rewrite.graph import Graph, Node, array
 from zoo.rewrite.linear import Run, Step, row_of, runs
 from zoo.rewrite.plan import Plan
-from zoo.rewrite.replace import Chain, add_activation, add_convolution
+from zoo.rewrite.replace import Chain, add_activation, add_convolution, add_padding
 from zoo.rewrite.same import check_same
 from zoo.rewrite.tracing import functional, graphs_of
 
@@ -65,10 +68,34 @@ def collapsed(model: keras.Model, border: str = "exact", check: bool = True) -> 
             node = nodes[run.steps[0].output]
             replaced[id(node)] = Chained(node, tensors[run.source], node.operation, _maker(node, run, nodes))
         rows += [*map(row_of, found), *apart]
+        named = {row.layer for row in apart} | {step.name for run in found for step in run.steps}
+        rows += _left(graph, named, calls)
     result = ChainedRebuild(graphs, Plan(replaced)).model(graphs[0])
     if check and border == "exact":
         check_same(model, result)
     return result, Explanation(model.name, rows)
+
+
+def _left(graph: Graph, named: set[str], calls: Counter) -> list[Row]:
+    """Rows of batch normalisation that no other row is about."""
+    rows = []
+    for node in graph.nodes:
+        layer = node.operation
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.name not in named:
+            rows.append(Row(layer.name, "BatchNormalization", note=_why_left(graph, node, calls[id(layer)])))
+    return rows
+
+
+def _why_left(graph: Graph, node: Node, calls: int) -> str:
+    if calls > 1:
+        return "it is called more than once"
+    image = node.input_tensors[0]
+    if len(image.shape) != 4:
+        return "it is not of a picture's maps"
+    before = graph.producer(image)
+    found = "the input" if before is None else f"{before.operation.name} ({type(before.operation).__name__})"
+    read = ", which is read elsewhere too" if graph.readers(image) > 1 else ""
+    return f"it stands behind {found}{read}, and before no convolution that could take it in"
 
 
 def _step(graph: Graph, node: Node, calls: Counter) -> Step | None:
@@ -78,7 +105,7 @@ def _step(graph: Graph, node: Node, calls: Counter) -> Step | None:
     if calls[id(operation)] > 1 or len(output.shape) != 4:
         return None
     reads, activated, cost = tuple(map(id, tensors)), False, 0
-    if type(operation) is keras.layers.Conv2D:
+    if type(operation) in (keras.layers.Conv2D, keras.layers.DepthwiseConv2D):
         convolution = _convolution(operation)
         if convolution is None:
             return None
@@ -101,11 +128,19 @@ def _step(graph: Graph, node: Node, calls: Counter) -> Step | None:
     return Step(operation.name, id(output), reads, convolution, cost, graph.readers(output) == 1, activated)
 
 
-def _convolution(layer: keras.layers.Conv2D) -> Convolution | None:
-    plain = {*layer.strides, *layer.dilation_rate, layer.groups} == {1} and layer.padding in ("same", "valid")
+def _convolution(layer: keras.layers.Conv2D | keras.layers.DepthwiseConv2D) -> Convolution | None:
+    plain = {*layer.strides, *layer.dilation_rate} == {1} and layer.padding in ("same", "valid")
     if not plain or layer.data_format != "channels_last" or getattr(layer, "quantization_mode", None):
         return None
-    convolution = collapse.same(array(layer.kernel), array(layer.bias) if layer.use_bias else None)
+    kernel = array(layer.kernel)
+    if isinstance(layer, keras.layers.DepthwiseConv2D):
+        # (ky, kx, C, M): the M maps of a channel come one after another.
+        kernel, groups = kernel.reshape(*kernel.shape[:2], 1, -1), kernel.shape[2]
+    else:
+        groups = layer.groups
+    convolution = collapse.same(kernel, array(layer.bias) if layer.use_bias else None)
+    if groups > 1:
+        convolution = convolution._replace(kernel=collapse.by_group(kernel, groups))
     return convolution if layer.padding == "same" else convolution._replace(pads=((0, 0), (0, 0)))
 
 
@@ -124,19 +159,38 @@ def _adds(operation) -> bool:
 def _maker(node: Node, run: Run, nodes: dict[int, Node]):
     """Makes the layers in place of a run."""
     operations = [nodes[step.output].operation for step in run.steps]
-    weighted = [each for each in operations if isinstance(each, keras.layers.Conv2D)]
+    weighted = [each for each in operations if isinstance(each, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D))]
 
     def chain(names) -> Chain:
         # An operation without a layer has no precision of its own.
         owner = SimpleNamespace(name=node.operation.name, dtype_policy=weighted[0].dtype_policy)
         layers = Chain(owner, names)
         if run.shift is not None:
-            layers.add("shift", keras.layers.Rescaling, scale=1.0, offset=(-run.shift).tolist())
-        kernel, bias, pads = run.convolution
-        trainable = any(each.trainable for each in weighted)
-        add_convolution(layers, "collapsed", kernel, pads, bias, trainable=trainable)
+            layers.add("shift", keras.layers.Rescaling, scale=1.0, offset=-run.shift)
+        _add(layers, run.convolution, any(each.trainable for each in weighted))
         if run.steps[0].activated:
             add_activation(layers, node.operation.activation)
         return layers
 
     return chain
+
+
+def _add(layers: Chain, convolution: Convolution, trainable: bool) -> None:
+    groups, (kernel, bias, pads) = convolution.groups, convolution
+    if groups == 1 or kernel.shape[3] > 1:
+        add_convolution(layers, "collapsed", convolution.flat, pads, bias, trainable=trainable, groups=groups)
+        return
+    same = is_same_padding(kernel.shape[:2], pads)
+    if not same:
+        add_padding(layers, "collapsed", pads)
+    layers.add(
+        "collapsed",
+        keras.layers.DepthwiseConv2D,
+        kernel.squeeze(3),
+        bias,
+        kernel_size=kernel.shape[:2],
+        depth_multiplier=kernel.shape[4],
+        padding="same" if same else "valid",
+        data_format="channels_last",
+        trainable=trainable,
+    )

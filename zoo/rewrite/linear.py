@@ -4,6 +4,7 @@ A format says what each of its operations is (`Step`); here they are followed ba
 `zoo.identities.collapse`, as long as that is exact and multiplies no more than before.
 """
 
+import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeAlias
 
@@ -119,6 +120,12 @@ class _Followed:
     def _row(self, step: Step, own: Convolution, before: Run) -> Run | None:
         """A step behind a run; None where they stay two."""
         first, shift = before.convolution, before.shift
+        if first.groups != own.groups:
+            alike = _in_the_same_groups(first, own) or _dense(first, own, before.cost + step.cost)
+            if alike is None:
+                self.apart[step.output] = _multiplies_more(step, own, before)
+                return None
+            first, own = alike
         joined = collapse.in_a_row(first, own)
         if not joined.exact and shift is None and first.kernel.shape[:2] == (1, 1) and not np.any(first.pads):
             shift = collapse.carried_by_padding(first)
@@ -135,23 +142,25 @@ class _Followed:
             self.apart[step.output] = Row(step.name, _sizes(before, own), note=note)
             return None
         if _cost(joined.convolution.kernel) > before.cost + step.cost:
-            note = f"one convolution with {before.steps[0].name} would multiply more"
-            self.apart[step.output] = Row(step.name, _sizes(before, own), note=note)
+            self.apart[step.output] = _multiplies_more(step, own, before)
             return None
         return Run(before.source, joined.convolution, shift, (step, *before.steps), ring)
 
     def _sum(self, step: Step) -> Run | None:
         found = [(tensor, self._before(tensor)) for tensor in step.reads]
         # What is passed on as it is has as many channels as the other branches give.
-        maps = {run.convolution.kernel.shape[3] for _, run in found if run is not None}
+        maps = {len(run.convolution.bias) for _, run in found if run is not None}
         if len(maps) != 1:
             return None
         skip = collapse.skip(maps.pop())
         parts = [run or Run(tensor, skip, None, ()) for tensor, run in found]
         if len({part.source for part in parts}) != 1 or any(part.shift is not None for part in parts):
             return None
+        branches = _in_the_same_groups(*(part.convolution for part in parts))
+        if branches is None:
+            return None
         try:
-            joined = collapse.side_by_side(*(part.convolution for part in parts))
+            joined = collapse.side_by_side(*branches)
         except ValueError:
             return None
         steps = (step, *(each for part in parts for each in part.steps))
@@ -160,10 +169,33 @@ class _Followed:
         return run if joined.kernel.size <= run.cost else None
 
 
+def _in_the_same_groups(*convolutions: Convolution) -> tuple[Convolution, ...] | None:
+    """The same ones in as many groups as one of them has, the most; None where each of these mixes another's maps."""
+    for groups in sorted({each.groups for each in convolutions}, reverse=True):
+        found = [collapse.in_groups(each, groups) for each in convolutions if groups > 1 or each.groups == 1]
+        alike = tuple(each for each in found if each is not None)
+        if len(alike) == len(convolutions):
+            return alike
+    return None
+
+
+def _dense(first: Convolution, second: Convolution, most: int) -> tuple[Convolution, ...] | None:
+    """Both without groups; None where one convolution for both would multiply more than `most` a pixel."""
+    sides = (one + other - 1 for one, other in zip(first.kernel.shape[:2], second.kernel.shape[:2]))
+    if math.prod(sides) * first.kernel.shape[-2] * first.groups * len(second.bias) > most:
+        return None
+    return tuple(each._replace(kernel=collapse.dense(each.flat, each.groups)) for each in (first, second))
+
+
+def _multiplies_more(step: Step, own: Convolution, before: Run) -> Row:
+    note = f"one convolution with {before.steps[0].name} would multiply more"
+    return Row(step.name, _sizes(before, own), note=note)
+
+
 def _cost(kernel: np.ndarray) -> int:
     """Multiplications a pixel; a gain for each channel is no full convolution yet."""
     matrix = kernel[0, 0]
-    alone = kernel.shape[:2] == (1, 1) and np.array_equal(matrix, np.diag(np.diagonal(matrix)))
+    alone = kernel.ndim == 4 and kernel.shape[:2] == (1, 1) and np.array_equal(matrix, np.diag(np.diagonal(matrix)))
     return len(matrix) if alone and matrix.shape[0] == matrix.shape[1] else kernel.size
 
 
@@ -185,7 +217,7 @@ def _sizes(before: Run, own: Convolution) -> str:
 
 def row_of(run: Run) -> Row:
     """What became of a run."""
-    kernel = run.convolution.kernel
+    kernel, groups = run.convolution.kernel, run.convolution.groups
     last, *others = run.steps
     notes = ["a value is taken off first, so that zeros carry the bias"] if run.shift is not None else []
     notes += [f"differs in a border of {max(map(max, run.ring))} px"] if not run.exact else []
@@ -193,12 +225,12 @@ def row_of(run: Run) -> Row:
         last.name,
         f"{len(run.steps)} linear operations: {', '.join(step.name for step in reversed(others))}, {last.name}",
         action="moved",
-        becomes=f"convolution {kernel.shape[0]}×{kernel.shape[1]}",
+        becomes=f"convolution {kernel.shape[0]}×{kernel.shape[1]}{f', {groups} groups' if groups > 1 else ''}",
         note="; ".join(notes),
-        lr_kernel=kernel.shape,
+        lr_kernel=run.convolution.flat.shape,
         macs=run.cost,
         macs_quoted=run.cost,
         macs_after=kernel.size,
-        weights_after=kernel.size + kernel.shape[3],
+        weights_after=kernel.size + len(run.convolution.bias),
         inexact=max(map(max, run.ring)),
     )

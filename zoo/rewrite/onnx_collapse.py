@@ -28,7 +28,15 @@ def collapsed(model: Any, border: str = "exact") -> list[Row]:
     found, apart = runs([step for node in nodes.values() if (step := _step(graph, node)) is not None], border)
     for run in found:
         _replace(graph, run, nodes)
-    return [row_of(run) for run in found] + apart
+    rows = [row_of(run) for run in found] + apart
+    named = {step.name for run in found for step in run.steps} | {row.layer for row in apart}
+    left = [node for node in graph.graph.node if node.op_type == "BatchNormalization" and node.domain in DOMAINS]
+    note = "what stands before and behind it is no convolution that could take it in"
+    return rows + [Row(_name(node), node.op_type, note=note) for node in left if _name(node) not in named]
+
+
+def _name(node: Any) -> str:
+    return node.name or node.output[0]
 
 
 def _step(graph: OnnxGraph, node: Any) -> Step | None:
@@ -42,18 +50,20 @@ def _step(graph: OnnxGraph, node: Any) -> Step | None:
         return None
     reads, convolution, cost = read
     readers = graph.readers(node.output[0])
-    return Step(node.name or node.output[0], node.output[0], reads, convolution, cost, len(readers or ()) == 1)
+    return Step(_name(node), node.output[0], reads, convolution, cost, len(readers or ()) == 1)
 
 
 def _convolution(graph: OnnxGraph, node: Any):
     options, weights = graph.attributes(node), Constant(graph, node.input[1])
     bias = Constant(graph, node.input[2]) if len(node.input) > 2 and node.input[2] else None
-    plain = {*options.get("strides", [1, 1]), *options.get("dilations", [1, 1]), options.get("group", 1)} == {1}
+    plain, groups = {*options.get("strides", [1, 1]), *options.get("dilations", [1, 1])} == {1}, options.get("group", 1)
     if not plain or weights.quantized or weights.values.ndim != 4:
         return None
-    # ONNX has (O, I, Ky, Kx).
+    # ONNX has (O, I / groups, Ky, Kx).
     kernel = weights.values.astype(np.float64).transpose(2, 3, 1, 0)
     convolution = collapse.same(kernel, None if bias is None else bias.values)
+    if groups > 1:
+        convolution = convolution._replace(kernel=collapse.by_group(kernel, groups))
     pads = padding_of(options, [side - 1 for side in kernel.shape[:2]])
     return (node.input[0],), convolution._replace(pads=pads), kernel.size
 
@@ -94,7 +104,7 @@ _READ = {
 
 
 def _replace(graph: OnnxGraph, run: Run, nodes: dict[str, Any]) -> None:
-    kernel, bias, pads = run.convolution
+    kernel, groups, (_, bias, pads) = run.convolution.flat, run.convolution.groups, run.convolution
     last = nodes[run.steps[0].output]
     weighted = [nodes[step.output] for step in run.steps if nodes[step.output].op_type == "Conv"]
     dtype = Constant(graph, weighted[0].input[1]).dtype
@@ -106,6 +116,6 @@ def _replace(graph: OnnxGraph, run: Run, nodes: dict[str, Any]) -> None:
         steps.constant("bias", bias.astype(dtype)),
     ]
     around = [pair[end] for end in (0, 1) for pair in pads]
-    steps.add("Conv", *constants, kernel_shape=list(kernel.shape[:2]), pads=around)
+    steps.add("Conv", *constants, kernel_shape=list(kernel.shape[:2]), pads=around, group=groups)
     steps.replace([last])
     graph.drop_unused([nodes[step.output] for step in run.steps[1:]])

@@ -194,6 +194,11 @@ def why_not_moved(graph: OnnxGraph, node: Any) -> str:
     except Stays as reason:
         return str(reason)
     readers = graph.readers(node.output[0])
+    behind = [reader for each in readers or [] for name in each.output for reader in graph.readers(name) or []]
+    if readers and {each.op_type for each in (*readers, *behind)} == {"QuantizeLinear", "DequantizeLinear"}:
+        return (
+            "its repeated pixels are quantized once more: sums of a convolution's integer taps need not fit in 8 bits"
+        )
     kinds = "a subgraph or an output" if readers is None else ", ".join(each.op_type for each in readers)
     return f"what reads it is no convolution that can take it in: {kinds}"
 

@@ -71,16 +71,20 @@ def _step(graph: Graph, operation: Operation) -> Step | None:
 
 def _convolution(graph: Graph, operation: Operation):
     options, (image, weights, *bias) = operation.options, operation.inputs
+    depthwise = operation.name == "DEPTHWISE_CONV_2D"
     if (options.strideH, options.strideW, options.dilationHFactor, options.dilationWFactor) != (1, 1, 1, 1):
         return None
-    if image.dtype != "float32" or weights.shape[3] != image.shape[3]:
+    if image.dtype != "float32" or (weights.shape[3] != image.shape[3] and not depthwise):
         return None
     constants = [Constant(graph, tensor) for tensor in (weights, *bias) if tensor is not None]
     if any(each.values.dtype.kind != "f" for each in constants):
         return None
-    kernel = constants[0].values.astype(np.float64).transpose(1, 2, 3, 0)
+    # (O, Ky, Kx, I), or (1, Ky, Kx, O) with the maps of a channel one after another.
+    kernel = constants[0].values.astype(np.float64).transpose((1, 2, 0, 3) if depthwise else (1, 2, 3, 0))
     added = constants[1].values if len(constants) > 1 else None
     convolution = collapse.same(kernel, added)
+    if depthwise and image.shape[3] > 1:
+        convolution = convolution._replace(kernel=collapse.by_group(kernel, image.shape[3]))
     if options.padding == schema.Padding.VALID:
         convolution = convolution._replace(pads=((0, 0), (0, 0)))
     return (image,), convolution, kernel.size
@@ -120,14 +124,23 @@ def _is_constant(graph: Graph, tensor: Tensor) -> bool:
     return tensor.constant or (producer is not None and producer.name == "DEQUANTIZE" and producer.inputs[0].constant)
 
 
-_READ = {"CONV_2D": _convolution, "ADD": _arithmetic, "SUB": _arithmetic, "MUL": _arithmetic, "PAD": _padding}
+_READ = {
+    "CONV_2D": _convolution,
+    "DEPTHWISE_CONV_2D": _convolution,
+    "ADD": _arithmetic,
+    "SUB": _arithmetic,
+    "MUL": _arithmetic,
+    "PAD": _padding,
+}
 
 
 def _replace(graph: Graph, run: Run) -> None:
     output = run.steps[0].output
     operation = next(each for each in graph.operations if output in each.outputs)
-    kernel, bias, pads = run.convolution
-    weights = Tensor(f"{output.name}/weights", kernel.shape[3:] + kernel.shape[:3], values=kernel.transpose(3, 0, 1, 2))
+    kernel, groups, (_, bias, pads) = run.convolution.flat, run.convolution.groups, run.convolution
+    # Only depthwise convolutions are read in groups; theirs are (1, Ky, Kx, O).
+    held = kernel.transpose((2, 0, 1, 3) if groups > 1 else (3, 0, 1, 2))
+    weights = Tensor(f"{output.name}/weights", held.shape, values=held)
     added = Tensor(f"{output.name}/bias", bias.shape, values=bias)
     steps = Steps([], run.source, output)
     if run.shift is not None:
@@ -135,5 +148,5 @@ def _replace(graph: Graph, run: Run) -> None:
         steps.add("SUB", [run.source, shift], schema.SubOptionsT(), run.source.shape)
     steps.crop([(max(-before, 0), max(-after, 0)) for before, after in pads])
     zeros = tuple((max(before, 0), max(after, 0)) for before, after in pads)
-    steps.convolve(weights, added, zeros, kernel.shape, getattr(operation.options, _FUSED, 0))
+    steps.convolve(weights, added, zeros, kernel.shape, getattr(operation.options, _FUSED, 0), depthwise=groups > 1)
     steps.replace_in(graph, operation)

@@ -15,7 +15,7 @@ from zoo.graphs.tflite import File, Graph
 from zoo.identities.lr_convolution import LrConvolution, Transposed, lr_convolution
 from zoo.rewrite.explanation import Row
 from zoo.rewrite.tflite_constants import Constant, Stays, no_bias
-from zoo.rewrite.tflite_find import Deconvolution, Geometry, deconvolutions, geometries
+from zoo.rewrite.tflite_find import Deconvolution, Geometry, at_sizes, deconvolutions, geometries
 from zoo.rewrite.tflite_moves import Interleaved
 from zoo.rewrite.tflite_resized import Resized, lr_form, resized, scales
 from zoo.rewrite.tflite_shuffles import of_zeros_between, shuffled, zeros_between
@@ -36,10 +36,12 @@ def to_lr_space(file: File) -> list[Row]:
     References: arXiv 1609.07009.
     """
     graph, found, enlarged = file.only_graph, deconvolutions(file), resized(file)
-    # All sizes first: they are read from the file as it was.
+    # All sizes and places first: they are read from the file as it was.
+    sized = at_sizes(file) if any(each.name in ("RESHAPE", "TRANSPOSE") for each in graph.operations) else []
     ways: list[tuple[Any, Any]] = [*zip(found, geometries(file, found)), *zip(enlarged, scales(file, enlarged))]
-    rows = shuffled(graph)
-    for each, how in [*ways, *zeros_between(graph)]:
+    ways += zeros_between(graph, sized)
+    rows = shuffled(graph, sized)
+    for each, how in ways:
         name, description = each.operation.outputs[0].name, str(each)
         form = _lr_form if isinstance(each, Deconvolution) else lr_form
         try:

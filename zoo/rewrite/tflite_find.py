@@ -8,7 +8,7 @@ import numpy as np
 
 from zoo.errors import UsageError
 from zoo.graphs.run import Run, noise
-from zoo.graphs.tflite import File, Operation, Tensor, schema
+from zoo.graphs.tflite import File, Graph, Operation, Tensor, parse, schema
 from zoo.identities.phases import Pair, pair
 from zoo.rewrite.tflite_constants import Stays
 
@@ -111,6 +111,24 @@ def sizes_of(file: File, ends: list[tuple[Tensor, Tensor]]) -> list[list[tuple[P
         else [both(shape[image], run.value(size)) for run, shape in zip(runs, shapes)]
         for fixed, (image, size) in zip(static, ends)
     ]
+
+
+def at_sizes(file: File) -> list[Graph]:
+    """The first graph at two sizes, its tensors' shapes as they are then; none where its own are known or it fails."""
+    if all(None not in tensor.shape for tensor in file.inputs):
+        return []
+    graphs = []
+    for free in _SIZES:
+        copy = parse(file.content, "the file")
+        try:
+            shapes = Run(copy, noise(copy, free)).shapes()
+        except (ValueError, RuntimeError):
+            return []
+        for tensor, shape in shapes.items():
+            if shape is not None and not tensor.constant:
+                tensor.shape = [int(side) for side in shape]
+        graphs.append(copy.graphs[0])
+    return graphs
 
 
 def _dropped(kernel_size: int, stride: int, length: int) -> int:

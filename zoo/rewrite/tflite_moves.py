@@ -7,12 +7,13 @@ The operations are not matched with patterns: they are applied to the numbers of
 looked at.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from zoo.graphs.tflite import Graph, Operation, Tensor
-from zoo.identities.phases import Pair
+from zoo.identities.phases import Pair, pair
 from zoo.rewrite.tflite_resized import alike
 
 # In place of a value's number.
@@ -60,10 +61,12 @@ class Interleaved(NamedTuple):
     Attributes:
         scale: pixel p of the image is at scale·p + start.
         starts: rows and columns of zeros before the first pixel.
+        extras: rows and columns of the result, less scale · those of the image.
     """
 
     scale: int
     starts: Pair
+    extras: Pair
 
 
 def moves(graph: Graph) -> list[Move]:
@@ -79,6 +82,39 @@ def moves(graph: Graph) -> list[Move]:
         if np.prod(image.shape) <= _MOST:
             found += _row(graph, image, operation)[::-1]
     return found
+
+
+def recognised(graph: Graph, sized: list[Graph], what: Callable[[Move], Any]) -> list[tuple[Move, Any]]:
+    """The moves that are something, and what they are, longest first.
+
+    Args:
+        sized: the same graph at several sizes, where its own are free: there it has to be the same at each.
+        what: `shuffle` or `interleaved`.
+    """
+    if not sized:
+        return [(move, found) for move in moves(graph) if (found := what(move)) is not None]
+    first, *others = [_by_place(each, what) for each in sized]
+    alike = [
+        (places, found)
+        for places, found in first.items()
+        if all(places in other and _same(found, other[places]) for other in others)
+    ]
+    result = []
+    for places, found in alike:
+        operations = [graph.operations[place] for place in places]
+        image = _moved(operations[0])
+        if image is not None and len(image.shape) == 4 and image.shape[3] is not None:
+            result.append((Move(image, operations, np.empty(0)), found))
+    return result
+
+
+def _by_place(graph: Graph, what: Callable[[Move], Any]) -> dict[tuple[int, ...], Any]:
+    places = {id(operation): place for place, operation in enumerate(graph.operations)}
+    return {tuple(places[id(each)] for each in move.operations): found for move, found in recognised(graph, [], what)}
+
+
+def _same(one: tuple, other: tuple) -> bool:
+    return all(np.array_equal(mine, its) for mine, its in zip(one, other))
 
 
 def _row(graph: Graph, image: Tensor, operation: Operation) -> list[Move]:
@@ -103,7 +139,9 @@ def _moved(operation: Operation) -> Tensor | None:
     """What an operation moves the values of, if it does no more; what else it reads the file holds."""
     if operation.name not in _APPLY:
         return None
-    moving = [each for each in operation.inputs if each is not None and not each.constant]
+    # What a shape is made of matters no more than the shape.
+    given = operation.inputs[:1] if _APPLY[operation.name] is _to_output_shape else operation.inputs
+    moving = [each for each in given if each is not None and not each.constant]
     return moving[0] if len(moving) == 1 else None
 
 
@@ -152,7 +190,8 @@ def interleaved(move: Move) -> Interleaved | None:
     values = np.arange(np.prod(move.image.shape)).reshape(move.image.shape)
     expected[:, rows[0] : last[0] + 1 : scale, columns[0] : last[1] + 1 : scale] = values
     starts = (int(rows[0]), int(columns[0]))
-    return Interleaved(scale, starts) if np.array_equal(expected, move.numbers) else None
+    extras = tuple(size - scale * side for size, side in zip(move.numbers.shape[1:3], (height, width)))
+    return Interleaved(scale, starts, pair(extras)) if np.array_equal(expected, move.numbers) else None
 
 
 def _numbers_of(tensor: Tensor | None) -> np.ndarray:

@@ -12,21 +12,23 @@ from zoo.graphs.tflite import Graph, Tensor, schema
 from zoo.identities.lr_convolution import LrConvolution, Transposed, lr_convolution
 from zoo.rewrite.explanation import Row
 from zoo.rewrite.tflite_constants import Constant, Stays
-from zoo.rewrite.tflite_moves import Interleaved, Move, Shuffle, interleaved, moves, shuffle
+from zoo.rewrite.tflite_moves import Interleaved, Move, Shuffle, interleaved, recognised, shuffle
 from zoo.rewrite.tflite_resized import Resized
 from zoo.rewrite.tflite_steps import CONVOLUTIONS, Steps
 
 
-def shuffled(graph: Graph) -> list[Row]:
+def shuffled(graph: Graph, sized: list[Graph]) -> list[Row]:
     """Changes a graph: what shuffles becomes DEPTH_TO_SPACE.
+
+    Args:
+        sized: the graph at several sizes, where its own are free (`tflite_find.at_sizes`).
 
     Returns:
         A row for each, also for what has more than four axes and stays.
     """
     rows, done = [], set()
-    for move in moves(graph):
-        found = None if id(move.operations[0]) in done else shuffle(move)
-        if found is None:
+    for move, found in recognised(graph, sized, shuffle):
+        if id(move.operations[0]) in done:
             continue
         done.add(id(move.operations[0]))
         kinds = ", ".join(each.name for each in move.operations)
@@ -42,7 +44,8 @@ def shuffled(graph: Graph) -> list[Row]:
     for operation in graph.operations:
         (output,) = operation.outputs[:1]
         if operation.name == "TRANSPOSE" and len(output.shape) > 4 and not _within(graph, output, named):
-            note = "its sizes are free" if None in output.shape else "it is no shuffle of a picture's channels"
+            free = None in output.shape and not sized
+            note = "its sizes are free" if free else "it is no shuffle of a picture's channels"
             rows.append(Row(output.name, f"TRANSPOSE of {len(output.shape)} axes", note=note))
     return rows
 
@@ -76,7 +79,8 @@ def _reorder(graph: Graph, image: Tensor, order: np.ndarray) -> None:
     convolution = graph.producer(image)
     if convolution is None or convolution.name != "CONV_2D":
         raise Stays("the order of its channels is not DEPTH_TO_SPACE's, and no CONV_2D stands before it to change that")
-    if len(graph.readers(image)) > 1 or image in graph.outputs:
+    # SHAPE reads no channel.
+    if sum(each.name != "SHAPE" for each in graph.readers(image)) > 1 or image in graph.outputs:
         raise Stays("the order of its channels is not DEPTH_TO_SPACE's, and something else reads them too")
     # All that may stay first, then the change.
     constants = [None if each is None else Constant(graph, each) for each in convolution.inputs[1:]]
@@ -89,17 +93,16 @@ def _reorder(graph: Graph, image: Tensor, order: np.ndarray) -> None:
     graph.replace(convolution, *before, convolution)
 
 
-def zeros_between(graph: Graph) -> list[tuple[Resized, Interleaved]]:
-    """Each CONV_2D that reads pixels with zeros between them, and how they lie."""
+def zeros_between(graph: Graph, sized: list[Graph]) -> list[tuple[Resized, Interleaved]]:
+    """Each CONV_2D that reads pixels with zeros between them, and how they lie; arguments as for `shuffled`."""
     found = {}
-    for move in moves(graph):
+    for move, how in recognised(graph, sized, interleaved):
         readers = graph.readers(move.output)
-        if len(readers) == 1 and readers[0].name == "CONV_2D" and readers[0].inputs[0] is move.output:
-            how = interleaved(move)
-            if how is not None and id(readers[0]) not in found:
-                _, weights, *bias = readers[0].inputs
-                each = Resized(readers[0], move.operations[-1], move.image, weights, bias[0] if bias else None)
-                found[id(readers[0])] = (each, how)
+        read_whole = len(readers) == 1 and readers[0].name == "CONV_2D" and readers[0].inputs[0] is move.output
+        if read_whole and id(readers[0]) not in found:
+            _, weights, *bias = readers[0].inputs
+            each = Resized(readers[0], move.operations[-1], move.image, weights, bias[0] if bias else None)
+            found[id(readers[0])] = (each, how)
     return list(found.values())
 
 
@@ -127,10 +130,9 @@ def of_zeros_between(graph: Graph, each: Resized, how: Interleaved) -> tuple[LrC
     same = options.padding == schema.Padding.SAME
     offsets, extras = [], []
     for axis in (0, 1):
-        reach, given = kernel.shape[axis] - 1, each.image.shape[axis + 1]
+        reach = kernel.shape[axis] - 1
         before, after = (reach // 2, reach - reach // 2) if same else (0, 0)
-        length = each.enlargement.outputs[0].shape[axis + 1]
         offsets.append(reach - before - how.starts[axis])
-        extras.append(length + before + after - reach - how.scale * given)
+        extras.append(how.extras[axis] + before + after - reach)
     taps = np.ones(kernel.shape[:2], bool)
     return lr_convolution(Transposed(kernel, how.scale, tuple(offsets), tuple(extras), taps)), constants

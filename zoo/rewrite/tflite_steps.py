@@ -55,8 +55,15 @@ class Steps:
         numbers = [self._numbers(f"{len(self.operations)}/slice", each) for each in (begin, end, [1, 1, 1, 1])]
         self._add("STRIDED_SLICE", numbers, options, sides, self.last.shape[3], 1 + self._int8, self.last)
 
-    def convolve(self, weights: Tensor, bias: Tensor, zeros, kernel_shape, activation: int) -> None:
-        """A convolution with zeros (before, after) around the image, which CONV_2D adds itself where it can."""
+    def convolve(
+        self, weights: Tensor, bias: Tensor, zeros, kernel_shape, activation: int, depthwise: bool = False
+    ) -> None:
+        """A convolution with zeros (before, after) around the image, which CONV_2D adds itself where it can.
+
+        Args:
+            kernel_shape: (Ky, Kx, inputs of an output, outputs).
+            depthwise: one input of an output, weights (1, Ky, Kx, outputs); in float.
+        """
         same = is_same_padding(kernel_shape[:2], zeros)
         if not same and any(map(any, zeros)):
             sides = self._sides(lambda axis, side: side + sum(zeros[axis]))
@@ -65,9 +72,13 @@ class Steps:
             self._add("PAD", [paddings], options, sides, self.last.shape[3], 1 + self._int8, self.last)
         sides = self._sides(lambda axis, side: side if same else side - kernel_shape[axis] + 1)
         padding = schema.Padding.SAME if same else schema.Padding.VALID
-        options = schema.Conv2DOptionsT(padding, strideW=1, strideH=1, fusedActivationFunction=activation)
-        version = CONVOLUTIONS[self.last.dtype]
-        self._add("CONV_2D", [weights, bias], options, sides, kernel_shape[3], version, self._output)
+        fixed = {"strideW": 1, "strideH": 1, "fusedActivationFunction": activation}
+        name, version, options = "CONV_2D", CONVOLUTIONS[self.last.dtype], schema.Conv2DOptionsT(padding, **fixed)
+        if depthwise:
+            multiplier = kernel_shape[3] // self.last.shape[3]
+            name, version = "DEPTHWISE_CONV_2D", 1
+            options = schema.DepthwiseConv2DOptionsT(padding, depthMultiplier=multiplier, **fixed)
+        self._add(name, [weights, bias], options, sides, kernel_shape[3], version, self._output)
 
     def shuffle(self, scale: int) -> None:
         """Version 1, whatever the type: LiteRT's reference kernels know no other."""

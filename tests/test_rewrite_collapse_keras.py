@@ -1,0 +1,99 @@
+"""--collapse of Keras networks: blocks, depthwise and grouped layers as one convolution each, borders included."""
+
+import keras
+import numpy as np
+import oracle
+import pytest
+from keras import layers
+
+from benchmarks.networks import randomise
+from zoo.rewrite import collapsing
+
+rng = np.random.default_rng(8)
+
+
+def keras_repvgg(x, channels):
+    branches = [layers.Conv2D(channels, side, padding="same", use_bias=False)(x) for side in (3, 1)]
+    return layers.Add()([layers.BatchNormalization()(each) for each in (*branches, x)])
+
+
+def keras_network():
+    image = keras.Input((None, None, 4))
+    x = layers.ReLU()(keras_repvgg(image, 4))
+    # SESR: wide, narrow, and what came in.
+    y = layers.Conv2D(4, 1, name="narrow")(layers.Conv2D(64, 3, padding="same")(x))
+    x = layers.PReLU(shared_axes=[1, 2])(y + x)
+    x = layers.Conv2D(8, 1)(layers.Conv2D(16, 5)(layers.ZeroPadding2D((2, 1))(x)))
+    return randomise(keras.Model(image, layers.Conv2D(8, 3, padding="same", activation="tanh", name="last")(x)))
+
+
+@pytest.fixture
+def double():
+    """Identities are tested in float64."""
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float64")
+    yield
+    keras.config.set_dtype_policy(policy)
+
+
+def test_a_keras_network(double):
+    network = keras_network()
+    result, explanation = collapsing.collapsed(network)
+    images = rng.normal(size=(2, 9, 7, 4))
+    assert oracle.relative(result(images).numpy(), network(images).numpy()) <= 1e-12
+    left = [type(layer).__name__ for layer in result.layers]
+    assert left.count("Conv2D") == 4 and not {"Add", "BatchNormalization"} & set(left)
+    # 5×5 and 3×3 stay two: the map between them is padded with zeros.
+    (stays,) = [row for row in explanation.rows if row.action == "stays"]
+    assert stays.layer == "last" and "--collapse=interior" in stays.note
+    assert result.count_params() < network.count_params() / 2
+    inside, explanation = collapsing.collapsed(network, "interior")
+    apart = np.abs(inside(images).numpy() - network(images).numpy()).max(axis=(0, 3)) > 1e-4
+    ring = max(row.inexact for row in explanation.rows)
+    assert ring > 0 and apart.any() and not apart[ring:-ring, ring:-ring].any()
+
+
+def test_depthwise_and_grouped_layers_with_their_normalisation(double):
+    """MobileOne's block: depthwise branches, each normalised, and what came in; then one in groups."""
+    image = keras.Input((None, None, 6))
+    branches = [layers.DepthwiseConv2D(side, padding="same", use_bias=False)(image) for side in (3, 1)]
+    x = layers.Add()([layers.BatchNormalization()(each) for each in (*branches, image)])
+    x = layers.ReLU()(x)
+    x = layers.BatchNormalization()(layers.DepthwiseConv2D(5, padding="valid", depth_multiplier=2)(x))
+    x = layers.PReLU(shared_axes=[1, 2])(x)
+    x = layers.BatchNormalization(name="grouped")(layers.Conv2D(9, 3, groups=3, padding="same")(x))
+    x = layers.ReLU()(x)
+    # Carried by the padding: behind an activation, before a depthwise convolution that pads with zeros.
+    x = layers.DepthwiseConv2D(3, padding="same", activation="relu")(layers.BatchNormalization(name="carried")(x))
+    # To one map: fewer multiplications without groups.
+    x = layers.Conv2D(1, 1)(layers.DepthwiseConv2D(3, padding="same", name="to_one")(x))
+    network = randomise(keras.Model(image, layers.Activation("tanh")(x)))
+    result, explanation = collapsing.collapsed(network)
+    images = rng.normal(size=(2, 11, 13, 6))
+    assert oracle.relative(result(images).numpy(), network(images).numpy()) <= 1e-12
+    left = [type(layer).__name__ for layer in result.layers]
+    assert not {"Add", "BatchNormalization"} & set(left) and left.count("DepthwiseConv2D") == 3
+    assert left.count("Conv2D") == 2 and left.count("Rescaling") == 1
+    assert all(row.action == "moved" and row.macs_after <= row.macs for row in explanation.rows)
+
+
+def test_normalisation_that_stays_is_named():
+    image = keras.Input((8, 8, 4))
+    x = layers.BatchNormalization(name="behind")(layers.SeparableConv2D(4, 3, name="separable")(image))
+    shared = layers.BatchNormalization(name="shared")
+    x = shared(layers.ReLU()(shared(layers.ReLU()(x))))
+    x = layers.BatchNormalization(name="of_numbers")(layers.Dense(3)(layers.GlobalAveragePooling2D()(x)))
+    network = keras.Model(image, x)
+    result, explanation = collapsing.collapsed(network)
+    notes = {row.layer: row.note for row in explanation.rows}
+    assert "separable (SeparableConv2D)" in notes["behind"] and "more than once" in notes["shared"]
+    assert "not of a picture" in notes["of_numbers"] and len(result.layers) == len(network.layers)
+    assert not any(row.becomes for row in explanation.rows)
+
+
+def test_a_layer_that_is_used_twice_stays():
+    image = keras.Input((None, None, 4))
+    shared = layers.Conv2D(4, 3, padding="same")
+    network = keras.Model(image, layers.Conv2D(4, 1)(shared(shared(image))))
+    result, explanation = collapsing.collapsed(network)
+    assert explanation.rows == [] and len(result.layers) == len(network.layers)
