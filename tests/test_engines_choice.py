@@ -28,15 +28,21 @@ class Clock:
 
 
 class Timed(Engine):
-    """An engine that takes, run after run, the seconds that are given; the last ones again and again."""
+    """An engine that takes, run after run, the seconds that are given; the last ones again and again.
 
-    def __init__(self, name: str, clock: Clock, *seconds: float):
-        super().__init__(name, 2, 1, 0, kind=name)
-        self.clock, self.seconds = clock, [*seconds]
+    A window smaller than that of the measurement takes none, unless `slow` gives the seconds a px.
+    """
+
+    def __init__(self, name: str, clock: Clock, *seconds: float, slow: float = 0.0, size=None):
+        super().__init__(name, 2, 1, 0, size=size, kind=name)
+        self.clock, self.seconds, self.slow = clock, [*seconds], slow
 
     def run(self, lr_image: np.ndarray) -> np.ndarray:
-        self.clock.order.append(self.name)
-        self.clock.now += self.seconds.pop(0) if len(self.seconds) > 1 else self.seconds[0]
+        if self.slow:
+            self.clock.now += self.slow * lr_image.size
+        elif lr_image.shape[:2] == measuring.SIZE:
+            self.clock.order.append(self.name)
+            self.clock.now += self.seconds.pop(0) if len(self.seconds) > 1 else self.seconds[0]
         return np.zeros((2 * lr_image.shape[0], 2 * lr_image.shape[1], 1), np.float32)
 
 
@@ -60,6 +66,20 @@ def test_it_ends_after_about_a_second():
     times, order = timed(a=(3.0, 2.0), b=(3.0, 2.1))
     assert times == pytest.approx({"a": 2.0, "b": 2.1}) and order == ["a", "b", "a", "b"]
     assert timed(a=(0.1,))[1] == ["a", "a"]
+
+
+@pytest.mark.parametrize(
+    ("window", "size", "known"),
+    [(0.19, None, True), (1.9, None, True), (2.1, None, False), (0.19, (200, 640), True), (0.21, (200, 640), False)],
+)
+def test_networks_that_take_long_are_measured_on_less_or_not_at_all(window, size, known):
+    clock = Clock()
+    engine = Timed("slow", clock, slow=window / np.prod(measuring.SIZE), size=size)
+    times = measuring.times({"slow": engine}, clock=clock)
+    share = 1 if window < 0.2 else np.prod(measuring.SMALL) / np.prod(measuring.SIZE)
+    assert times == (pytest.approx({"slow": window * share}) if known else {})
+    # Nothing takes much longer than a run should.
+    assert clock.now <= (2 * window if size else 4 * 0.21) + 2 * measuring.RUN
 
 
 @pytest.fixture
@@ -107,6 +127,11 @@ def test_it_is_measured_once_kept_and_taken_again(cache, three, tflite, monkeypa
     engine = TFLiteEngine(path.read_bytes(), "luma")
     assert [*opening.measured(engine).order()] == ["a", "TFLite", "b"]
     assert opening.open_engine(path).kind == "a" and opening.fastest(engine, cells=False).kind == "TFLite"
+
+
+def test_what_is_too_slow_to_be_measured_gets_the_guess(cache, three, tflite, monkeypatch):
+    monkeypatch.setattr(measuring, "times", lambda engines: {})
+    assert opening.open_engine(tflite("luma"), measure=True).kind == "a" and not cache.exists()
 
 
 def test_it_holds_for_this_network_processor_threads_and_versions(cache, three, tflite, monkeypatch):

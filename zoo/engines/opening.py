@@ -152,10 +152,14 @@ def _known(engine: TFLiteEngine, measure: bool) -> Choice | None:
     return measured(engine)
 
 
-def measured(engine: TFLiteEngine) -> Choice:
-    """Measures the engines of a network and keeps what was found; takes about a second."""
+def measured(engine: TFLiteEngine) -> Choice | None:
+    """Measures the engines of a network in about a second and keeps what was found; None where it is too slow."""
     engines, refused = candidates(engine)
-    choice = Choice(measuring.times(engines), refused)
+    times = measuring.times(engines)
+    if not times:
+        LOGGER.info("%s is too slow to be measured", engine.name)
+        return None
+    choice = Choice(times, refused)
     choices.keep(choices.of(engine.fingerprint(), engine.threads), choice)
     return choice
 
