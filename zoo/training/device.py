@@ -18,7 +18,6 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from zoo.data import check_disjoint
 from zoo.data.on_device import patches_on_device
 from zoo.errors import UsageError
 from zoo.files import alone
@@ -26,7 +25,7 @@ from zoo.machine import available_threads, processor, versions
 from zoo.training import start
 from zoo.training.comparison import Comparison
 from zoo.training.config import TrainConfig
-from zoo.training.input import open_picture, open_source
+from zoo.training.input import open_both, open_picture
 from zoo.training.interruption import Interruption
 from zoo.training.losses import average_rate, mean_loss
 from zoo.training.milestones import check_finite, due, stopped
@@ -94,10 +93,7 @@ def _train(runs: list[Seed], source, valid) -> list[dict]:
             LOGGER.warning(
                 "No accelerator here: engine=device runs on the processor, several times slower than tensorflow"
             )
-        source, valid = source or open_source(config, "train"), valid or open_source(config, "valid")
-        if hasattr(source, "hashes") and hasattr(valid, "hashes"):
-            check_disjoint(source, valid)
-        return Trainer(runs, source, valid).finish()
+        return Trainer(runs, *open_both(config, source, valid)).finish()
 
 
 class Trainer:

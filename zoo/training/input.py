@@ -28,6 +28,18 @@ def open_source(config: TrainConfig, split: str):
     return source
 
 
+def open_both(config: TrainConfig, source=None, valid=None) -> tuple:
+    """Returns the pictures to train on and those to validate on: those given, or those that `config` names.
+
+    Raises:
+        UsageError: a picture is in both.
+    """
+    source, valid = source or open_source(config, "train"), valid or open_source(config, "valid")
+    if hasattr(source, "hashes") and hasattr(valid, "hashes"):
+        zoo.data.check_disjoint(source, valid)
+    return source, valid
+
+
 def open_picture(config: TrainConfig, valid) -> np.ndarray:
     """Returns the first picture of the validation set, uint8 (h, w, c); the sample photograph in colour."""
     if valid.name.startswith("sample"):

@@ -10,7 +10,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.data import check_disjoint
 from zoo.errors import UsageError
 from zoo.files import alone
 from zoo.training import start
@@ -20,7 +19,7 @@ from zoo.training.compilation import choose_jit
 from zoo.training.config import TrainConfig
 from zoo.training.cores import one_core_an_operation, parts
 from zoo.training.events import Events
-from zoo.training.input import open_batches, open_picture, open_source
+from zoo.training.input import open_batches, open_both, open_picture, open_source
 from zoo.training.interruption import Interruption
 from zoo.training.milestones import check_finite, due, stopped
 from zoo.training.optimizers import LearningRate, make_optimizer
@@ -86,11 +85,9 @@ def train(config: TrainConfig, workdir, source=None, valid=None, strategy=None) 
         if workers.chief:
             claim_workdir(config, Path(workdir))
             held.enter_context(alone(Path(workdir), "training"))
-        source = source or open_source(config, "train")
-        if workers.chief:
-            valid = valid or open_source(config, "valid")
-            if hasattr(source, "hashes") and hasattr(valid, "hashes"):
-                check_disjoint(source, valid)
+            source, valid = open_both(config, source, valid)
+        else:
+            source = source or open_source(config, "train")
         workers.check_alike(config.decisions(), list(getattr(source, "hashes", ())))
         return run_steps(set_up(config, Path(workdir), source, valid, workers), source, valid)
 
