@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from zoo.errors import UsageError
+from zoo.graphs.apart import range_of, share_of_range
 from zoo.graphs.onnx_graph import package
 
 # Of an output's range; half precision rounds its sums in either order.
@@ -106,8 +107,6 @@ def _difference(sessions: list[Any], sizes: tuple[int, ...], levels: list[float]
             if expected.shape != received.shape:
                 worst = float("inf")
                 continue
-            apart = np.abs(expected.astype(np.float64) - received.astype(np.float64))
-            span = max(float(np.ptp(expected)), np.finfo(np.float32).tiny)
-            allowed = max(allowed, ALLOWED.get(expected.dtype, 0.0), 1.01 * level / span)
-            worst = max(worst, float(np.nan_to_num(apart.max(initial=0.0) / span, nan=np.inf)))
+            allowed = max(allowed, ALLOWED.get(expected.dtype, 0.0), 1.01 * level / range_of(expected))
+            worst = max(worst, float(share_of_range(expected, received).max(initial=0.0)))
     return Difference(size, worst, allowed)

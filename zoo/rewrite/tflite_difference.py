@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from zoo.errors import UsageError
+from zoo.graphs.apart import share_of_range
 from zoo.graphs.run import Run, noise
 from zoo.graphs.tflite import File, parse
 
@@ -82,11 +83,10 @@ def _difference(before: File, after: File, kernels: str, free: tuple[int, ...]) 
             if expected.shape != received.shape:
                 worst = float("inf")
                 continue
-            whole = np.issubdtype(expected.dtype, np.integer)
-            apart = np.abs(expected.astype(np.float64) - received.astype(np.float64))
-            allowed = max(allowed, LEVELS[kernels] if whole else FLOAT)
-            apart /= 1 if whole else max(float(np.ptp(expected)), np.finfo(np.float32).tiny)
-            # NaN in either is a difference, and not one that max() passes over.
-            worst = max(worst, float(np.nan_to_num(apart.max(), nan=np.inf)))
-            changed, count = changed + int(np.count_nonzero(apart >= (1 if whole else FLOAT))), count + apart.size
+            if np.issubdtype(expected.dtype, np.integer):
+                apart, limit, least = np.abs(expected.astype(np.int64) - received), float(LEVELS[kernels]), 1.0
+            else:
+                apart, limit, least = share_of_range(expected, received), FLOAT, FLOAT
+            worst, allowed = max(worst, float(apart.max())), max(allowed, limit)
+            changed, count = changed + int(np.count_nonzero(apart >= least)), count + apart.size
     return Difference(kernels, inputs[0].shape[1:3], worst, allowed, (changed, count))
