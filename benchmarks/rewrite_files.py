@@ -37,7 +37,7 @@ def _tflite(content: bytes, way: str):
         rows = tflite_target.TO_FORM[way](file)
     else:
         rows = tflite_target.for_target(file, records.named(way))
-    if not any(row.action == "moved" for row in rows):
+    if not file.changed:
         return rows, content, []
     new = file.packed()
     if tflite_transposed.in_builtins(original):

@@ -20,6 +20,7 @@ from export.tflite import write_tflite
 from zoo.errors import UsageError
 from zoo.files import whole
 from zoo.graphs import tflite
+from zoo.graphs.apart import share_of_range
 from zoo.models import scale_of
 from zoo.rewrite.difference import outputs
 from zoo.rewrite.graph import has_graph, inputs_of
@@ -177,7 +178,9 @@ def _written(model: keras.Model, output: Path, name: str, size: Size | None, opt
         path = output / f"{model.name}_{sides}{name.removeprefix('tflite_')}.tflite"
         write_tflite(model, path, size, name == "tflite_fp16", _signature(model, size))
         file = tflite.read(path)
-        if options.target and any(row.action == "moved" for row in for_target(file, options.record)):
+        if options.target:
+            for_target(file, options.record)
+        if file.changed:
             with whole(path) as unfinished:
                 unfinished.write_bytes(file.packed())
     parts = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
@@ -206,11 +209,9 @@ def _difference(expected: list[np.ndarray], received: dict[str, np.ndarray]) -> 
     # By length first: output_2 before output_10.
     numbered = all(name.startswith("output_") for name in received)
     names = sorted(received, key=(lambda name: (len(name), name)) if numbered else None)
-    shares = []
-    for one, name in zip(expected, names, strict=True):
-        extent = float(one.max()) - float(one.min()) or 1.0
-        shares.append(np.abs(received[name].astype(np.float64) - one).ravel() / extent)
-    every = np.concatenate(shares)
+    every = np.concatenate(
+        [share_of_range(one, received[name]).ravel() for one, name in zip(expected, names, strict=True)]
+    )
     return {"max_difference": float(every.max()), "mean_difference": float(every.mean())}
 
 

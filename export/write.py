@@ -109,7 +109,8 @@ class _Job:
         form.write(self.content, path, size)
         if self.content.options.target and form.static:
             file = tflite.read(path)
-            if any(row.action == "moved" for row in for_target(file, self.content.options.record)):
+            for_target(file, self.content.options.record)
+            if file.changed:
                 with whole(path) as unfinished:
                     unfinished.write_bytes(file.packed())
 

@@ -125,7 +125,7 @@ def test_a_decoder_is_rewritten_level_by_level():
     assert sum(isinstance(layer, DepthToSpace) for layer in layers_of(rewritten)) == 4
     for row in rewrite.explain(model).rows:
         # The paper's figure: 2×2 windows for a 4×4 kernel of stride 2, none of their weights a structural zero.
-        assert row.lr_kernel[:2] == (2, 2) and row.zeros == 0 and row.macs_after == row.macs
+        assert row.facts.lr_kernel[:2] == (2, 2) and row.zeros == 0 and row.macs_after == row.macs
         assert row.macs_quoted == 4 * row.macs
 
 

@@ -67,7 +67,7 @@ def test_the_same_bits_in_the_reference_kernels(name):
     file, (row,) = rewritten(content)
     left = set(names(file))
     assert "CONV_2D" in left and not left & {"TRANSPOSE_CONV", "SHAPE", "PACK", "MUL"}
-    assert row.action == "moved" and row.note == "" and row.cropped == ("STRIDED_SLICE" in left)
+    assert row.action == "moved" and row.note == "" and row.facts.cropped == ("STRIDED_SLICE" in left)
     before = tflite.parse(content, "x")
     found = tflite_difference.differences(before, file)
     for each in found:

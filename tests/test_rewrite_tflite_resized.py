@@ -49,7 +49,7 @@ def test_it_moves_with_its_convolution(name, monkeypatch):
     file, (row,) = rewritten(content)
     left = names(file)
     assert "RESIZE_NEAREST_NEIGHBOR" not in left and "DEPTH_TO_SPACE" in left and "SHAPE" not in left
-    assert row.action == "moved" and row.kind == "resized" and row.found.startswith("RESIZE_NEAREST_NEIGHBOR")
+    assert row.action == "moved" and row.facts.kind == "resized" and row.found.startswith("RESIZE_NEAREST_NEIGHBOR")
     assert apart(content, file) == []
     if name == "int8":
         assert all(each.value == 0 for each in tflite_difference.differences(tflite.parse(content, "x"), file))

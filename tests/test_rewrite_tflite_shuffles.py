@@ -191,7 +191,7 @@ def test_zeros_in_a_picture_of_any_size_too(padding):
 
     content = converted(function, (1, None, None, 4))
     file, (row,) = rewritten(content)
-    assert row.action == "moved" and row.kind == "zero_interleaved" and apart(content, file) == []
+    assert row.action == "moved" and row.facts.kind == "zero_interleaved" and apart(content, file) == []
     assert set(names(file)) <= {"CONV_2D", "DEPTH_TO_SPACE", "PAD", "STRIDED_SLICE"}
 
 
@@ -204,7 +204,7 @@ def test_zeros_between_pixels_and_a_convolution_are_an_lr_convolution(spelling, 
 
     content = converted(function, (2, 7, 10, 4), int8=int8)
     file, rows = rewritten(content)
-    assert [row.action for row in rows] == ["moved"] and rows[0].kind == "zero_interleaved"
+    assert [row.action for row in rows] == ["moved"] and rows[0].facts.kind == "zero_interleaved"
     assert set(names(file)) <= {"CONV_2D", "DEPTH_TO_SPACE", "PAD", "STRIDED_SLICE"}
     (convolution,) = [each for each in file.operations if each.name == "CONV_2D"]
     assert max(convolution.inputs[1].shape[1:3]) <= 3 and apart(content, file) == []

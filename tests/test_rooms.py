@@ -115,8 +115,8 @@ def imported_files(path: Path, root: Path) -> set[Path]:
     return {file for file in found if file is not None}
 
 
-def in_a_circle(root: Path, sources: list[Path]) -> set[str]:
-    """The files that import themselves through others."""
+def reached(root: Path, sources: list[Path]) -> dict[Path, set[Path]]:
+    """For each file all that it imports, itself or through others."""
     imports = {path: imported_files(path, root) for path in sources}
 
     def beyond(path: Path) -> set[Path]:
@@ -128,7 +128,12 @@ def in_a_circle(root: Path, sources: list[Path]) -> set[str]:
             waiting += fresh
         return seen
 
-    return {str(path.relative_to(root)) for path in sources if path in beyond(path)}
+    return {path: beyond(path) for path in sources}
+
+
+def in_a_circle(root: Path, sources: list[Path]) -> set[str]:
+    """The files that import themselves through others."""
+    return {str(path.relative_to(root)) for path, files in reached(root, sources).items() if path in files}
 
 
 def test_no_circle_of_files():
@@ -155,6 +160,15 @@ def test_the_check_of_circles_can_fail(tmp_path, back, circle):
         (tmp_path / "room" / f"{name}.py").write_text(content)
     found = in_a_circle(tmp_path, sorted((tmp_path / "room").glob("*.py")))
     assert found == ({f"room/{name}.py" for name in ("one", "two", "three")} if circle else set())
+
+
+def test_what_decides_on_a_rewrite_knows_nothing_of_what_is_printed():
+    rewrite = ROOT / "zoo/rewrite"
+    printed, files = {rewrite / "explanation.py", rewrite / "rows.py"}, reached(ROOT, SOURCES)
+    for name in ("find", "facts", "plan"):
+        assert not printed & files[rewrite / f"{name}.py"], name
+    # Control: what hands both out reaches them.
+    assert printed <= files[rewrite / "lr_space.py"]
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -78,6 +78,11 @@ class File:
         return [operation for graph in self.graphs for operation in graph.operations]
 
     @property
+    def changed(self) -> bool:
+        """Whether an operation was replaced since the file was read."""
+        return any(graph.changed for graph in self.graphs)
+
+    @property
     def only_graph(self) -> Graph:
         """The one graph of a file without control flow.
 

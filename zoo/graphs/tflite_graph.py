@@ -162,6 +162,7 @@ class Graph:
         operations: in the order in which they are computed.
         inputs, outputs: of the graph.
         raw: the schema's object.
+        changed: whether an operation was replaced since the file was read.
     """
 
     tensors: list[Tensor]
@@ -169,6 +170,7 @@ class Graph:
     inputs: list[Tensor]
     outputs: list[Tensor]
     raw: Any = dataclasses.field(repr=False)
+    changed: bool = False
 
     def producer(self, tensor: Tensor) -> Operation | None:
         """The operation that computes a tensor; None for inputs and constants."""
@@ -182,6 +184,7 @@ class Graph:
         """Puts other operations, or none, where one was."""
         place = self.operations.index(operation)
         self.operations[place : place + 1] = operations
+        self.changed = True
 
     def discard(self, tensor: Tensor | None) -> None:
         """Removes what computes a tensor that nothing reads, and in turn what only that needed."""

@@ -107,12 +107,11 @@ def _tflite(source: Path, destination: Path, form: str, target: Target | None) -
     trial.survive(file.content, source.name, runs=False)
     rows = tflite_target.for_target(file, target) if target else tflite_target.TO_FORM[form](file)
     print(Explanation(source.name, rows))
-    moved = any(row.action == "moved" for row in rows)
-    content = file.packed() if moved else original.content
+    content = file.packed() if file.changed else original.content
     result = tflite.parse(content, str(destination))
     if target:
         print("\n".join([str(target), *summarized(target.check(result))]))
-    if not moved:
+    if not file.changed:
         print("the same file: nothing moves")
         return _write(destination, content, [])
     if tflite_transposed.in_builtins(original):
@@ -143,13 +142,13 @@ def _collapse_tflite(source: Path, target: Path, border: str) -> int:
 
     file = tflite.read(source)
     trial.survive(file.content, source.name, runs=False)
-    rows = tflite_collapse.collapsed(file, border)
-    content = file.packed() if _said(source, rows) else file.content
+    explanation = _said(source, tflite_collapse.collapsed(file, border))
+    content = file.packed() if file.changed else file.content
 
     def compare() -> list:
         return tflite_difference.differences(tflite.read(source), tflite.parse(content, str(target)))
 
-    return _write_collapsed(target, content, rows, compare)
+    return _write_collapsed(target, content, compare if file.changed else list, explanation.inexact)
 
 
 def _collapse_onnx(source: Path, target: Path, border: str) -> int:
@@ -159,25 +158,28 @@ def _collapse_onnx(source: Path, target: Path, border: str) -> int:
     model = onnx_graph.read(source)
     original = onnx_graph.packed(model)
     trial.survive_onnx(original, source.name)
-    rows = onnx_collapse.collapsed(model, border)
-    _said(source, rows)
+    explanation = _said(source, onnx_collapse.collapsed(model, border))
     content = onnx_graph.packed(model)
-    return _write_collapsed(target, content, rows, lambda: onnx_difference.differences(original, content))
+
+    def compare() -> list:
+        return onnx_difference.differences(original, content)
+
+    return _write_collapsed(target, content, compare if content != original else list, explanation.inexact)
 
 
-def _said(source: Path, rows: list) -> bool:
-    """Prints what becomes of a file's linear operations; whether any are joined."""
+def _said(source: Path, rows: list):
+    """Prints what becomes of a file's linear operations, and returns that explanation."""
     from zoo.rewrite import Explanation
 
-    print(Explanation(source.name, rows) if rows else f"{source.name}: no linear operations to join")
-    return any(row.action == "moved" for row in rows)
+    explanation = Explanation(source.name, rows)
+    print(explanation if rows else f"{source.name}: no linear operations to join")
+    return explanation
 
 
-def _write_collapsed(target: Path, content: bytes, rows: list, compare: Callable[[], list]) -> int:
+def _write_collapsed(target: Path, content: bytes, compare: Callable[[], list], inexact: int) -> int:
     """Writes a file; where a border is allowed to differ, the largest difference is said and not judged."""
-    moved = [row for row in rows if row.action == "moved"]
-    differences = compare() if moved else []
-    if any(row.inexact for row in moved):
+    differences = compare()
+    if inexact:
         print("\n".join(f"{difference}, the border included" for difference in differences))
         differences = []
     return _write(target, content, differences)

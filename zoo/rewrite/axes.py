@@ -14,7 +14,7 @@ from zoo.rewrite.find import Stays, check_plain
 from zoo.rewrite.graph import array
 from zoo.rewrite.pointwise import is_function_of_one_value
 from zoo.rewrite.replace import Chain, add_activation, add_convolution, cropping
-from zoo.rewrite.rows import by
+from zoo.rewrite.words import by
 from zoo.targets.facts import Upsampling
 
 TRANSPOSED = (keras.layers.Conv2DTranspose, keras.layers.Conv1DTranspose)

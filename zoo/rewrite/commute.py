@@ -32,8 +32,9 @@ from zoo.rewrite.pointwise import (
 )
 from zoo.rewrite.rebuild import Rebuild
 from zoo.rewrite.replace import Chain, add_activation
-from zoo.rewrite.rows import by, described, judged
+from zoo.rewrite.rows import judged
 from zoo.rewrite.tracing import graphs_of
+from zoo.rewrite.words import by, described
 from zoo.targets.choice import Choice
 from zoo.targets.facts import Upsampling
 
@@ -56,16 +57,17 @@ def commuted(
         return model, []
     maker = Commute(graphs, choice, kept)
     new = maker.model(graphs[0])
-    return (new, maker.rows) if maker.rows else (model, [])
+    return (new, maker.rows) if maker.moved else (model, [])
 
 
 class Commute(Rebuild):
-    """Makes the models of all graphs anew with their enlargements as late as they can be; `rows` says what moved."""
+    """Makes the models of all graphs anew with their enlargements as late as they can be; `rows` says what `moved`."""
 
     def __init__(self, graphs: list[Graph], choice: Choice, kept: Sequence[keras.layers.Layer] = ()):
         super().__init__(graphs, Plan(), kept)
         self.choice = choice
         self.rows: list[Row] = []
+        self.moved = False
         self._of_axes: dict[int, Chain | None] = {}
         self._graph_of = {id(node): graph for graph in graphs for node in graph.nodes}
         self._times = Counter(id(node.operation) for graph in graphs for node in graph.nodes)
@@ -97,6 +99,7 @@ class Commute(Rebuild):
     def _made(self, value, name: str):
         if isinstance(value, Held):
             if value.by.is_by_axes:
+                self.moved = True
                 self.rows.append(Row(name, value.by.words, "swapped", "copies and DepthToAxis"))
             elif value.node is not None:
                 return self.copies.call(value.node.operation, (value.lr,), {})
@@ -222,7 +225,7 @@ class Commute(Rebuild):
             weights: more of them than before.
             upsampling: its facts, where a target was asked; then its verdicts are said.
         """
-        layer = node.operation
+        self.moved, layer = True, node.operation
         weights_of_taps = getattr(layer, "depthwise_kernel", getattr(layer, "kernel", None))
         kernel = 0 if weights_of_taps is None else int(np.prod(weights_of_taps.shape))
         quoted = kernel * (math.prod(layer.strides) if enlarged is None else enlarged.pixels)

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from zoo.targets.facts import Upsampling
+
 
 @dataclass(frozen=True)
 class Row:
@@ -18,16 +20,11 @@ class Row:
             still runs in HR space), `"stays"` or `"already in LR space"`.
         becomes: what replaces it; empty where it stays.
         note: why it stays, or what there is to know about the replacement.
-        kernel: shape of its kernel, None for a layer without one.
-        lr_kernel: shape of the kernel in LR space.
-        kind: `"transposed"`, `"zero_interleaved"`, `"resized"` (an enlargement and its convolution), or the method of
-            an enlargement alone.
-        scale, inputs, outputs: enlargement, input maps that are enlarged, output maps.
+        facts: of an upsampling that moves or that a target was asked about: scale, maps, shapes of its kernels.
         macs, macs_quoted: multiplications per LR pixel of the layer as it stands, and counted in HR space with the
             zeros between the LR pixels (arXiv 1609.07009, section 2), as the published FSRCNN figures are.
         macs_after: multiplications per LR pixel of the replacement; it has no interleaved zeros, so both countings
             agree.
-        macs_rest: multiplications per LR pixel that stay in HR space before and after, in none of the three above.
         zeros, taps: structural zeros among the weights between one input and one output map of the LR kernel.
         weights, weights_after: numbers of weights and biases; of a fixed interpolation, its constants.
         faster: how many times faster the replacement is expected to be in TFLite on a CPU (`zoo.targets.xnnpack`), also
@@ -35,7 +32,6 @@ class Row:
         verdict, verdict_after: what the target makes of the layer as it stands, and of its replacement: `"right"`,
             `"wrong"` or `"refused"`; empty where it was not asked.
         inexact: width of the HR border, in px, where the result differs; 0: exact at every pixel.
-        cropped: whether HR pixels are cropped after the shuffle.
     """
 
     layer: str
@@ -43,22 +39,15 @@ class Row:
     action: str = "stays"
     becomes: str = ""
     note: str = ""
-    kernel: tuple[int, ...] | None = None
-    lr_kernel: tuple[int, ...] | None = None
-    kind: str = ""
-    scale: int = 0
-    inputs: int = 0
-    outputs: int = 0
+    facts: Upsampling | None = None
     macs: int = 0
     macs_quoted: int = 0
     macs_after: int = 0
-    macs_rest: int = 0
     zeros: int = 0
     taps: int = 0
     weights: int = 0
     weights_after: int = 0
     inexact: int = 0
-    cropped: bool = False
     faster: float = 0.0
     verdict: str = ""
     verdict_after: str = ""
@@ -152,6 +141,11 @@ class Explanation:
             r"multiplications per LR pixel, \[in HR space with the zeros in between]; figures before and after; CPU: "
             "expected time in TFLite"
         )
+
+    @property
+    def inexact(self) -> int:
+        """The width of the widest HR border, in px, where the result differs; 0: exact at every pixel."""
+        return max((row.inexact for row in self.rows), default=0)
 
     @property
     def totals(self) -> dict[str, int]:

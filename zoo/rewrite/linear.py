@@ -227,7 +227,6 @@ def row_of(run: Run) -> Row:
         action="moved",
         becomes=f"convolution {kernel.shape[0]}×{kernel.shape[1]}{f', {groups} groups' if groups > 1 else ''}",
         note="; ".join(notes),
-        lr_kernel=run.convolution.flat.shape,
         macs=run.cost,
         macs_quoted=run.cost,
         macs_after=kernel.size,

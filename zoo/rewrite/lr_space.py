@@ -12,6 +12,7 @@ from zoo.rewrite.explanation import Explanation
 from zoo.rewrite.plain import said_plainly
 from zoo.rewrite.plan import plan
 from zoo.rewrite.rebuild import Rebuild, lost_classes
+from zoo.rewrite.rows import rows_of
 from zoo.rewrite.same import Different, check_same
 from zoo.rewrite.tracing import functional, graphs_of
 from zoo.rewrite.whole import Whole
@@ -162,6 +163,6 @@ def _rewrite(
     found = plan(graphs, border == "interior", EVERYTHING if whole else choice)
     maker: Rebuild = Whole(graphs, found, kept) if whole else Rebuild(graphs, found, kept)
     result = maker.model(graphs[0])
-    rows = maker.rows if isinstance(maker, Whole) else before + found.rows
+    rows = maker.rows if isinstance(maker, Whole) else before + rows_of(found, choice)
     shared = [f"{layer.name!r} ({type(layer).__name__}): {reason}" for layer, reason in maker.copies.shared]
     return result, found.facts, Explanation(model.name, rows, whole, shared, choice.runtime, plainly)

@@ -16,6 +16,7 @@ from zoo.rewrite.explanation import Row
 from zoo.rewrite.onnx_find import Enlargement, deconvolution, hidden, resized, shuffle, why_not_moved
 from zoo.rewrite.onnx_steps import Steps
 from zoo.rewrite.tflite_constants import Stays
+from zoo.targets.facts import Upsampling
 
 
 def to_lr_space(model: Any) -> list[Row]:
@@ -55,7 +56,7 @@ def _shuffled(graph: OnnxGraph, name: str, nodes: list[Any], block: int, mode: s
     new = make("DepthToSpace", [nodes[0].input[0]], [output], name=name, blocksize=block, mode=mode)
     graph.replace(nodes, [new])
     becomes = f"DepthToSpace {block} ({mode})"
-    return Row(name, "Reshape, Transpose, Reshape", action="moved", becomes=becomes, scale=block)
+    return Row(name, "Reshape, Transpose, Reshape", action="moved", becomes=becomes)
 
 
 def _moved(graph: OnnxGraph, name: str, each: Enlargement) -> Row:
@@ -111,12 +112,15 @@ def _row(name: str, each: Enlargement, lr: LrConvolution, groups: int) -> Row:
         what,
         action="moved",
         becomes=f"Conv {sides[0]}×{sides[1]}{shuffled}{', crop' if cropped else ''}",
-        kernel=(ky, kx, outputs, lr.kernel.shape[2]) if transposed else (ky, kx, lr.kernel.shape[2], outputs),
-        lr_kernel=shape,
-        kind="transposed" if transposed else "resized",
-        scale=scale,
-        inputs=lr.kernel.shape[2] * groups,
-        outputs=outputs,
+        facts=Upsampling(
+            "transposed" if transposed else "resized",
+            scale,
+            lr.kernel.shape[2] * groups,
+            outputs,
+            kernel=(ky, kx, outputs, lr.kernel.shape[2]) if transposed else (ky, kx, lr.kernel.shape[2], outputs),
+            lr_kernel=shape,
+            cropped=cropped,
+        ),
         macs=macs,
         macs_quoted=held.size * copies,
         macs_after=after,
@@ -124,7 +128,6 @@ def _row(name: str, each: Enlargement, lr: LrConvolution, groups: int) -> Row:
         taps=lr.used.size,
         weights=held.size,
         weights_after=after,
-        cropped=cropped,
     )
 
 

@@ -92,7 +92,6 @@ def _with_convolution(graph: OnnxGraph, name: str, node: Any, scale: int, order:
         f"Conv {weights.shape[2]}×{weights.shape[3]}, {found}",
         action="moved",
         becomes=f"ConvTranspose {rows}×{columns}, crop",
-        scale=scale,
         macs=weights.size,
         macs_quoted=weights.size,
         macs_after=transposed.kernel.size,
@@ -109,7 +108,7 @@ def _alone(graph: OnnxGraph, name: str, node: Any, scale: int, order: str, found
     transposed = shuffle_as_transposed(scale, channels // scale**2, order)
     _steps(graph, name, node.input[0], transposed, None, dtype, 1).replace([node])
     becomes = f"ConvTranspose {scale}×{scale}"
-    return Row(name, found, action="moved", becomes=becomes, note=note, scale=scale, macs_after=transposed.kernel.size)
+    return Row(name, found, action="moved", becomes=becomes, note=note, macs_after=transposed.kernel.size)
 
 
 def _steps(graph: OnnxGraph, name: str, image: str, transposed: Transposed, bias, dtype, groups: int) -> Steps:

@@ -15,7 +15,7 @@ from zoo.rewrite.graph import Node, array
 from zoo.rewrite.held import Held, Parts
 from zoo.rewrite.pointwise import is_one_by_one, is_per_channel
 from zoo.rewrite.replace import Chain, add_activation
-from zoo.rewrite.rows import described
+from zoo.rewrite.words import described
 from zoo.targets.xnnpack import speedup_of_commuting
 
 

@@ -1,4 +1,4 @@
-"""The plan of a rewrite: for every call of every graph whether it is replaced, and one row of explanation for each."""
+"""The plan of a rewrite: for every call of every graph whether it is replaced, and why; `zoo.rewrite.rows` says it."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -11,17 +11,8 @@ import numpy as np
 from zoo import layers as zoo_layers
 from zoo.rewrite import facts, find
 from zoo.rewrite.blocker import blocker
-from zoo.rewrite.explanation import Row
 from zoo.rewrite.find import Moved, Stays
 from zoo.rewrite.graph import Graph, Node
-from zoo.rewrite.rows import (
-    judged,
-    row_of_enlargement,
-    row_of_fixed_upsampler,
-    row_of_moved,
-    row_of_zoo_layer,
-    row_that_stays,
-)
 from zoo.rewrite.tracing import UPSAMPLING
 from zoo.targets.choice import Choice
 from zoo.targets.facts import Upsampling
@@ -37,6 +28,7 @@ OTHERS = {
     "ConvTranspose": "an operation without a layer: its kernel may be computed in the graph",
 }
 TRANSPOSED_FORMS = (zoo_layers.TransposedUpsampler, zoo_layers.ZeroInterleavedUpsampler)
+IN_LR_SPACE = (zoo_layers.SubpixelUpsampler, zoo_layers.FixedUpsampler)
 
 
 @dataclass
@@ -64,20 +56,45 @@ class Swapped:
 Replaced: TypeAlias = Moved | Swapped
 
 
+@dataclass(frozen=True)
+class Decision:
+    """What becomes of an upsampling.
+
+    Attributes:
+        path: the names of the models around it, each with a slash.
+        facts: on which the target decided; None where it was not asked.
+        replaced: by what; None where it stays.
+        note: why it stays, or why it moves where it need not.
+    """
+
+    path: str
+    node: Node
+    facts: Upsampling | None = None
+    replaced: Replaced | None = None
+    note: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.path + self.node.operation.name
+
+
 @dataclass
 class Plan:
     """What replaces which call (by the node's id).
 
     Attributes:
-        facts: of what moves, on which it was decided.
-        rows: of what moves and what stays, in the order of the graphs; nothing is decided on them.
+        decided: on what moves and what stays, in the order of the graphs.
         read: ids of the models and layers whose graphs are looked at by themselves.
     """
 
     replaced: dict[int, Replaced] = field(default_factory=dict)
-    facts: list[Upsampling] = field(default_factory=list)
-    rows: list[Row] = field(default_factory=list)
+    decided: list[Decision] = field(default_factory=list)
     read: set[int] = field(default_factory=set)
+
+    @property
+    def facts(self) -> list[Upsampling]:
+        """Of what moves, in the order of the graphs."""
+        return [each.facts for each in self.decided if each.replaced is not None and each.facts is not None]
 
 
 def plan(graphs: list[Graph], interior: bool, choice: Choice) -> Plan:
@@ -131,25 +148,32 @@ def _sharing_broken(found: dict[int, Moved], calls: Counter) -> list[Moved]:
 
 
 def _plan_graph(graph: Graph, found: dict, refused: dict, choice: Choice, result: Plan) -> None:
-    rows = {}
+    decided: dict[int, Decision] = {}
+
+    def decide(decision: Decision | None) -> None:
+        if decision is not None:
+            decided[id(decision.node)] = decision
+            if decision.replaced is not None:
+                result.replaced[id(decision.node)] = decision.replaced
+
     for node in graph.nodes:
         moved = found.get(id(node))
         if moved is not None:
-            upsampling = facts.of_moved(graph, moved)
-            moves, reason = choice.decide(upsampling)
-            if moves:
-                result.replaced[id(node)] = moved
-                result.facts.append(upsampling)
-                row = row_of_moved(graph.path, moved, upsampling, reason)
-            else:
-                row = row_that_stays(graph.path, node.operation, reason)
-            rows[id(node)] = judged(row, upsampling, choice)
+            decide(_asked(graph, node, facts.of_moved(graph, moved), moved, choice))
     for node in needed(graph, result.replaced):
-        if id(node) not in rows:
-            other = _swap_or_stay(graph, node, refused, choice, result)
-            if other is not None:
-                rows[id(node)] = other
-    result.rows += [rows[id(node)] for node in graph.nodes if id(node) in rows]
+        if id(node) not in decided:
+            decide(_swap_or_stay(graph, node, refused, choice, result))
+    result.decided += [decided[id(node)] for node in graph.nodes if id(node) in decided]
+
+
+def _asked(
+    graph: Graph, node: Node, upsampling: Upsampling, replaced: Replaced, choice: Choice, note: str = ""
+) -> Decision:
+    """What the target decides, with a note of why it moves, if it does."""
+    moves, reason = choice.decide(upsampling)
+    if not moves:
+        return Decision(graph.path, node, upsampling, None, reason)
+    return Decision(graph.path, node, upsampling, replaced, "; ".join(filter(None, (reason, note))))
 
 
 def needed(graph: Graph, replaced: dict[int, Moved | Swapped]) -> list[Node]:
@@ -164,58 +188,55 @@ def needed(graph: Graph, replaced: dict[int, Moved | Swapped]) -> list[Node]:
     return calls[::-1]
 
 
-def _swap_or_stay(graph: Graph, node: Node, refused: dict, choice: Choice, result: Plan) -> Row | None:
-    layer, path = node.operation, graph.path
+def _swap_or_stay(graph: Graph, node: Node, refused: dict, choice: Choice, result: Plan) -> Decision | None:
+    layer = node.operation
     if isinstance(layer, TRANSPOSED_FORMS):
-        upsampling = facts.of_zoo_layer(layer)
-        moves, reason = choice.decide(upsampling)
-        if not moves:
-            return judged(row_that_stays(path, layer, reason), upsampling, choice)
-        result.replaced[id(node)] = Swapped(node, lambda name: _subpixel(layer, name))
-        result.facts.append(upsampling)
-        return judged(row_of_zoo_layer(path, layer, upsampling, True, reason), upsampling, choice)
-    if type(layer) is zoo_layers.SubpixelUpsampler:
-        return row_of_zoo_layer(path, layer, facts.of_zoo_layer(layer), False)
-    if type(layer) is zoo_layers.FixedUpsampler:
-        return row_of_fixed_upsampler(path, layer)
+        swapped = Swapped(node, lambda name: _subpixel(layer, name))
+        return _asked(graph, node, facts.of_zoo_layer(layer), swapped, choice)
+    if type(layer) in IN_LR_SPACE:
+        return Decision(graph.path, node)
     try:
         found = find.enlargement(layer)
     except Stays as why:
-        return row_that_stays(path, layer, str(why))
+        return Decision(graph.path, node, note=str(why))
     if found is not None:
         method, scale = found
         upsampling = facts.of_enlargement(layer, method, scale, node.input_tensors[0].shape[-1])
-        moves, reason = choice.decide(upsampling)
-        if not moves:
-            return judged(row_that_stays(path, layer, reason), upsampling, choice)
         policy = layer.dtype_policy
         border, cubic = find.keras_bicubic() if method == "bicubic" else (None, ())
-        result.replaced[id(node)] = Swapped(
+        swapped = Swapped(
             node, lambda name: zoo_layers.FixedUpsampler(method, scale, border, *cubic, name=name, dtype=policy)
         )
-        result.facts.append(upsampling)
-        note = "; ".join(filter(None, (reason, blocker(graph, node, method, refused))))
-        return judged(row_of_enlargement(path, layer, upsampling, note), upsampling, choice)
+        return _asked(graph, node, upsampling, swapped, choice, blocker(graph, node, method, refused))
+    reason = _why_it_stays(node, refused)
+    if not reason and id(layer) not in result.read:
+        reason = _opaque(layer)
+    return Decision(graph.path, node, note=reason) if reason else None
+
+
+def _why_it_stays(node: Node, refused: dict) -> str:
+    """Of an upsampling that no rule covers; empty for other layers."""
+    layer = node.operation
     if id(node) in refused and type(layer) is not keras.layers.Conv2D:
-        return row_that_stays(path, layer, refused[id(node)])
+        return refused[id(node)]
     for kind in type(layer).__mro__:
         if kind.__name__ in OTHERS and kind.__module__.startswith("keras."):
-            return row_that_stays(path, layer, OTHERS[kind.__name__])
+            return OTHERS[kind.__name__]
         if kind in (keras.layers.Conv2DTranspose, keras.layers.UpSampling2D):
-            return row_that_stays(path, layer, f"{type(layer).__name__}, a subclass that may compute something else")
-    return None if id(layer) in result.read else _opaque(path, layer)
+            return f"{type(layer).__name__}, a subclass that may compute something else"
+    return ""
 
 
 def _subpixel(layer: zoo_layers.Upsampler, name: str) -> zoo_layers.SubpixelUpsampler:
     return zoo_layers.SubpixelUpsampler.from_config({**layer.get_config(), "name": name})
 
 
-def _opaque(path: str, layer) -> Row | None:
-    """A layer that holds upsampling layers whose connections cannot be read."""
+def _opaque(layer) -> str:
+    """Which upsampling layers a layer holds whose connections cannot be read; empty for none."""
     if not isinstance(layer, keras.layers.Layer):
-        return None
+        return ""
     inside = [each for each in layer._flatten_layers(include_self=False) if isinstance(each, UPSAMPLING)]
     if not inside:
-        return None
+        return ""
     names = ", ".join(repr(each.name) for each in inside)
-    return row_that_stays(path, layer, f"{names} inside {type(layer).__name__}, whose connections cannot be read")
+    return f"{names} inside {type(layer).__name__}, whose connections cannot be read"

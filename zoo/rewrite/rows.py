@@ -1,4 +1,4 @@
-"""The rows of an explanation: one function for each way in which a layer can move or stay."""
+"""Decisions in words, the rows of an explanation: one function for each way in which a layer can move or stay."""
 
 import dataclasses
 import math
@@ -9,32 +9,13 @@ import numpy as np
 from zoo import layers as zoo_layers
 from zoo.identities.lr_convolution import is_same_padding
 from zoo.rewrite.explanation import Row
+from zoo.rewrite.facts import of_zoo_layer
+from zoo.rewrite.find import Moved
+from zoo.rewrite.plan import Decision, Plan
+from zoo.rewrite.words import by, described
 from zoo.targets import xnnpack
 from zoo.targets.choice import Choice
 from zoo.targets.facts import Upsampling
-
-
-def by(sides) -> str:
-    """(9, 9) → "9×9"."""
-    return "×".join(str(side) for side in sides)
-
-
-def described(layer) -> str:
-    """A layer in a few words."""
-    kind = type(layer).__name__
-    if isinstance(layer, keras.layers.Conv2DTranspose):
-        strides = by(layer.strides) if len(set(layer.strides)) > 1 else str(layer.strides[0])
-        output_padding = f", output padding {by(layer.output_padding)}" if layer.output_padding else ""
-        return f"{kind} {by(layer.kernel_size)}, stride {strides}, {layer.padding}{output_padding}"
-    if isinstance(layer, keras.layers.UpSampling2D):
-        return f"{kind} {layer.interpolation} {by(layer.size)}"
-    if isinstance(layer, zoo_layers.Upsampler):
-        return f"{kind} {layer.kernel_size}×{layer.kernel_size}, scale {layer.scale}"
-    if isinstance(layer, zoo_layers.FixedUpsampler):
-        return f"{kind} {layer.method}, scale {layer.scale}"
-    if isinstance(layer, keras.layers.Conv2D):
-        return f"{kind} {by(layer.kernel_size)}, {layer.padding}"
-    return kind
 
 
 def row_that_stays(path: str, layer, reason: str) -> Row:
@@ -46,50 +27,67 @@ def _count(layer) -> int:
     return layer.count_params() if getattr(layer, "weights", []) else 0
 
 
+def rows_of(plan: Plan, choice: Choice) -> list[Row]:
+    """A row for each decision of a plan."""
+    return [row_of(each, choice) for each in plan.decided]
+
+
+def row_of(decided: Decision, choice: Choice) -> Row:
+    """The row of a decision, with what its facts say: expected times and the target's verdicts, before and after."""
+    facts, layer = decided.facts, decided.node.operation
+    if decided.replaced is None and type(layer) is zoo_layers.SubpixelUpsampler:
+        return _of_zoo_layer(decided, of_zoo_layer(layer))
+    if decided.replaced is None and type(layer) is zoo_layers.FixedUpsampler:
+        return Row(decided.name, described(layer), action="already in LR space")
+    if facts is None or decided.replaced is None:
+        row = row_that_stays(decided.path, layer, decided.note)
+    elif isinstance(decided.replaced, Moved):
+        row = _of_moved(decided, decided.replaced, facts)
+    elif isinstance(layer, zoo_layers.Upsampler):
+        row = _of_zoo_layer(decided, facts)
+    else:
+        row = _of_enlargement(decided, facts)
+    return row if facts is None else judged(row, facts, choice)
+
+
 def judged(row: Row, facts: Upsampling, choice: Choice) -> Row:
-    """The row with what its facts say: expected times and the target's verdicts, before and after."""
+    """The row with its facts, the times to expect and the target's verdicts."""
     faster = xnnpack.speedup(facts)
     return dataclasses.replace(
         row,
+        facts=facts,
         faster=faster if math.isfinite(faster) else 0.0,
         verdict=choice.judge(facts),
         verdict_after=choice.verdict_after if row.becomes else "",
     )
 
 
-def _of(facts: Upsampling) -> dict:
-    """What a row has of its upsampling's facts."""
-    names = ("kind", "scale", "inputs", "outputs", "kernel", "lr_kernel", "macs_rest", "cropped", "inexact")
-    return {name: getattr(facts, name) for name in names}
-
-
-def row_of_moved(path: str, moved, facts: Upsampling, reason: str = "") -> Row:
-    """The row of a `zoo.rewrite.find.Moved`."""
+def _of_moved(decided: Decision, moved: Moved, facts: Upsampling) -> Row:
     layer, lr, scale, outputs = moved.layer, moved.terms[0].lr, moved.scale, facts.outputs
     rows, columns = facts.kernel[:2] if facts.kernel else (1, 1)
     multiplications = rows * columns * facts.inputs * outputs
     lr_weights = sum(term.lr.kernel.size for term in moved.terms)
-    rest = moved.rest_kernel.size if moved.rest else 0
+    rest = 0 if moved.rest_kernel is None else moved.rest_kernel.size
     biases = (outputs if moved.rest else outputs * scale**2) if layer.use_bias else 0
     between = [call.operation.name for term in moved.terms for call in term.between]
-    notes = [reason] if reason else []
+    notes = [decided.note] if decided.note else []
     notes += [f"{', '.join(between)} computed in LR space"] if between else []
     if moved.inexact:
         notes.append(f"differs in a border of {moved.inexact} HR px")
     methods = dict.fromkeys(term.method for term in moved.terms if term.method)
     enlargement = [f"{' and '.join(methods)} ×{scale}"] if methods else []
     return Row(
-        path + layer.name,
+        decided.name,
         ", then ".join([*enlargement, described(layer)]),
         action="moved",
         becomes=_becomes(moved),
         note="; ".join(notes),
-        **_of(facts),
         macs=multiplications * (1 if facts.kind == "transposed" else scale**2),
         macs_quoted=multiplications * scale**2,
         macs_after=lr_weights,
         zeros=lr.zeros,
         taps=lr.used.size,
+        inexact=facts.inexact,
         weights=layer.count_params(),
         weights_after=lr_weights + rest + biases,
     )
@@ -107,17 +105,16 @@ def _becomes(moved) -> str:
     return ", ".join(parts)
 
 
-def row_of_enlargement(path: str, layer, facts: Upsampling, note: str) -> Row:
-    """The row of an enlargement that becomes the zoo's `FixedUpsampler`."""
+def _of_enlargement(decided: Decision, facts: Upsampling) -> Row:
+    """An enlargement that becomes the zoo's `FixedUpsampler`."""
     macs = {"nearest": 0, "bilinear": 4, "bicubic": 16}[facts.kind] * facts.scale**2 * facts.inputs
     constants = math.prod(facts.lr_kernel or (0,))
     return Row(
-        path + layer.name,
-        described(layer),
+        decided.name,
+        described(decided.node.operation),
         action="swapped",
         becomes=f"FixedUpsampler {facts.kind}",
-        note=note,
-        **_of(facts),
+        note=decided.note,
         macs=macs,
         macs_quoted=macs,
         macs_after=constants,
@@ -125,24 +122,20 @@ def row_of_enlargement(path: str, layer, facts: Upsampling, note: str) -> Row:
     )
 
 
-def row_of_fixed_upsampler(path: str, layer) -> Row:
-    """The row of an interpolation that is there already."""
-    return Row(path + layer.name, described(layer), action="already in LR space", scale=layer.scale)
-
-
-def row_of_zoo_layer(path: str, layer, facts: Upsampling, moved: bool, reason: str = "") -> Row:
-    """The row of the zoo's own layers, which need no new weights."""
+def _of_zoo_layer(decided: Decision, facts: Upsampling) -> Row:
+    """One of the zoo's own layers, which need no new weights."""
+    layer, moved = decided.node.operation, decided.replaced is not None
     hr_kernel, lr_kernel = facts.kernel or (), facts.lr_kernel or ()
     side, scale, window = layer.kernel_size, layer.scale, lr_kernel[0]
     hr, lr = math.prod(hr_kernel), math.prod(lr_kernel)
     interleaved = facts.kind == "zero_interleaved"
     return Row(
-        path + layer.name,
+        decided.name,
         described(layer),
         action="moved" if moved else "already in LR space",
         becomes="SubpixelUpsampler" if moved else "",
-        note="; ".join(filter(None, (reason, "the same weights, gathered in the LR layout"))),
-        **_of(facts),
+        note="; ".join(filter(None, (decided.note, "the same weights, gathered in the LR layout"))),
+        facts=facts,
         macs=(hr * scale**2 if interleaved else hr) if moved else lr,
         macs_quoted=hr * scale**2 if moved else lr,
         macs_after=lr,
@@ -172,9 +165,6 @@ def row_of_contained(path: str, layer, sums: list, scale: int, enlarges: int) ->
         action="moved",
         becomes=" + ".join(f"Conv2D {by(each.kernel.shape[:2])}{groups}" for each in contained),
         note="fixed weights" if kernel is None else "",
-        kernel=None if kernel is None else tuple(kernel.shape),
-        lr_kernel=tuple(first.kernel.shape),
-        scale=scale,
         macs=macs,
         macs_quoted=macs,
         macs_after=size,

@@ -15,7 +15,7 @@ from zoo.layers import DepthToSpace
 from zoo.rewrite.graph import array
 from zoo.rewrite.pointwise import is_function_of_one_value
 from zoo.rewrite.replace import Chain, add_activation, add_padding, cropping
-from zoo.rewrite.rows import by
+from zoo.rewrite.words import by
 
 KINDS = (keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
 # The crop behind the shuffle is one more pass: half of the taps have to be saved to pay for it.

@@ -20,6 +20,7 @@ from zoo.rewrite.tflite_moves import Interleaved
 from zoo.rewrite.tflite_resized import Resized, lr_form, resized, scales
 from zoo.rewrite.tflite_shuffles import of_zeros_between, shuffled, zeros_between
 from zoo.rewrite.tflite_steps import CONVOLUTIONS, Steps
+from zoo.targets.facts import Upsampling
 
 
 def to_lr_space(file: File) -> list[Row]:
@@ -91,12 +92,15 @@ def _row(name: str, description: str, each: Deconvolution | Resized, lr: LrConvo
         description,
         action="moved",
         becomes=f"CONV_2D {lr.kernel.shape[0]}×{lr.kernel.shape[1]}{shuffle}{', crop' if cropped else ''}",
-        kernel=(ky, kx, outputs, inputs) if transposed else (ky, kx, inputs, outputs),
-        lr_kernel=lr.kernel.shape,
-        kind=_kind(each),
-        scale=lr.scale,
-        inputs=inputs,
-        outputs=outputs,
+        facts=Upsampling(
+            _kind(each),
+            lr.scale,
+            inputs,
+            outputs,
+            kernel=(ky, kx, outputs, inputs) if transposed else (ky, kx, inputs, outputs),
+            lr_kernel=lr.kernel.shape,
+            cropped=cropped,
+        ),
         macs=macs,
         macs_quoted=ky * kx * inputs * outputs * lr.scale**2,
         macs_after=lr.kernel.size,
@@ -104,7 +108,6 @@ def _row(name: str, description: str, each: Deconvolution | Resized, lr: LrConvo
         taps=lr.used.size,
         weights=sum(constant.values.size for constant in constants),
         weights_after=lr.kernel.size + outputs * lr.scale**2,
-        cropped=cropped,
     )
 
 

@@ -26,21 +26,21 @@ def shuffled(graph: Graph, sized: list[Graph]) -> list[Row]:
     Returns:
         A row for each, also for what has more than four axes and stays.
     """
-    rows, done = [], set()
+    rows, done, named = [], set(), set()
     for move, found in recognised(graph, sized, shuffle):
         if id(move.operations[0]) in done:
             continue
         done.add(id(move.operations[0]))
         kinds = ", ".join(each.name for each in move.operations)
         name = move.output.name
+        named.add(name)
         try:
             _replace(graph, move, found)
         except Stays as reason:
-            rows.append(Row(name, kinds, note=str(reason), scale=found.scale))
+            rows.append(Row(name, kinds, note=str(reason)))
             continue
         turned = ", TRANSPOSE" if found.channels_first else ""
-        rows.append(Row(name, kinds, "moved", f"DEPTH_TO_SPACE {found.scale}{turned}", scale=found.scale))
-    named = {row.layer for row in rows}
+        rows.append(Row(name, kinds, "moved", f"DEPTH_TO_SPACE {found.scale}{turned}"))
     for operation in graph.operations:
         (output,) = operation.outputs[:1]
         if operation.name == "TRANSPOSE" and len(output.shape) > 4 and not _within(graph, output, named):
@@ -51,7 +51,7 @@ def shuffled(graph: Graph, sized: list[Graph]) -> list[Row]:
 
 
 def _within(graph: Graph, tensor: Tensor, named: set[str]) -> bool:
-    """Whether a row names what comes of a tensor already."""
+    """Whether what comes of a tensor is named already."""
     while tensor.name not in named:
         readers = graph.readers(tensor)
         if len(readers) != 1:

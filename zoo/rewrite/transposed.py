@@ -33,9 +33,10 @@ from zoo.rewrite.graph import Graph, Node, array
 from zoo.rewrite.plan import Plan
 from zoo.rewrite.pointwise import is_function_of_one_value
 from zoo.rewrite.replace import Chain, add_activation
-from zoo.rewrite.rows import by, described, row_that_stays
+from zoo.rewrite.rows import row_that_stays
 from zoo.rewrite.same import check_same
 from zoo.rewrite.tracing import functional, graphs_of
+from zoo.rewrite.words import by, described
 
 _ONE_KERNEL = (zoo_layers.SubpixelUpsampler, zoo_layers.TransposedUpsampler, zoo_layers.ZeroInterleavedUpsampler)
 
@@ -229,10 +230,6 @@ def _row(path: str, found: _Turned) -> Row:
         f"{described(layer)}{then}",
         action="moved",
         becomes=f"Conv2DTranspose {by(kernel.shape[:2])} valid, crop",
-        kernel=tuple(layer.kernel.shape),
-        scale=found.transposed.scale,
-        inputs=kernel.shape[3],
-        outputs=kernel.shape[2],
         macs=before,
         macs_quoted=before,
         macs_after=kernel.size,

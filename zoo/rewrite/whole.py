@@ -24,7 +24,8 @@ from zoo.rewrite.graph import Graph, Node, array
 from zoo.rewrite.plan import Plan, Swapped
 from zoo.rewrite.pointwise import is_activation, is_function_of_one_value, is_per_channel
 from zoo.rewrite.rebuild import Rebuild
-from zoo.rewrite.rows import row_of_contained, row_that_stays
+from zoo.rewrite.rows import row_of, row_of_contained, row_that_stays
+from zoo.targets.choice import EVERYTHING
 
 MERGES = (
     keras.layers.Add,
@@ -58,7 +59,7 @@ class Whole(Rebuild):
         self._paths = {id(node): graph.path for graph in graphs for node in graph.nodes}
         self._calls = Counter(id(node.operation) for graph in graphs for node in graph.nodes)
         # What happens to a layer that this room leaves to the ordinary rewrite.
-        self._ordinary = {row.layer: row for row in plan.rows}
+        self._ordinary = {id(each.node): each for each in plan.decided}
         self._shuffled: dict[int, keras.KerasTensor] = {}
 
     def call(self, node: Node, known: dict):
@@ -69,8 +70,8 @@ class Whole(Rebuild):
         if result is not None:
             return result
         path = self._paths[id(node)]
-        if path + layer.name in self._ordinary:
-            self.rows.append(self._ordinary[path + layer.name])
+        if id(node) in self._ordinary:
+            self.rows.append(row_of(self._ordinary[id(node)], EVERYTHING))
         elif in_lr and id(layer) not in self._graphs:
             shared = self._calls[id(layer)] > 1 and getattr(layer, "weights", [])
             reason = "shares its weights between calls" if shared else "has no form in LR space"
