@@ -114,7 +114,7 @@ divide (9×9) costs multiplications in LR form, where its window is padded with 
 checkerboard at the end tells it from one that scale divides."""
 
 
-def _between(points: list[tuple[float, float]], at: float) -> float | None:
+def between(points: list[tuple[float, float]], at: float) -> float | None:
     """The value at a place between two points, on a logarithmic axis; None outside."""
     points = sorted(points)
     for (x0, y0), (x1, y1) in zip(points, points[1:]):
@@ -140,7 +140,7 @@ def equal_time(found: Groups, times: dict) -> str:
                 if (other.scale, other.regime) == (group.scale, group.regime) and space in others
                 if (row := ms.get((group.regime, space, group.scale, other.budget)))
             ]
-            row, at = ms.get((group.regime, space, group.scale, group.budget)), _between(points, lr_ms)
+            row, at = ms.get((group.regime, space, group.scale, group.budget)), between(points, lr_ms)
             if row is not None:
                 rows.append(
                     [

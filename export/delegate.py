@@ -66,7 +66,7 @@ def run(
         job = {"file": str(Path(path).resolve()), "input": str(inputs), "threads": threads, "seconds": seconds}
         others = [task for task in tasks if task != "gpu"]
         if others:
-            results, _, log = _child({**job, "tasks": others}, dict(os.environ), timeout)
+            results, _, log = child({**job, "tasks": others}, dict(os.environ), timeout)
             for task in others:
                 results.setdefault(task, {"sentence": f"Not measured: {_reason(log)}."})
         if "gpu" in tasks:
@@ -77,7 +77,7 @@ def run(
 def _gate(job: dict, file: tflite.File, folder: str, timeout: float) -> dict[str, Any]:
     log = ""
     for environment in environments(folder):
-        results, code, log = _child(job, environment, timeout)
+        results, code, log = child(job, environment, timeout)
         device = re.search(r"Selected adapter: (.*?), arch", log)
         if device:
             return _verdict(results.get("gpu"), code, log, f"LiteRT WebGPU delegate over {device[1]}", file)
@@ -118,7 +118,7 @@ def environments(folder: str) -> list[dict[str, str]]:
     return ([base] if devices else []) + swiftshader[:1]
 
 
-def _child(job: dict, environment: dict[str, str], timeout: float) -> tuple[dict[str, Any], int | None, str]:
+def child(job: dict, environment: dict[str, str], timeout: float) -> tuple[dict[str, Any], int | None, str]:
     """The results of a job, the child's exit code (None: ended for time) and what it wrote to standard error."""
     try:
         done = subprocess.run(

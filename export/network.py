@@ -191,12 +191,12 @@ def _checked(path: Path, inputs: dict[str, np.ndarray], expected: list[np.ndarra
     if path.is_dir():
         serve = tf.saved_model.load(str(path)).signatures["serving_default"]
         found = serve(**{name: tf.constant(value) for name, value in inputs.items()})
-        return {"keras": _difference(expected, {name: value.numpy() for name, value in found.items()})}
+        return {"keras": difference(expected, {name: value.numpy() for name, value in found.items()})}
     from ai_edge_litert.interpreter import Interpreter
 
     runner = Interpreter(str(path)).get_signature_runner()
     file = tflite.read(path)
-    entry = {"keras": _difference(expected, runner(**inputs)), **measure.describe(file, options.record)}
+    entry = {"keras": difference(expected, runner(**inputs)), **measure.describe(file, options.record)}
     entry |= measure.run(path, file, None, ("latency", "half"))
     entry["gpu"] = {"verdict": "not run", "sentence": f"Not run: the gate is {options.gate}."}
     if options.gate != "off":
@@ -204,7 +204,7 @@ def _checked(path: Path, inputs: dict[str, np.ndarray], expected: list[np.ndarra
     return {**entry, "remainders": []}
 
 
-def _difference(expected: list[np.ndarray], received: dict[str, np.ndarray]) -> dict[str, float]:
+def difference(expected: list[np.ndarray], received: dict[str, np.ndarray]) -> dict[str, float]:
     """Of all outputs, as shares of the range of each; the file names them by number or by the network's own keys."""
     # By length first: output_2 before output_10.
     numbered = all(name.startswith("output_") for name in received)

@@ -72,7 +72,7 @@ def frozen(folder: Path) -> None:
     half = device.Trainer([device.Seed(config, folder / "run", Snapshots(folder / "run"))], source, valid)
     device.claim_workdir(config, folder / "run")
     half.advance(config.checkpoint_every)
-    half._save()
+    half.save()
     device.train(config, folder / "run", source, valid)
 
 

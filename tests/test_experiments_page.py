@@ -9,7 +9,7 @@ import pytest
 from experiments import containment, equal, last_layer, space_page, times
 from experiments.runs import read
 from experiments.space_figures import Group, best_hr, difference, groups
-from experiments.space_sections import _between
+from experiments.space_sections import between
 
 BASE = {"lr": 30.5, "below_x2": 30.3, "below_x4": 29.9, "hr_bicubic": 30.0, "hr_nearest": 29.8}
 
@@ -76,9 +76,9 @@ def test_lr_space_is_compared_in_both_regimes_and_lone_spaces_in_none(tmp_path):
 
 
 def test_a_value_between_two_places():
-    assert _between([(10, 30.0), (40, 31.0)], 20) == pytest.approx(30.5)
-    assert _between([(40, 31.0), (10, 30.0)], 40) == 31.0
-    assert _between([(10, 30.0), (40, 31.0)], 50) is None and _between([(10, 30.0)], 10) is None
+    assert between([(10, 30.0), (40, 31.0)], 20) == pytest.approx(30.5)
+    assert between([(40, 31.0), (10, 30.0)], 40) == 31.0
+    assert between([(10, 30.0), (40, 31.0)], 50) is None and between([(10, 30.0)], 10) is None
 
 
 @pytest.mark.slow

@@ -195,7 +195,7 @@ def test_a_file_is_read_once_a_check(tflite_case, monkeypatch):  # noqa: F811
     parsed = []
     unpack = tflite.unpack
     monkeypatch.setattr(tflite, "unpack", lambda *content: parsed.append(1) or unpack(*content))
-    monkeypatch.setattr(delegate, "_child", lambda *_: ({}, 0, ""))
+    monkeypatch.setattr(delegate, "child", lambda *_: ({}, 0, ""))
     entry = check.inspect(tflite_case("subpixel"))
     assert len(parsed) == 1 and entry["gpu"]["verdict"] == "not run" and entry["bytes"] > 1000
 

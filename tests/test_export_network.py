@@ -11,7 +11,7 @@ from keras import layers
 
 from benchmarks.networks import randomise
 from export.__main__ import main as export
-from export.network import _difference, enlarges_pictures
+from export.network import difference, enlarges_pictures
 from zoo.graphs import tflite
 from zoo.rewrite.__main__ import main as rewrite
 
@@ -81,7 +81,7 @@ def test_several_inputs_and_outputs(tmp_path, kind):
     assert all(oracle.relative(*each) <= 1e-5 for each in zip(received, expected, strict=True))
     # Control: one for the other.
     swapped = {"output_0": received[1], "output_1": received[0]}
-    assert _difference([np.array(each) for each in expected], swapped)["max_difference"] > 1e-2
+    assert difference([np.array(each) for each in expected], swapped)["max_difference"] > 1e-2
 
 
 @pytest.mark.parametrize(

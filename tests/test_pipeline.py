@@ -202,10 +202,10 @@ def most_memory():
 
 def test_more_than_four_gigabytes():
     """All of DIV2K in RGB is 8 GB: the pictures must be no constant of the graph, and no index may be 32 bits wide."""
-    from zoo.data.sources import Place, _aligned
+    from zoo.data.sources import Place, aligned
 
     class Large(Source):
-        records = _aligned(500_000_000, 10, "large")  # pages that nobody writes are zero and take no memory
+        records = aligned(500_000_000, 10, "large")  # pages that nobody writes are zero and take no memory
         places = [Place("first", "first", 0, 40, 40), Place("last", "last", 500_000_000 - 1600, 40, 40)]
 
     source = Large("large", 3, 1, [], pixels=0)

@@ -98,7 +98,7 @@ def test_the_two_shuffles_become_one_in_the_right_order(monkeypatch):
     model = randomised(keras.Model(image, SubpixelUpsampler(1, 9, 2)(x)))
     assert strides(for_cpu(model)) == [2]
     assert difference(model, for_cpu(model), 9, 11) < 1e-12
-    monkeypatch.setattr(blocks, "_shuffled_with", lambda kernel, bias, block, scale: [kernel, bias])
+    monkeypatch.setattr(blocks, "shuffled_with", lambda kernel, bias, block, scale: [kernel, bias])
     with pytest.raises(UsageError, match="behind layer 'subpixel_upsampler"):
         for_cpu(model)
 

@@ -189,14 +189,14 @@ def test_a_broken_rewrite_is_caught(monkeypatch, path):
         monkeypatch.setattr(replace.Chain, "add", broken)
         with pytest.raises(UsageError, match=f"behind layer '{path}first' .Conv2DTranspose"):
             rewrite.to_lr_space(model)
-    monkeypatch.setattr(replace, "_both", lambda pairs, sign: None)
+    monkeypatch.setattr(replace, "of_sign", lambda pairs, sign: None)
     monkeypatch.setattr(replace.Chain, "add", add)
     with pytest.raises((UsageError, ValueError)):
         rewrite.to_lr_space(network(layers.Conv2DTranspose(3, 5, 2, padding="valid", name="first")))
 
 
 def test_activations_not_taken_over_are_caught(monkeypatch):
-    monkeypatch.setattr(copies, "_take_over_activations", lambda source, target: None)
+    monkeypatch.setattr(copies, "take_over_activations", lambda source, target: None)
     with pytest.raises(UsageError, match="behind layer 'own'"):
         rewrite.to_lr_space(network(*HOLDERS["Conv2D"](leaky_relu)))
 

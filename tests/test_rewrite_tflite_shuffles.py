@@ -122,8 +122,8 @@ def test_scales_go_with_the_channels():
 
 def test_a_wrong_order_is_seen(monkeypatch):
     content = converted(lambda x: pytorchs(convolved(x)), (1, 7, 10, 4))
-    reorder = tflite_shuffles._reorder
-    monkeypatch.setattr(tflite_shuffles, "_reorder", lambda graph, image, order: reorder(graph, image, order[::-1]))
+    reorder = tflite_shuffles.reorder
+    monkeypatch.setattr(tflite_shuffles, "reorder", lambda graph, image, order: reorder(graph, image, order[::-1]))
     assert apart(content, rewritten(content)[0])
 
 

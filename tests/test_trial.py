@@ -71,15 +71,15 @@ def test_a_file_that_takes_too_much_memory_is_refused(monkeypatch):
         # A picture of 40,000×40,000: 6.4 GB, and the maps behind it.
         graph.tensors[0].shapeSignature = graph.tensors[0].shape = np.array([1, 40000, 40000, 1], np.int32)
 
-    monkeypatch.setattr(trial, "_tried", trial._tried.__wrapped__)
+    monkeypatch.setattr(trial, "tried", trial.tried.__wrapped__)
     # What is bounded is the process that runs it: a bound that its input explains is none.
-    harmless, reason = trial._tried("tflite", changed(large))
+    harmless, reason = trial.tried("tflite", changed(large))
     assert reason
 
 
 def test_a_file_that_does_not_end_is_refused(monkeypatch):
     monkeypatch.setattr(trial, "SECONDS", 1e-3)
-    monkeypatch.setattr(trial, "_tried", trial._tried.__wrapped__)
+    monkeypatch.setattr(trial, "tried", trial.tried.__wrapped__)
     with pytest.raises(UsageError, match="it is not done after 0.001 s"):
         trial.survive(registry.preset_file("fsrcnn_s_x2", ".tflite").read_bytes(), "slow.tflite")
 

@@ -145,7 +145,7 @@ def test_transparency_leaves_no_dark_fringe(tflite, monkeypatch):
     expected = half_up(bicubic(image[..., 3], 2), np.uint8)
     assert np.abs(result[..., 3].astype(int) - expected).max() <= 1
     # Control: with the hidden black left where it is, the edge is dark.
-    monkeypatch.setattr("zoo.upscale.planes._spread", lambda *_: None)
+    monkeypatch.setattr("zoo.upscale.planes.spread_colours", lambda *_: None)
     dark = upscale(image, tflite("bicubic"))
     assert dark[visible][:, :3].min() < 150
 

@@ -153,7 +153,7 @@ class Source:
         if self._records is not None:
             return self._records
         width = self.channels * (1 + self.scale**2)
-        records = _aligned(self._pixels // self.scale**2, width, self.name)
+        records = aligned(self._pixels // self.scale**2, width, self.name)
         start, spoken = 0, time.monotonic()
         for path, reason in self.skipped:
             LOGGER.warning("Skipping %s: %s", shown(path), shown(reason))
@@ -273,7 +273,7 @@ def _unpack(records: np.ndarray, height: int, width: int, scale: int, channels: 
     return lr, blocks.reshape(height * scale, width * scale, channels)
 
 
-def _aligned(rows: int, width: int, name: str) -> np.ndarray:
+def aligned(rows: int, width: int, name: str) -> np.ndarray:
     """Room for the records; memory is taken only as they are written."""
     size = max(rows, 1) * width
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else size

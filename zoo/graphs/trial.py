@@ -34,7 +34,7 @@ def survive(content: bytes, name: str, runs: bool = True) -> None:
     Raises:
         UsageError: it ends the process that runs it, takes more memory than its size explains, or does not end.
     """
-    harmless, reason = _in_order(content, name) or _tried("tflite", content)
+    harmless, reason = _in_order(content, name) or tried("tflite", content)
     if reason and (runs or not harmless):
         raise UsageError(f"Expected a TFLite file that can be run. Received: {name}: {reason}")
 
@@ -45,7 +45,7 @@ def survive_onnx(content: bytes, name: str) -> None:
     Raises:
         UsageError: it ends the process, takes more memory than its size explains, or does not end.
     """
-    harmless, reason = _tried("onnx", content)
+    harmless, reason = tried("onnx", content)
     if reason and not harmless:
         raise UsageError(f"Expected an ONNX file that can be run. Received: {name}: {reason}")
 
@@ -69,7 +69,7 @@ def _in_order(content: bytes, name: str) -> tuple[bool, str] | None:
 
 # A file is opened several times in one command; the reasons are short, the files small.
 @functools.lru_cache(8)
-def _tried(kind: str, content: bytes) -> tuple[bool, str]:
+def tried(kind: str, content: bytes) -> tuple[bool, str]:
     """Whether the interpreter itself ended it, if it was ended, and why; "" if it was not."""
     if not sys.executable:
         return True, ""

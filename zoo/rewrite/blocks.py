@@ -143,11 +143,11 @@ def _replacement(layer, kernel, bias, activation, shuffle: int, multiple: int) -
         block**2 * outputs, side + block - 1, strides=block, activation=activation, **options
     )
     x = DepthToSpace(block * shuffle, dtype=layer.dtype_policy, name="shuffle")(convolve(image))
-    convolve.set_weights(_shuffled_with(block_kernel(kernel, block), np.tile(bias, block**2), block, shuffle))
+    convolve.set_weights(shuffled_with(block_kernel(kernel, block), np.tile(bias, block**2), block, shuffle))
     return keras.Model(image, x, name=layer.name)
 
 
-def _shuffled_with(kernel: np.ndarray, bias: np.ndarray, block: int, scale: int) -> list[np.ndarray]:
+def shuffled_with(kernel: np.ndarray, bias: np.ndarray, block: int, scale: int) -> list[np.ndarray]:
     """Reorders the maps (i, j) × (a, b) × o so that one shuffle by block·scale does the work of two.
 
     Row scale·i + a of a block·scale high block belongs to row i of the block and phase a of the upsampling.

@@ -84,7 +84,7 @@ def clone(operation, name: str | None = None, dtype: str | None = None):
             f"Expected layers that can be made anew from get_config(). Received: {operation.name!r}, "
             f"{type(operation).__name__}: {_reason(error)}"
         ) from error
-    _take_over_activations(operation, copy)
+    take_over_activations(operation, copy)
     return copy
 
 
@@ -109,7 +109,7 @@ def copy_state(source: keras.layers.Layer, target: keras.layers.Layer) -> None:
             f"Received: {len(target.weights)} weights of {type(source).__name__} where the original has {len(weights)}"
         )
     for old, new in zip(source._flatten_layers(), target._flatten_layers()):
-        _take_over_activations(old, new)
+        take_over_activations(old, new)
         if forgotten := _forgotten(old, new):
             raise UsageError(
                 f"Expected that {source.name!r}, made anew from get_config(), is the same. "
@@ -125,7 +125,7 @@ def copy_state(source: keras.layers.Layer, target: keras.layers.Layer) -> None:
         target.set_weights(weights)
 
 
-def _take_over_activations(source, target) -> None:
+def take_over_activations(source, target) -> None:
     """The very functions: in a configuration a function of one's own is a name, which Keras may have another for."""
     for name, value in vars(source).items():
         if "activation" in name and callable(value) and not isinstance(value, keras.layers.Layer):

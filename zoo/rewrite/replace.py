@@ -45,7 +45,7 @@ class Chain:
         return x
 
 
-def _both(pairs, sign: int) -> tuple | None:
+def of_sign(pairs, sign: int) -> tuple | None:
     """The padding (sign 1) or cropping (sign -1) among signed amounts; None where there is none."""
     sides = tuple(tuple(max(sign * side, 0) for side in pair) for pair in pairs)
     return sides if any(map(any, sides)) else None
@@ -64,10 +64,10 @@ def _amounts(word: str, sides) -> dict:
 
 def add_padding(chain: Chain, role: str, pads) -> None:
     """Zeros (before, after) per axis around a picture or a sequence; where negative, what is cut off."""
-    if zeros := _both(pads, 1):
+    if zeros := of_sign(pads, 1):
         kind = keras.layers.ZeroPadding2D if len(zeros) == 2 else keras.layers.ZeroPadding1D
         chain.add(f"{role}_pad", kind, **_amounts("padding", zeros))
-    if surplus := _both(pads, -1):
+    if surplus := of_sign(pads, -1):
         chain.add(f"{role}_inside", *cropping(surplus))
 
 
@@ -103,7 +103,7 @@ def _add_lr_convolution(chain: Chain, role: str, lr: LrConvolution, bias, **opti
     """Pad, convolution with its activation, shuffle, crop."""
     add_convolution(chain, role, lr.kernel, lr.pads, None if bias is None else np.tile(bias, lr.scale**2), **options)
     chain.add(f"{role}_shuffle", DepthToSpace, scale=lr.scale)
-    if crops := _both(lr.crops, 1):
+    if crops := of_sign(lr.crops, 1):
         chain.add(f"{role}_crop", *cropping(crops))
 
 

@@ -65,7 +65,7 @@ def _replace(graph: Graph, move: Move, found: Shuffle) -> None:
     if image.dtype not in CONVOLUTIONS:
         raise Stays(f"DEPTH_TO_SPACE does not compute in {image}")
     if not np.array_equal(found.order, np.arange(len(found.order))):
-        _reorder(graph, image, found.order)
+        reorder(graph, image, found.order)
     steps = Steps([], image, output)
     steps.shuffle(found.scale)
     if found.channels_first:
@@ -74,7 +74,7 @@ def _replace(graph: Graph, move: Move, found: Shuffle) -> None:
     steps.replace_in(graph, move.operations[-1])
 
 
-def _reorder(graph: Graph, image: Tensor, order: np.ndarray) -> None:
+def reorder(graph: Graph, image: Tensor, order: np.ndarray) -> None:
     """The channels of an image in another order, which the convolution that gives it takes over."""
     convolution = graph.producer(image)
     if convolution is None or convolution.name != "CONV_2D":

@@ -248,7 +248,7 @@ class Trainer:
             if now.validates:
                 self._validate(recorders, validation)
             if now.saves:
-                self._save()
+                self.save()
             if stops:
                 raise stopped(self.step, self.runs[0].workdir)
             if now.validates or now.saves:
@@ -272,7 +272,7 @@ class Trainer:
                 variable.assign(values[index])
         return self.judged
 
-    def _save(self) -> None:
+    def save(self) -> None:
         for index, run in enumerate(self.runs):
             state = {name: [each[index] for each in arrays] for name, arrays in self.state.items()}
             run.snapshots.save(self.step, state)

@@ -108,7 +108,7 @@ class Planes:
             planes[channel] = samples[..., channel]
         planes /= self.maximum
         if self.alpha and not samples[..., -1].all():
-            _spread(planes, samples[..., -1] > 0, self.spread)
+            spread_colours(planes, samples[..., -1] > 0, self.spread)
         return planes
 
 
@@ -168,7 +168,7 @@ def bordered(planes: np.ndarray, around: tuple) -> np.ndarray:
     return np.pad(planes[(slice(None), *inside)], [(0, 0), *missing], mode="symmetric")
 
 
-def _spread(planes: np.ndarray, visible: np.ndarray, distance: int) -> None:
+def spread_colours(planes: np.ndarray, visible: np.ndarray, distance: int) -> None:
     """Gives hidden pixels the mean colour of their known neighbours, `distance` px outwards; in place.
 
     Args:
