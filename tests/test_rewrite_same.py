@@ -176,21 +176,21 @@ def test_a_broken_rewrite_is_caught(monkeypatch, path):
     up = layers.Conv2DTranspose(3, 5, 2, padding="same", name="first")
     model = nested(up) if path else network(up)
     rewrite.to_lr_space(model)
-    add = replace.Chain.add
+    add = replace.Cascade.add
 
-    def swapped(chain, role, kind, *weights, **options):
+    def swapped(cascade, role, kind, *weights, **options):
         weights = [np.concatenate([w[:, 1::-1], w[:, 2:]], axis=1) if w.ndim == 4 else w for w in weights]
-        add(chain, role, kind, *weights, **options)
+        add(cascade, role, kind, *weights, **options)
 
-    def without_bias(chain, role, kind, *weights, **options):
-        add(chain, role, kind, *[0 * w if w.ndim == 1 else w for w in weights], **options)
+    def without_bias(cascade, role, kind, *weights, **options):
+        add(cascade, role, kind, *[0 * w if w.ndim == 1 else w for w in weights], **options)
 
     for broken in (swapped, without_bias):
-        monkeypatch.setattr(replace.Chain, "add", broken)
+        monkeypatch.setattr(replace.Cascade, "add", broken)
         with pytest.raises(UsageError, match=f"behind layer '{path}first' .Conv2DTranspose"):
             rewrite.to_lr_space(model)
     monkeypatch.setattr(replace, "of_sign", lambda pairs, sign: None)
-    monkeypatch.setattr(replace.Chain, "add", add)
+    monkeypatch.setattr(replace.Cascade, "add", add)
     with pytest.raises((UsageError, ValueError)):
         rewrite.to_lr_space(network(layers.Conv2DTranspose(3, 5, 2, padding="valid", name="first")))
 

@@ -1,4 +1,4 @@
-"""Layers that enlarge the axes differently, sequences, and stride 1: their LR convolutions as chains of layers.
+"""Layers that enlarge the axes differently, sequences, and stride 1: their LR convolutions as cascades of layers.
 
 before    x → Conv2DTranspose 5×3, strides (2, 1) → y
 after     x → Conv2D 3×3 with 2·O maps → DepthToAxis 2 along the rows → y
@@ -13,7 +13,7 @@ from zoo.layers import DepthToAxis, DepthToSpace
 from zoo.rewrite.find import Stays, check_plain
 from zoo.rewrite.graph import array
 from zoo.rewrite.pointwise import is_function_of_one_value
-from zoo.rewrite.replace import Chain, add_activation, add_convolution, cropping
+from zoo.rewrite.replace import Cascade, add_activation, add_convolution, cropping
 from zoo.rewrite.words import by
 from zoo.targets.facts import Upsampling
 
@@ -48,30 +48,30 @@ def repeated(layer, scales: tuple[int, ...]) -> tuple[AxesConvolution, Upsamplin
     return lr, _facts("resized", lr, kernel, inputs=kernel.shape[2], outputs=kernel.shape[3], tiled=True)
 
 
-def chain_of(layer, lr: AxesConvolution, names) -> tuple[Chain, str, int]:
+def cascade_of(layer, lr: AxesConvolution, names) -> tuple[Cascade, str, int]:
     """The layers that compute it, what they are in words, and how many weights more they hold than the layer."""
-    chain, sequence = Chain(layer, names), len(layer.kernel_size) == 1
+    cascade, sequence = Cascade(layer, names), len(layer.kernel_size) == 1
     bias = np.tile(array(layer.bias), lr.scales[0] * lr.scales[1]) if layer.use_bias else None
     kernel, pads = _of_axes(lr, sequence)
-    add_convolution(chain, "lr", kernel, pads, bias, **_options(layer))
+    add_convolution(cascade, "lr", kernel, pads, bias, **_options(layer))
     words = [f"{_kind(sequence)} {by(lr.kernel.shape[: 2 - sequence])}"]
     if lr.scales[0] == lr.scales[1]:
-        chain.add("lr_shuffle", DepthToSpace, scale=lr.scales[0])
+        cascade.add("lr_shuffle", DepthToSpace, scale=lr.scales[0])
     else:
         for axis, scale in enumerate(lr.scales, start=1):
             if scale > 1:
-                chain.add("lr_shuffle", DepthToAxis, scale=scale, axis=axis)
+                cascade.add("lr_shuffle", DepthToAxis, scale=scale, axis=axis)
                 words.append(f"DepthToAxis {scale}")
     if any(map(any, lr.crops)):
-        chain.add("lr_crop", *cropping(lr.crops[:1] if sequence else lr.crops))
+        cascade.add("lr_crop", *cropping(lr.crops[:1] if sequence else lr.crops))
         words.append("crop")
-    _finish(chain, layer)
+    _finish(cascade, layer)
     weights = lr.kernel.size + (0 if bias is None else bias.size)
-    return chain, ", ".join(words), weights - layer.count_params()
+    return cascade, ", ".join(words), weights - layer.count_params()
 
 
-def turned_round(layer, names, follows: bool) -> tuple[Chain, str, int] | None:
-    """A transposed convolution of stride 1, also dilated, as `chain_of` gives it; None for any other layer.
+def turned_round(layer, names, follows: bool) -> tuple[Cascade, str, int] | None:
+    """A transposed convolution of stride 1, also dilated, as `cascade_of` gives it; None for any other layer.
 
     Args:
         follows: whether it reads an enlargement, which the convolution can take in.
@@ -82,12 +82,12 @@ def turned_round(layer, names, follows: bool) -> tuple[Chain, str, int] | None:
     if not _is_plain(layer, TRANSPOSED) or max(layer.strides) > 1 or layer.output_padding is not None:
         return None
     kernel, zeros = turned(array(layer.kernel), layer.dilation_rate, layer.padding)
-    chain = Chain(layer, names)
+    cascade = Cascade(layer, names)
     bias = array(layer.bias) if layer.use_bias else None
     rate = tuple(layer.dilation_rate)
-    add_convolution(chain, "turned", kernel, zeros, bias, dilation_rate=rate, **_options(layer))
-    _finish(chain, layer)
-    return chain, f"{_kind(kernel.ndim == 3)} {by(layer.kernel_size)}, its kernel turned round", 0
+    add_convolution(cascade, "turned", kernel, zeros, bias, dilation_rate=rate, **_options(layer))
+    _finish(cascade, layer)
+    return cascade, f"{_kind(kernel.ndim == 3)} {by(layer.kernel_size)}, its kernel turned round", 0
 
 
 def _grows(layer) -> bool:
@@ -130,9 +130,9 @@ def _options(layer) -> dict:
     return {"activation": layer.activation if inside else None, "trainable": layer.trainable}
 
 
-def _finish(chain: Chain, layer) -> None:
+def _finish(cascade: Cascade, layer) -> None:
     if layer.activation is not None and not is_function_of_one_value(layer.activation):
-        add_activation(chain, layer.activation)
+        add_activation(cascade, layer.activation)
 
 
 def _facts(kind: str, lr: AxesConvolution, kernel: np.ndarray, inputs: int, outputs: int, **more) -> Upsampling:

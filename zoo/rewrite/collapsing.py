@@ -18,12 +18,12 @@ import numpy as np
 from zoo.identities import collapse
 from zoo.identities.collapse import Convolution
 from zoo.identities.lr_convolution import is_same_padding
-from zoo.rewrite.chained import Chained, ChainedRebuild
+from zoo.rewrite.cascaded import Cascaded, CascadedRebuild
 from zoo.rewrite.explanation import Explanation, Row
 from zoo.rewrite.graph import Graph, Node, array
 from zoo.rewrite.linear import Run, Step, row_of, runs
 from zoo.rewrite.plan import Plan
-from zoo.rewrite.replace import Chain, add_activation, add_convolution, add_padding
+from zoo.rewrite.replace import Cascade, add_activation, add_convolution, add_padding
 from zoo.rewrite.same import check_same
 from zoo.rewrite.tracing import functional, graphs_of
 
@@ -66,11 +66,11 @@ def collapsed(model: keras.Model, border: str = "exact", check: bool = True) -> 
         found, apart = runs(steps, border)
         for run in found:
             node = nodes[run.steps[0].output]
-            replaced[id(node)] = Chained(node, tensors[run.source], node.operation, _maker(node, run, nodes))
+            replaced[id(node)] = Cascaded(node, tensors[run.source], node.operation, _maker(node, run, nodes))
         rows += [*map(row_of, found), *apart]
         named = {row.layer for row in apart} | {step.name for run in found for step in run.steps}
         rows += _left(graph, named, calls)
-    result = ChainedRebuild(graphs, Plan(replaced)).model(graphs[0])
+    result = CascadedRebuild(graphs, Plan(replaced)).model(graphs[0])
     if check and border == "exact":
         check_same(model, result)
     return result, Explanation(model.name, rows)
@@ -161,10 +161,10 @@ def _maker(node: Node, run: Run, nodes: dict[int, Node]):
     operations = [nodes[step.output].operation for step in run.steps]
     weighted = [each for each in operations if isinstance(each, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D))]
 
-    def chain(names) -> Chain:
+    def cascade(names) -> Cascade:
         # An operation without a layer has no precision of its own.
         owner = SimpleNamespace(name=node.operation.name, dtype_policy=weighted[0].dtype_policy)
-        layers = Chain(owner, names)
+        layers = Cascade(owner, names)
         if run.shift is not None:
             layers.add("shift", keras.layers.Rescaling, scale=1.0, offset=-run.shift)
         _add(layers, run.convolution, any(each.trainable for each in weighted))
@@ -172,10 +172,10 @@ def _maker(node: Node, run: Run, nodes: dict[int, Node]):
             add_activation(layers, node.operation.activation)
         return layers
 
-    return chain
+    return cascade
 
 
-def _add(layers: Chain, convolution: Convolution, trainable: bool) -> None:
+def _add(layers: Cascade, convolution: Convolution, trainable: bool) -> None:
     groups, (kernel, bias, pads) = convolution.groups, convolution
     if groups == 1 or kernel.shape[3] > 1:
         add_convolution(layers, "collapsed", convolution.flat, pads, bias, trainable=trainable, groups=groups)

@@ -31,7 +31,7 @@ from zoo.rewrite.pointwise import (
     is_per_channel,
 )
 from zoo.rewrite.rebuild import Rebuild
-from zoo.rewrite.replace import Chain, add_activation
+from zoo.rewrite.replace import Cascade, add_activation
 from zoo.rewrite.rows import judged
 from zoo.rewrite.tracing import graphs_of
 from zoo.rewrite.words import by, described
@@ -68,14 +68,14 @@ class Commute(Rebuild):
         self.choice = choice
         self.rows: list[Row] = []
         self.moved = False
-        self._of_axes: dict[int, Chain | None] = {}
+        self._of_axes: dict[int, Cascade | None] = {}
         self._graph_of = {id(node): graph for graph in graphs for node in graph.nodes}
         self._times = Counter(id(node.operation) for graph in graphs for node in graph.nodes)
 
     def call(self, node: Node, known: dict):
         values = [known[id(tensor)] for tensor in node.input_tensors]
-        if axes.concerns(node.operation) and (chain := self._by_axes(node, values[0])) is not None:
-            return chain(self.hr(node.input_tensors[0], known))
+        if axes.concerns(node.operation) and (cascade := self._by_axes(node, values[0])) is not None:
+            return cascade(self.hr(node.input_tensors[0], known))
         if (by_layer := enlarging(node.operation)) is not None and max(by_layer.size) > 1:
             return self._enlarged(node, by_layer, values[0], known)
         if any(isinstance(value, (Held, Parts)) for value in values):
@@ -127,7 +127,7 @@ class Commute(Rebuild):
         """The call as it stands, of HR tensors."""
         return super().call(node, {**known, **{id(t): self.hr(t, known) for t in node.input_tensors}})
 
-    def _by_axes(self, node: Node, value) -> Chain | None:
+    def _by_axes(self, node: Node, value) -> Cascade | None:
         """What computes a transposed convolution whose axes differ, of a sequence, or of stride 1; None for others."""
         layer = node.operation
         if id(layer) not in self._of_axes:
@@ -185,12 +185,12 @@ class Commute(Rebuild):
     def _linear_part_in_lr(self, node: Node, held: Held):
         """A matrix for each pixel before an interpolation, its activation behind it."""
         layer = node.operation
-        chain = Chain(layer, self.names)
-        chain.add("lr", lambda name, dtype: linear(layer, name), *map(array, layer.weights))
-        chain.add("up", lambda name, dtype: held.by.layer(name, dtype))
-        add_activation(chain, layer.activation)
+        cascade = Cascade(layer, self.names)
+        cascade.add("lr", lambda name, dtype: linear(layer, name), *map(array, layer.weights))
+        cascade.add("up", lambda name, dtype: held.by.layer(name, dtype))
+        add_activation(cascade, layer.activation)
         self.row(node, held.by, f"{described(layer)} in LR space, its activation behind it")
-        return chain(held.lr)
+        return cascade(held.lr)
 
     def absorbed(self, node: Node, method: str) -> bool:
         """Whether all that reads the call's output takes an enlargement in: then none is computed behind it."""

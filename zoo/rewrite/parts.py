@@ -14,7 +14,7 @@ from zoo.rewrite.copies import clone
 from zoo.rewrite.graph import Node, array
 from zoo.rewrite.held import Held, Parts
 from zoo.rewrite.pointwise import is_one_by_one, is_per_channel
-from zoo.rewrite.replace import Chain, add_activation
+from zoo.rewrite.replace import Cascade, add_activation
 from zoo.rewrite.words import described
 from zoo.targets.xnnpack import speedup_of_commuting
 
@@ -101,17 +101,17 @@ def _sum_of_parts(maker, node: Node, value: Parts):
         start += tensor.shape[-1]
     results = []
     for role, tensors, parts in zip(("lr", "hr"), inputs, kernels):
-        chain = Chain(layer, maker.names)
+        cascade = Cascade(layer, maker.names)
         if len(tensors) > 1:
-            chain.add(f"{role}_maps", keras.layers.Concatenate, axis=-1)
+            cascade.add(f"{role}_maps", keras.layers.Concatenate, axis=-1)
         # The bias is added once, and in HR space: up(Wx·x) has none.
         bias = [array(layer.bias)] if role == "hr" and layer.use_bias else []
         weights = [np.concatenate(parts, axis=-2), *bias]
-        chain.add(role, lambda name, dtype, used=bool(bias): linear(layer, name, used), *weights)
+        cascade.add(role, lambda name, dtype, used=bool(bias): linear(layer, name, used), *weights)
         if role == "lr":
-            chain.add("up", lambda name, dtype: held[0].by.layer(name, dtype))
-        results.append(chain(tensors if len(tensors) > 1 else tensors[0], last=False))
-    end = Chain(layer, maker.names)
+            cascade.add("up", lambda name, dtype: held[0].by.layer(name, dtype))
+        results.append(cascade(tensors if len(tensors) > 1 else tensors[0], last=False))
+    end = Cascade(layer, maker.names)
     end.add("sum", keras.layers.Add)
     if layer.activation is not keras.activations.linear:
         add_activation(end, layer.activation)

@@ -10,7 +10,7 @@ from zoo.rewrite.copies import Copies, clone_or_itself
 from zoo.rewrite.find import Moved
 from zoo.rewrite.graph import Graph, Node
 from zoo.rewrite.plan import Plan, needed
-from zoo.rewrite.replace import Chain
+from zoo.rewrite.replace import Cascade
 
 
 class Names:
@@ -37,7 +37,7 @@ class Rebuild:
         self._graphs = {id(graph.owner): graph for graph in graphs}
         self._plan = plan
         self.copies = Copies(kept)
-        self._chains: dict[int, list[Chain]] = {}
+        self._cascades: dict[int, list[Cascade]] = {}
 
     def model(self, graph: Graph) -> keras.Model:
         """The graph's model, made anew with its replacements."""
@@ -74,8 +74,8 @@ class Rebuild:
         return outputs
 
     def _moved(self, moved: Moved, known: dict):
-        if id(moved.layer) not in self._chains:
-            self._chains[id(moved.layer)] = replace.chains_of(moved, self.names)
+        if id(moved.layer) not in self._cascades:
+            self._cascades[id(moved.layer)] = replace.cascades_of(moved, self.names)
             activation = getattr(moved.layer, "activation", None)
             if isinstance(activation, keras.layers.Layer) and clone_or_itself(activation) is activation:
                 self.copies.shared.append((activation, f"the activation of {moved.layer.name!r}"))
@@ -85,7 +85,7 @@ class Rebuild:
             for node in term.between:
                 x = self.call(node, {id(node.input_tensors[0]): x})
             terms.append(x)
-        return replace.apply(self._chains[id(moved.layer)], terms, [known[id(tensor)] for tensor in moved.rest])
+        return replace.apply(self._cascades[id(moved.layer)], terms, [known[id(tensor)] for tensor in moved.rest])
 
 
 def lost_classes(model: keras.Model, new: keras.Model) -> list[str]:

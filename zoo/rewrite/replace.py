@@ -13,7 +13,7 @@ from zoo.rewrite.graph import array
 from zoo.rewrite.pointwise import is_function_of_one_value
 
 
-class Chain:
+class Cascade:
     """Layers applied one after the other, made once and shared by all calls of the layer that they replace.
 
     The last one gets the replaced layer's name: it gives the tensor that the name stood for, also as an output.
@@ -31,7 +31,7 @@ class Chain:
         self._weights.append(weights)
 
     def __call__(self, x, last: bool = True):
-        """Applies the chain; `last` is whether it ends what replaces the layer."""
+        """Applies the cascade; `last` is whether it ends what replaces the layer."""
         if not self._layers:
             for position, (role, kind, arguments) in enumerate(self._made_by):
                 end = last and position == len(self._made_by) - 1
@@ -52,7 +52,7 @@ def of_sign(pairs, sign: int) -> tuple | None:
 
 
 def cropping(crops) -> tuple:
-    """The layer that cuts pixels off, for `Chain.add`; its arguments are curried."""
+    """The layer that cuts pixels off, for `Cascade.add`; its arguments are curried."""
     kind = keras.layers.Cropping2D if len(crops) == 2 else keras.layers.Cropping1D
     return (partial(kind, **_amounts("cropping", crops)),)
 
@@ -62,16 +62,16 @@ def _amounts(word: str, sides) -> dict:
     return {word: sides, "data_format": "channels_last"} if len(sides) == 2 else {word: sides[0]}
 
 
-def add_padding(chain: Chain, role: str, pads) -> None:
+def add_padding(cascade: Cascade, role: str, pads) -> None:
     """Zeros (before, after) per axis around a picture or a sequence; where negative, what is cut off."""
     if zeros := of_sign(pads, 1):
         kind = keras.layers.ZeroPadding2D if len(zeros) == 2 else keras.layers.ZeroPadding1D
-        chain.add(f"{role}_pad", kind, **_amounts("padding", zeros))
+        cascade.add(f"{role}_pad", kind, **_amounts("padding", zeros))
     if surplus := of_sign(pads, -1):
-        chain.add(f"{role}_inside", *cropping(surplus))
+        cascade.add(f"{role}_inside", *cropping(surplus))
 
 
-def add_convolution(chain: Chain, role: str, kernel, pads, bias=None, **options) -> None:
+def add_convolution(cascade: Cascade, role: str, kernel, pads, bias=None, **options) -> None:
     """Pad (or crop, where a pad is negative) and a stride-1 convolution, of pictures or of sequences.
 
     Args:
@@ -85,8 +85,8 @@ def add_convolution(chain: Chain, role: str, kernel, pads, bias=None, **options)
     rates = options.get("dilation_rate", (1,) * len(sides))
     same = is_same_padding(tuple(rate * (side - 1) + 1 for rate, side in zip(rates, sides)), pads)
     if not same:
-        add_padding(chain, role, pads)
-    chain.add(
+        add_padding(cascade, role, pads)
+    cascade.add(
         role,
         keras.layers.Conv2D if picture else keras.layers.Conv1D,
         *([kernel] if bias is None else [kernel, bias]),
@@ -99,45 +99,45 @@ def add_convolution(chain: Chain, role: str, kernel, pads, bias=None, **options)
     )
 
 
-def _add_lr_convolution(chain: Chain, role: str, lr: LrConvolution, bias, **options) -> None:
+def _add_lr_convolution(cascade: Cascade, role: str, lr: LrConvolution, bias, **options) -> None:
     """Pad, convolution with its activation, shuffle, crop."""
-    add_convolution(chain, role, lr.kernel, lr.pads, None if bias is None else np.tile(bias, lr.scale**2), **options)
-    chain.add(f"{role}_shuffle", DepthToSpace, scale=lr.scale)
+    add_convolution(cascade, role, lr.kernel, lr.pads, None if bias is None else np.tile(bias, lr.scale**2), **options)
+    cascade.add(f"{role}_shuffle", DepthToSpace, scale=lr.scale)
     if crops := of_sign(lr.crops, 1):
-        chain.add(f"{role}_crop", *cropping(crops))
+        cascade.add(f"{role}_crop", *cropping(crops))
 
 
-def add_activation(chain: Chain, activation) -> None:
+def add_activation(cascade: Cascade, activation) -> None:
     """An activation as a layer of its own; one that is a layer itself (PReLU …) with weights of its own."""
     if isinstance(activation, keras.layers.Layer):
-        chain.add("activation", lambda name, dtype: clone_or_itself(activation, name), *activation.get_weights())
+        cascade.add("activation", lambda name, dtype: clone_or_itself(activation, name), *activation.get_weights())
     else:
-        chain.add("activation", keras.layers.Activation, activation=activation)
+        cascade.add("activation", keras.layers.Activation, activation=activation)
 
 
-def chains_of(moved: Moved, names) -> list[Chain]:
-    """The chains that replace a layer: one per LR term; with several parts also the HR rest and what joins them."""
+def cascades_of(moved: Moved, names) -> list[Cascade]:
+    """The cascades that replace a layer: one per LR term; with several parts also the HR rest and what joins them."""
     layer = moved.layer
     bias = array(layer.bias) if layer.use_bias else None
     activation = getattr(layer, "activation", None)
     activation = None if activation is keras.activations.linear else activation
     alone = len(moved.terms) == 1 and not moved.rest
     inside = alone and is_function_of_one_value(activation)
-    chains = []
+    cascades = []
     for number, term in enumerate(moved.terms):
-        chain = Chain(layer, names)
+        cascade = Cascade(layer, names)
         # The bias is added once: by the HR convolution where there is one, else by the first LR convolution.
         of_term = bias if number == 0 and not moved.rest else None
         role = "lr" if len(moved.terms) == 1 else f"lr_{number + 1}"
         options = {"activation": activation if inside else None, "trainable": layer.trainable}
-        _add_lr_convolution(chain, role, term.lr, of_term, **options)
-        chains.append(chain)
+        _add_lr_convolution(cascade, role, term.lr, of_term, **options)
+        cascades.append(cascade)
     kernel = moved.rest_kernel
     if kernel is not None:
-        chain = Chain(layer, names)
+        cascade = Cascade(layer, names)
         if len(moved.rest) > 1:
-            chain.add("hr_maps", keras.layers.Concatenate, axis=-1)
-        chain.add(
+            cascade.add("hr_maps", keras.layers.Concatenate, axis=-1)
+        cascade.add(
             "hr",
             keras.layers.Conv2D,
             *([kernel] if bias is None else [kernel, bias]),
@@ -149,19 +149,19 @@ def chains_of(moved: Moved, names) -> list[Chain]:
             use_bias=bias is not None,
             trainable=layer.trainable,
         )
-        chains.append(chain)
-    end = chains[0] if alone else Chain(layer, names)
+        cascades.append(cascade)
+    end = cascades[0] if alone else Cascade(layer, names)
     if not alone:
         end.add("sum", keras.layers.Add)
-        chains.append(end)
+        cascades.append(end)
     if activation is not None and not inside:
         add_activation(end, activation)
-    return chains
+    return cascades
 
 
-def apply(chains: list[Chain], terms: list, rest: list):
+def apply(cascades: list[Cascade], terms: list, rest: list):
     """The tensor that replaces the layer's output, from the LR tensors of the terms and the HR tensors of the rest."""
-    if len(chains) == 1:
-        return chains[0](terms[0])
+    if len(cascades) == 1:
+        return cascades[0](terms[0])
     parts = [*terms, rest[0] if len(rest) == 1 else rest] if rest else terms
-    return chains[-1]([chain(part, last=False) for chain, part in zip(chains, parts)])
+    return cascades[-1]([cascade(part, last=False) for cascade, part in zip(cascades, parts)])

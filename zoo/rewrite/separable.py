@@ -14,7 +14,7 @@ from zoo.identities.lr_convolution import LrConvolution, lr_convolution, resized
 from zoo.layers import DepthToSpace
 from zoo.rewrite.graph import array
 from zoo.rewrite.pointwise import is_function_of_one_value
-from zoo.rewrite.replace import Chain, add_activation, add_padding, cropping
+from zoo.rewrite.replace import Cascade, add_activation, add_padding, cropping
 from zoo.rewrite.words import by
 
 KINDS = (keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
@@ -34,17 +34,17 @@ def lr_form(layer, scale: int) -> LrConvolution | None:
     return lr if saved >= (SAVED if any(map(any, lr.crops)) else 1) else None
 
 
-def chain_of(layer, lr: LrConvolution, names) -> tuple[Chain, str, int]:
+def cascade_of(layer, lr: LrConvolution, names) -> tuple[Cascade, str, int]:
     """What computes it from the copies of the LR maps, in words, and how many weights more it holds."""
-    chain, (_, _, maps, multiplier) = Chain(layer, names), _kernel(layer).shape
+    cascade, (_, _, maps, multiplier) = Cascade(layer, names), _kernel(layer).shape
     depthwise = lr.kernel.reshape(*lr.kernel.shape[:2], lr.scale**2 * maps, multiplier)
     separable = type(layer) is keras.layers.SeparableConv2D
     bias = array(layer.bias) if layer.use_bias else None
     own = [] if separable or bias is None else [np.tile(bias, lr.scale**2)]
     inside = is_function_of_one_value(layer.activation)
     activation = {"activation": layer.activation if inside else None, "trainable": layer.trainable}
-    add_padding(chain, "lr", lr.pads)
-    chain.add(
+    add_padding(cascade, "lr", lr.pads)
+    cascade.add(
         "lr",
         keras.layers.DepthwiseConv2D,
         *[depthwise, *own],
@@ -54,21 +54,21 @@ def chain_of(layer, lr: LrConvolution, names) -> tuple[Chain, str, int]:
         use_bias=bool(own),
         **({"trainable": layer.trainable} if separable else activation),
     )
-    chain.add("lr_shuffle", DepthToSpace, scale=lr.scale)
+    cascade.add("lr_shuffle", DepthToSpace, scale=lr.scale)
     words = [f"DepthwiseConv2D {by(lr.kernel.shape[:2])}", f"DepthToSpace {lr.scale}"]
     if any(map(any, lr.crops)):
-        chain.add("lr_crop", *cropping(lr.crops))
+        cascade.add("lr_crop", *cropping(lr.crops))
         words.append("crop")
     if separable:
         pointwise = [array(layer.pointwise_kernel), *([] if bias is None else [bias])]
         options = {"filters": layer.filters, "kernel_size": 1, "data_format": "channels_last", **activation}
-        chain.add("pointwise", keras.layers.Conv2D, *pointwise, use_bias=bias is not None, **options)
+        cascade.add("pointwise", keras.layers.Conv2D, *pointwise, use_bias=bias is not None, **options)
         words.append("Conv2D 1×1")
     if not inside and layer.activation is not None:
-        add_activation(chain, layer.activation)
+        add_activation(cascade, layer.activation)
     after = depthwise.size + sum(each.size for each in own)
     before = _kernel(layer).size + (0 if separable or bias is None else bias.size)
-    return chain, ", ".join(words), after - before
+    return cascade, ", ".join(words), after - before
 
 
 def _kernel(layer) -> np.ndarray:

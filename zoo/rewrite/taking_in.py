@@ -1,4 +1,4 @@
-"""Layers that `zoo.rewrite.commute` replaces by their form in LR space at once: chains of layers, each with its row."""
+"""Layers that `zoo.rewrite.commute` replaces at once by their form in LR space: cascades of layers, each with a row."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 from zoo.rewrite import axes, separable
 from zoo.rewrite.graph import Node
 from zoo.rewrite.held import Held
-from zoo.rewrite.replace import Chain
+from zoo.rewrite.replace import Cascade
 
 if TYPE_CHECKING:
     from zoo.rewrite.commute import Commute
 
 
-def transposed_by_axes(maker: Commute, node: Node, follows: bool) -> Chain | None:
+def transposed_by_axes(maker: Commute, node: Node, follows: bool) -> Cascade | None:
     """What computes a transposed convolution whose axes differ, of a sequence, or of stride 1; None for others.
 
     Args:
@@ -29,12 +29,12 @@ def transposed_by_axes(maker: Commute, node: Node, follows: bool) -> Chain | Non
     if made is None and (found := axes.transposed(layer)) is not None:
         lr, upsampling = found
         moves, reason = maker.choice.decide(upsampling)
-        made = axes.chain_of(layer, lr, maker.names) if moves else None
+        made = axes.cascade_of(layer, lr, maker.names) if moves else None
     if made is None:
         return None
-    chain, words, weights = made
+    cascade, words, weights = made
     maker.row(node, None, words, int(np.prod(layer.kernel.shape)) + weights, weights, upsampling, reason)
-    return chain
+    return cascade
 
 
 def convolution_by_axes(maker: Commute, node: Node, held: Held) -> Any | None:
@@ -46,9 +46,9 @@ def convolution_by_axes(maker: Commute, node: Node, held: Held) -> Any | None:
     moves, reason = maker.choice.decide(upsampling)
     if not moves:
         return None
-    chain, words, weights = axes.chain_of(layer, lr, maker.names)
+    cascade, words, weights = axes.cascade_of(layer, lr, maker.names)
     maker.row(node, held.by, words, lr.kernel.size, weights, upsampling, reason)
-    return chain(held.lr)
+    return cascade(held.lr)
 
 
 def separable_of_repeated(maker: Commute, node: Node, held: Held) -> Any | None:
@@ -58,8 +58,8 @@ def separable_of_repeated(maker: Commute, node: Node, held: Held) -> Any | None:
         return None
     if (lr := separable.lr_form(layer, held.by.size[0])) is None:
         return None
-    chain, words, weights = separable.chain_of(layer, lr, maker.names)
+    cascade, words, weights = separable.cascade_of(layer, lr, maker.names)
     maker.row(node, held.by, words, lr.kernel.size, weights)
     name = maker.names.fresh(f"{layer.name}_copies")
     copies = keras.layers.Concatenate(axis=-1, name=name, dtype=layer.dtype_policy)
-    return chain(copies([held.lr] * lr.scale**2))
+    return cascade(copies([held.lr] * lr.scale**2))

@@ -26,13 +26,13 @@ from zoo.identities.lr_convolution import (
     trimmed,
 )
 from zoo.identities.phases import same_offset
-from zoo.rewrite.chained import Chained, ChainedRebuild
+from zoo.rewrite.cascaded import Cascaded, CascadedRebuild
 from zoo.rewrite.explanation import Explanation, Row
 from zoo.rewrite.find import Stays, check_plain, square_scale
 from zoo.rewrite.graph import Graph, Node, array
 from zoo.rewrite.plan import Plan
 from zoo.rewrite.pointwise import is_function_of_one_value
-from zoo.rewrite.replace import Chain, add_activation
+from zoo.rewrite.replace import Cascade, add_activation
 from zoo.rewrite.rows import row_that_stays
 from zoo.rewrite.same import check_same
 from zoo.rewrite.tracing import functional, graphs_of
@@ -78,9 +78,9 @@ def turned(model: keras.Model, check: bool = True) -> tuple[keras.Model, Explana
                 rows.append(row_that_stays(graph.path, node.operation, str(reason)))
                 continue
             if found is not None:
-                replaced[id(node)] = Chained(node, found.source, found.layer, found.chain)
+                replaced[id(node)] = Cascaded(node, found.source, found.layer, found.cascade)
                 rows.append(_row(graph.path, found))
-    result = ChainedRebuild(graphs, Plan(replaced)).model(graphs[0])
+    result = CascadedRebuild(graphs, Plan(replaced)).model(graphs[0])
     if check:
         check_same(model, result)
     return result, Explanation(model.name, rows)
@@ -111,13 +111,13 @@ class _Turned:
         activation = getattr(self.layer, "activation", None)
         return None if activation is keras.activations.linear else activation
 
-    def chain(self, names) -> Chain:
+    def cascade(self, names) -> Cascade:
         """The layers in its place."""
         kernel, scale, offsets, extras, _ = self.transposed
         owner = self.node.operation if isinstance(self.node.operation, keras.layers.Layer) else self.layer
-        chain = Chain(owner, names)
+        cascade = Cascade(owner, names)
         kernel_size = kernel.shape[:2]
-        chain.add(
+        cascade.add(
             "transposed",
             keras.layers.Conv2DTranspose,
             *([kernel] if self.bias is None else [kernel, self.bias]),
@@ -133,10 +133,10 @@ class _Turned:
         fulls = [max(side, scale) - scale for side in kernel_size]
         crops = [(offset, full - offset - extra) for full, offset, extra in zip(fulls, offsets, extras)]
         if any(map(any, crops)):
-            chain.add("crop", keras.layers.Cropping2D, cropping=tuple(crops), data_format="channels_last")
+            cascade.add("crop", keras.layers.Cropping2D, cropping=tuple(crops), data_format="channels_last")
         if self.activation is not None:
-            add_activation(chain, self.activation)
-        return chain
+            add_activation(cascade, self.activation)
+        return cascade
 
 
 def _found(graph: Graph, node: Node, calls: Counter) -> _Turned | None:

@@ -195,9 +195,9 @@ class Whole(Rebuild):
         pointwise = is_function_of_one_value(activation)
         results = []
         for number, (value, contained) in enumerate(sums):
-            chain = replace.Chain(layer, self.names)
+            cascade = replace.Cascade(layer, self.names)
             replace.add_convolution(
-                chain,
+                cascade,
                 "lr" if len(sums) == 1 else f"lr_{number + 1}",
                 contained.kernel,
                 contained.pads,
@@ -206,9 +206,9 @@ class Whole(Rebuild):
                 trainable=trainable and layer.trainable,
                 groups=contained.groups,
             )
-            results.append(chain(self._joined(value, layer), last=False))
+            results.append(cascade(self._joined(value, layer), last=False))
         self.rows.append(row_of_contained(self._paths[id(node)], layer, sums, scale, enlarges))
-        end = replace.Chain(layer, self.names)
+        end = replace.Cascade(layer, self.names)
         result = results[0]
         if len(sums) > 1:
             result = results
