@@ -57,7 +57,7 @@ def step_time(workers: int, batch: int, size: int, compute: dict, bandwidth: flo
     return compute["slope"] * batch / workers + compute["offset"] + reduction(workers, size, bandwidth, latency)
 
 
-def plan(batch: int, size: int, compute: dict, bandwidth: float, latency: float) -> dict:
+def forecast(batch: int, size: int, compute: dict, bandwidth: float, latency: float) -> dict:
     """The step time by workers, the fastest number of them, and the largest that still pays.
 
     Returns:
@@ -232,7 +232,7 @@ def main(arguments: list[str] | None = None) -> None:
         predicted = step_time(2, BATCH, size, one_thread, loopback["bandwidth"], loopback["latency"])
         plans = {
             network: {
-                str(batch): plan(batch, size, compute, bandwidth, latency + loopback["latency"])
+                str(batch): forecast(batch, size, compute, bandwidth, latency + loopback["latency"])
                 for batch in (BATCH, LARGE_BATCH)
             }
             for network, (bandwidth, latency) in NETWORKS.items()

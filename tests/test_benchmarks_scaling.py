@@ -21,11 +21,11 @@ def test_a_ring_message_by_message():
 
 def test_where_it_stops_paying():
     # Without a network's cost: 36 ms alone, 20 ms with 2, 12 ms with 4, 8 ms with 8, 6 ms with 16.
-    plan = scaling.plan(16, 0, COMPUTE, 1e9, 0.0)
+    plan = scaling.forecast(16, 0, COMPUTE, 1e9, 0.0)
     assert plan["workers"] == [1, 2, 4, 8, 16]
     assert plan["seconds"] == pytest.approx([0.036, 0.020, 0.012, 0.008, 0.006])
     assert plan["fastest"] == 16 and plan["pays"] == 8
-    slow = scaling.plan(16, 0, COMPUTE, 1e9, 5e-3)
+    slow = scaling.forecast(16, 0, COMPUTE, 1e9, 5e-3)
     assert slow["seconds"][1] == pytest.approx(0.030) and slow["fastest"] == 2 and slow["pays"] == 2
 
 

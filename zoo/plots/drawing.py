@@ -14,18 +14,18 @@ class Drawing:
         self._lines = []
         self._width = self._height = 0.0
 
-    def _reach(self, x: float, y: float) -> None:
+    def _extend(self, x: float, y: float) -> None:
         self._width, self._height = max(self._width, x + 10), max(self._height, y + 10)
 
     def text(self, x: float, y: float, words: str, anchor: str = "start", size: float = 13) -> None:
         if anchor == "start":
-            self._reach(x + 0.52 * size * len(words), y)
+            self._extend(x + 0.52 * size * len(words), y)
         self._lines.append(
             f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" font-size="{size:g}">{escape(words)}</text>'
         )
 
     def cell(self, x: float, y: float, fill: str, words: str = "", side: float = CELL) -> None:
-        self._reach(x + side, y + side)
+        self._extend(x + side, y + side)
         self._lines.append(
             f'<rect x="{x:g}" y="{y:g}" width="{side:g}" height="{side:g}" fill="{fill}" stroke="{LINE}"/>'
         )
@@ -37,7 +37,7 @@ class Drawing:
         self, start: tuple[float, float], end: tuple[float, float], colour: str = LINE, width: float = 1.5
     ) -> None:
         (x1, y1), (x2, y2) = start, end
-        self._reach(max(x1, x2), max(y1, y2))
+        self._extend(max(x1, x2), max(y1, y2))
         self._lines.append(
             f'<line x1="{x1:g}" y1="{y1:g}" x2="{x2:g}" y2="{y2:g}" stroke="{colour}" stroke-width="{width:g}"/>'
         )

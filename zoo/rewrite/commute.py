@@ -19,10 +19,10 @@ import numpy as np
 
 from zoo.identities.phases import pair
 from zoo.rewrite import axes, separable, taking_in
+from zoo.rewrite.concatenated import alike, is_cheaper, linear, through_concatenation
 from zoo.rewrite.explanation import Row
 from zoo.rewrite.graph import Graph, Node, array
-from zoo.rewrite.held import Enlarging, Held, Parts, enlarging
-from zoo.rewrite.parts import alike, is_cheaper, linear, through_parts
+from zoo.rewrite.held import Concatenated, Enlarging, Held, enlarging
 from zoo.rewrite.plan import Plan
 from zoo.rewrite.pointwise import (
     commutes_with_interpolation,
@@ -78,7 +78,7 @@ class Commute(Rebuild):
             return cascade(self.hr(node.input_tensors[0], known))
         if (by_layer := enlarging(node.operation)) is not None and max(by_layer.size) > 1:
             return self._enlarged(node, by_layer, values[0], known)
-        if any(isinstance(value, (Held, Parts)) for value in values):
+        if any(isinstance(value, (Held, Concatenated)) for value in values):
             result = self._commuted(node, values, known)
             if result is not None:
                 return result
@@ -90,7 +90,7 @@ class Commute(Rebuild):
     def hr(self, tensor, known: dict):
         """The HR tensor itself; what is held is enlarged or concatenated now, under the name of what gave it."""
         value = known[id(tensor)]
-        if not isinstance(value, (Held, Parts)):
+        if not isinstance(value, (Held, Concatenated)):
             return value
         if value.hr is None:
             value.hr = self._made(value, self._name(tensor._keras_history.operation))
@@ -108,7 +108,7 @@ class Commute(Rebuild):
         return keras.layers.Concatenate(name=name, dtype=value.node.operation.dtype_policy)(parts)
 
     def _made_part(self, part, name: str):
-        if not isinstance(part, (Held, Parts)):
+        if not isinstance(part, (Held, Concatenated)):
             return part
         if part.hr is None:
             part.hr = self._made(part, self.names.fresh(f"{name}_part"))
@@ -148,9 +148,9 @@ class Commute(Rebuild):
         """The call's result, held; None where it does not commute, or would cost more."""
         operation = node.operation
         if isinstance(operation, keras.layers.Concatenate) and operation.axis in (-1, 3) and not alike(values):
-            return Parts([each for value in values for each in _flat(value)], node)
-        if isinstance(values[0], Parts):
-            return through_parts(self, node, values[0])
+            return Concatenated([each for value in values for each in _flat(value)], node)
+        if isinstance(values[0], Concatenated):
+            return through_concatenation(self, node, values[0])
         held = [value for value in values if isinstance(value, Held)]
         if not alike(held) or not all(value in held or _is_one_pixel(value) for value in values):
             return None
@@ -269,12 +269,12 @@ def _may_be_put_before(graph: Graph, node: Node) -> bool:
 
 
 def _flat(value) -> list:
-    return value.parts if isinstance(value, Parts) else [value]
+    return value.parts if isinstance(value, Concatenated) else [value]
 
 
 def _is_one_pixel(value) -> bool:
     """A tensor that is the same for all pixels of a picture, such as the weights of an attention to maps."""
-    return not isinstance(value, (Held, Parts)) and len(value.shape) == 4 and tuple(value.shape[1:3]) == (1, 1)
+    return not isinstance(value, (Held, Concatenated)) and len(value.shape) == 4 and tuple(value.shape[1:3]) == (1, 1)
 
 
 def _constants_are_per_channel(node: Node) -> bool:

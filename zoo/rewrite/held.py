@@ -76,7 +76,7 @@ class Held:
 
 
 @dataclass
-class Parts:
+class Concatenated:
     """An HR tensor held as the maps that are concatenated in it, of which some are `Held`."""
 
     parts: list

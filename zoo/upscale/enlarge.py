@@ -11,7 +11,7 @@ import numpy as np
 from zoo.engines import mirrored, tiles
 from zoo.engines.engine import Engine
 from zoo.engines.tiles import Part, Tile
-from zoo.upscale.planes import REACH, Planes
+from zoo.upscale.planes import NEIGHBOURS, Planes
 
 
 class Source(Protocol):
@@ -110,7 +110,7 @@ def run_network(
 
     def finish(each: Tile, sr_image: np.ndarray) -> None:
         rows, columns = (
-            _around(part.keep_start, part.keep_stop, planes.spread + REACH, length)
+            _around(part.keep_start, part.keep_stop, planes.spread + NEIGHBOURS, length)
             for part, length in zip(each, lengths)
         )
         around = tuple(_offset(part, outer) for part, outer in zip(each, (rows, columns)))

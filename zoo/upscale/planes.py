@@ -20,7 +20,7 @@ from zoo.color import rgb_to_y
 from zoo.identities import keys_cubic
 
 # Bicubic reads two pixels on either side.
-REACH = 2
+NEIGHBOURS = 2
 # LR rows that are enlarged at a time.
 _ROWS = 32
 # Y of red, green and blue alone, of black, and what one level of Y is worth in R, G and B.
@@ -44,10 +44,10 @@ class Planes:
         self.colours = 1 if channels < 3 else 3
         self.alpha = channels in (2, 4)
         self.dtype, self.scale, self.network_channels = np.dtype(dtype), scale, network_channels
-        self.whole = np.issubdtype(self.dtype, np.integer)
-        self.maximum = np.float32(np.iinfo(self.dtype).max if self.whole else 1)
-        # Whatever shows lies within REACH of a visible pixel, and the network looks `radius` further.
-        self.spread = (radius or 0) + REACH if self.alpha else 0
+        self.integer = np.issubdtype(self.dtype, np.integer)
+        self.maximum = np.float32(np.iinfo(self.dtype).max if self.integer else 1)
+        # Whatever shows lies within NEIGHBOURS of a visible pixel, and the network looks `radius` further.
+        self.spread = (radius or 0) + NEIGHBOURS if self.alpha else 0
 
     def network_input(self, samples: np.ndarray, margin: tuple[slice, slice]) -> np.ndarray:
         """(h, w, channels) samples, with `spread` px around the window where the picture has them → float32 planes."""
@@ -69,12 +69,12 @@ class Planes:
         # A few rows at a time stay in the cache.
         step = _ROWS * self.scale
         for row in range(0, len(sr_image), step):
-            lr_rows = slice(row // self.scale, row // self.scale + _ROWS + 2 * REACH)
+            lr_rows = slice(row // self.scale, row // self.scale + _ROWS + 2 * NEIGHBOURS)
             self._finish_rows(interpolated[:, lr_rows], sr_image[row : row + step], finished[row : row + step])
         return finished
 
     def _interpolated(self, samples: np.ndarray, around: tuple) -> np.ndarray:
-        """What bicubic interpolation enlarges, with `REACH` px around: three planes of chroma, alpha, both or none."""
+        """What bicubic interpolation enlarges, with its neighbours around: planes of chroma (3), alpha, both or none."""
         chroma = 3 if self.colours == 3 and self.network_channels == 1 else 0
         planes = np.empty((chroma + self.alpha, *samples.shape[:2]), np.float32)
         if chroma:
@@ -96,7 +96,7 @@ class Planes:
             if self.colours < len(colour):
                 colour = colour.mean(axis=0, keepdims=True)
             planes = np.concatenate([colour, planes]) if self.alpha else colour
-        if self.whole:
+        if self.integer:
             planes += np.float32(0.5)  # rounded half up
         np.clip(planes, 0, self.maximum, out=planes)
         finished[...] = planes.astype(self.dtype).transpose(1, 2, 0)
@@ -128,15 +128,15 @@ def bicubic(planes: np.ndarray, scale: int, shift: tuple[float, float] = (0, 0))
     Tap by tap, so that a pixel's value depends on its neighbours alone and not on the tile it lies in; columns first,
     so that most of the work runs along rows.
     """
-    count, height, width = planes.shape[0], planes.shape[1] - 2 * REACH, planes.shape[2] - 2 * REACH
+    count, height, width = planes.shape[0], planes.shape[1] - 2 * NEIGHBOURS, planes.shape[2] - 2 * NEIGHBOURS
     for_rows, for_columns = (_weights(scale, each) for each in shift)
     taps = range(len(for_rows))
-    wide = np.empty((count, height + 2 * REACH, width, scale), np.float32)
+    wide = np.empty((count, height + 2 * NEIGHBOURS, width, scale), np.float32)
     column = np.empty(wide.shape[:3], np.float32)
     for phase in range(scale):
         _weighted(for_columns[:, phase], [planes[..., tap : tap + width] for tap in taps], column)
         wide[..., phase] = column
-    wide = wide.reshape(count, height + 2 * REACH, width * scale)
+    wide = wide.reshape(count, height + 2 * NEIGHBOURS, width * scale)
     enlarged = np.empty((count, height, scale, width * scale), np.float32)
     for phase in range(scale):
         _weighted(for_rows[:, phase], [wide[:, tap : tap + height] for tap in taps], enlarged[:, :, phase])
@@ -146,7 +146,7 @@ def bicubic(planes: np.ndarray, scale: int, shift: tuple[float, float] = (0, 0))
 def _weights(scale: int, shift: float) -> np.ndarray:
     """What the five nearest input pixels contribute to each phase of the output, (5, scale) float32."""
     position = (np.arange(scale) + 0.5) / scale - 0.5 + shift
-    return keys_cubic(position - np.arange(-REACH, REACH + 1)[:, None]).astype(np.float32)
+    return keys_cubic(position - np.arange(-NEIGHBOURS, NEIGHBOURS + 1)[:, None]).astype(np.float32)
 
 
 def _weighted(weights: np.ndarray, taps: list[np.ndarray], total: np.ndarray) -> None:
@@ -159,12 +159,12 @@ def _weighted(weights: np.ndarray, taps: list[np.ndarray], total: np.ndarray) ->
 
 
 def bordered(planes: np.ndarray, around: tuple) -> np.ndarray:
-    """The tile with exactly `REACH` px around it, mirrored where the picture ends."""
+    """The tile with exactly `NEIGHBOURS` px around it, mirrored where the picture ends."""
     inside, missing = [], []
     for length, (before, kept) in zip(planes.shape[1:], around):
-        first, last = max(before - REACH, 0), min(before + kept + REACH, length)
+        first, last = max(before - NEIGHBOURS, 0), min(before + kept + NEIGHBOURS, length)
         inside.append(slice(first, last))
-        missing.append((REACH - (before - first), REACH - (last - before - kept)))
+        missing.append((NEIGHBOURS - (before - first), NEIGHBOURS - (last - before - kept)))
     return np.pad(planes[(slice(None), *inside)], [(0, 0), *missing], mode="symmetric")
 
 

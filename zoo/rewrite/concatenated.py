@@ -12,14 +12,14 @@ import numpy as np
 
 from zoo.rewrite.copies import clone
 from zoo.rewrite.graph import Node, array
-from zoo.rewrite.held import Held, Parts
+from zoo.rewrite.held import Concatenated, Held
 from zoo.rewrite.pointwise import is_one_by_one, is_per_channel
 from zoo.rewrite.replace import Cascade, add_activation
 from zoo.rewrite.words import described
 from zoo.targets.xnnpack import speedup_of_commuting
 
 
-def through_parts(maker, node: Node, value: Parts) -> object | None:
+def through_concatenation(maker, node: Node, value: Concatenated) -> object | None:
     """The result of a call that reads concatenated maps, of which some are held; None where it does not split.
 
     Args:
@@ -31,7 +31,7 @@ def through_parts(maker, node: Node, value: Parts) -> object | None:
     if is_per_channel(operation) and maker.absorbed(node, "nearest"):
         return _per_channel(maker, node, value)
     if is_one_by_one(operation) and getattr(operation, "groups", 1) == 1:
-        return _sum_of_parts(maker, node, value)
+        return _sum_of_maps(maker, node, value)
     return None
 
 
@@ -64,7 +64,7 @@ def is_cheaper(layer, held: Held, maps: int | None = None) -> bool:
     return speedup_of_commuting(inputs, layer.kernel.shape[-1], held.by.pixels, method, summed=maps is not None) >= 1
 
 
-def _per_channel(maker, node: Node, value: Parts) -> Parts | None:
+def _per_channel(maker, node: Node, value: Concatenated) -> Concatenated | None:
     held = [part for part in value.parts if isinstance(part, Held)]
     if any(part.by.method != "nearest" for part in held):
         return None
@@ -82,10 +82,10 @@ def _per_channel(maker, node: Node, value: Parts) -> Parts | None:
             new.set_weights([array(weight)[..., maps] for weight in operation.weights])
         parts.append(Held(result, part.by, part.dtype) if isinstance(part, Held) else result)
     maker.row(node, held[0].by, "the same for each part, the enlarged in LR space")
-    return Parts(parts, value.node)
+    return Concatenated(parts, value.node)
 
 
-def _sum_of_parts(maker, node: Node, value: Parts):
+def _sum_of_maps(maker, node: Node, value: Concatenated):
     held = [part for part in value.parts if isinstance(part, Held)]
     layer = node.operation
     if not alike(held) or not is_cheaper(layer, held[0], sum(part.channels for part in held)):
