@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.record import RESULTS
 from releasing.generated import settle
 from zoo.errors import UsageError, exit_on_usage_error
-from zoo.files import whole
+from zoo.files import whole_file
 from zoo.training import TrainConfig
 
 FIGURES = RESULTS / "recipes.json"
@@ -113,7 +113,7 @@ def main(arguments: list[str] | None = None) -> int:
     comparisons = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.is_file() else {}
     if flags.runs and not flags.check:
         comparisons[flags.question] = compare([figures_of(run) for run in flags.runs])
-        with whole(FIGURES) as unfinished:
+        with whole_file(FIGURES) as unfinished:
             unfinished.write_text(json.dumps(comparisons, indent=1) + "\n", encoding="utf-8")
     return settle({PAGE: page(comparisons)}, flags.check)
 

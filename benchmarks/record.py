@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.chart import draw
 from benchmarks.timing import machine
-from zoo.files import read_record, whole, write_json
+from zoo.files import read_record, whole_file, write_json
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -38,7 +38,7 @@ def finish(record: dict[str, Any], path: Path | None) -> None:
     set_aside(path, record)
     write_json(path, record)
     if "chart" in record:
-        with whole(path.with_suffix(".svg")) as unfinished:
+        with whole_file(path.with_suffix(".svg")) as unfinished:
             unfinished.write_text(draw(record), encoding="utf-8")
     print(f"written: {path}")
 

@@ -11,7 +11,7 @@ from experiments.space import BUDGETS, SCALES, corners
 from experiments.space_figures import NAMES, Difference, Group, Groups, best_hr, difference, draw, groups, values
 from experiments.space_sections import containment, equal_time, last_layer, shown, table
 from zoo.errors import UsageError, exit_on_usage_error
-from zoo.files import whole
+from zoo.files import whole_file
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "experiments" / "results"
@@ -268,7 +268,7 @@ def main(arguments: list[str] | None = None) -> None:
     text = page(flags.results)
     for path in (flags.page, flags.chart):
         path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(flags.page) as unfinished:
+    with whole_file(flags.page) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
     draw(groups(flags.results / "space"), flags.chart)
 

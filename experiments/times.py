@@ -18,7 +18,7 @@ from benchmarks.timing import machine, paired
 from experiments.equal import REGIMES, SPACES
 from experiments.runs import Corner
 from zoo.errors import exit_on_usage_error
-from zoo.files import whole, write_json
+from zoo.files import whole_file, write_json
 
 RESULT = Path(__file__).parent / "results" / "space_times.json"
 # LR px for 720 lines at each scale; multiples of the largest block.
@@ -43,7 +43,7 @@ def engines(corner: Corner, size: tuple[int, int], threads: int, files: Path | N
     content = to_tflite(model)
     if files is not None:
         files.mkdir(parents=True, exist_ok=True)
-        with whole(files / f"{corner}.tflite") as unfinished:
+        with whole_file(files / f"{corner}.tflite") as unfinished:
             unfinished.write_bytes(content)
     name = str(corner)
     return {

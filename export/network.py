@@ -18,7 +18,7 @@ from export.prepare import in_form
 from export.report import environment, write_report
 from export.tflite import write_tflite
 from zoo.errors import UsageError
-from zoo.files import whole
+from zoo.files import whole_file
 from zoo.graphs import tflite
 from zoo.graphs.apart import share_of_range
 from zoo.models import scale_of
@@ -171,7 +171,7 @@ def _written(model: keras.Model, output: Path, name: str, size: Size | None, opt
         raise UsageError(f"Expected a functional Keras model. Received: {model.name!r}, a {type(model).__name__}")
     if name == "saved_model":
         path = output / f"{model.name}_saved_model"
-        with whole(path) as unfinished:
+        with whole_file(path) as unfinished:
             model.export(str(unfinished), format="tf_saved_model", verbose=False)
     else:
         sides = "x".join(map(str, size)) + "_" if size else ""
@@ -181,7 +181,7 @@ def _written(model: keras.Model, output: Path, name: str, size: Size | None, opt
         if options.target:
             for_target(file, options.record)
         if file.changed:
-            with whole(path) as unfinished:
+            with whole_file(path) as unfinished:
                 unfinished.write_bytes(file.packed())
     parts = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
     return {"name": path.name, "format": name, "size": size, "bytes": sum(each.stat().st_size for each in parts)}

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from zoo.errors import UsageError
-from zoo.files import whole
+from zoo.files import whole_file
 
 # DepthToSpace with its mode is in it, and OpenCV 4 and 5 read it.
 OPSET = 17
@@ -53,7 +53,7 @@ def write_onnx(model: keras.Model, path: Path) -> None:
         for side, name in zip((sides[0], sides[2], sides[3]), names.split(), strict=True):
             side.dim_param = name
     onnx.checker.check_model(proto)
-    with whole(path) as unfinished:
+    with whole_file(path) as unfinished:
         onnx.save(proto, str(unfinished))
 
 

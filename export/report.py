@@ -5,7 +5,7 @@ from typing import Any
 
 from export.measure import verdict
 from zoo import machine
-from zoo.files import whole, write_json
+from zoo.files import whole_file, write_json
 from zoo.targets.record import Finding, summarized
 
 _FORMS = {
@@ -23,7 +23,7 @@ def environment() -> dict[str, str]:
 def write_report(report: dict[str, Any], folder: Path) -> None:
     """Writes both files."""
     write_json(folder / "report.json", report)
-    with whole(folder / "report.md") as unfinished:
+    with whole_file(folder / "report.md") as unfinished:
         unfinished.write_text(markdown(report), encoding="utf-8")
 
 

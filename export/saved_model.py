@@ -5,7 +5,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from zoo.files import whole
+from zoo.files import whole_file
 
 
 def write_saved_model(model: keras.Model, path: Path) -> None:
@@ -32,7 +32,7 @@ def write_saved_model(model: keras.Model, path: Path) -> None:
     ):
         spec = tf.TensorSpec((None, None, None, channels), dtype, name="lr_image")
         archive.add_endpoint(name, function, input_signature=[spec])
-    with whole(path) as unfinished:
+    with whole_file(path) as unfinished:
         archive.write_out(str(unfinished), verbose=False)
 
 

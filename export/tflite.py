@@ -10,7 +10,7 @@ from tensorflow.lite.python.convert import ConverterError
 
 from zoo.engines.tflite import METADATA
 from zoo.errors import UsageError
-from zoo.files import whole
+from zoo.files import whole_file
 from zoo.graphs import tflite
 from zoo.models import scale_of
 from zoo.reach import keras_model
@@ -35,7 +35,7 @@ def write_tflite(
     supported = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
     if half:
         supported["supported_types"] = [tf.float16]
-    with whole(path) as unfinished:
+    with whole_file(path) as unfinished:
         convert(model, unfinished, size, signature, target_spec=supported, **options)
 
 
@@ -52,7 +52,7 @@ def write_dynamic(model: keras.Model, path: Path) -> None:
     except UsageError:
         write_tflite(model, path, None)
         return
-    with whole(path) as unfinished:
+    with whole_file(path) as unfinished:
         write_tflite(for_cpu(model), unfinished, None)
         known = {"scale": scale_of(model), "channels": model.input_shape[-1], "radius": radius}
         known |= {"step": step} if step > 1 else {}

@@ -17,7 +17,7 @@ from export.tflite import write_dynamic
 from zoo.data import benchmark
 from zoo.engines.keras import KerasEngine
 from zoo.errors import UsageError
-from zoo.files import whole
+from zoo.files import whole_file
 from zoo.graphs import tflite
 from zoo.models import scale_of
 from zoo.rewrite.tflite_target import for_target
@@ -111,7 +111,7 @@ class _Job:
             file = tflite.read(path)
             for_target(file, self.content.options.record)
             if file.changed:
-                with whole(path) as unfinished:
+                with whole_file(path) as unfinished:
                     unfinished.write_bytes(file.packed())
 
     def check(self, path: Path, form: Format, size: tuple[int, int] | None) -> dict[str, Any]:

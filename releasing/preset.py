@@ -26,7 +26,7 @@ from zoo import complexity, evaluate, registry
 from zoo.data import benchmark
 from zoo.data.records import INDEX, is_prepared
 from zoo.errors import UsageError, exit_on_usage_error
-from zoo.files import whole
+from zoo.files import whole_file
 from zoo.published import published
 from zoo.registry import PRESETS, create_model
 from zoo.training import TrainConfig
@@ -131,7 +131,7 @@ def make_preset(workdir: Path, name: str, folders: list[Path], output: Path = PR
 
     output.mkdir(parents=True, exist_ok=True)
     files = {"weights.h5": output / f"{name}.weights.h5", "tflite": output / f"{name}.tflite"}
-    with whole(files["weights.h5"]) as unfinished:
+    with whole_file(files["weights.h5"]) as unfinished:
         model.save_weights(unfinished)
     tflite_dynamic(model, files["tflite"])
     cost = complexity.count(model)

@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
-from zoo.files import sweep, whole, write_json
+from zoo.files import sweep, whole_file, write_json
 
 
 def test_an_interrupted_write_leaves_nothing_that_looks_whole(tmp_path):
     (tmp_path / "a.tflite").write_bytes(b"before")
-    with pytest.raises(KeyboardInterrupt), whole(tmp_path / "a.tflite") as unfinished:
+    with pytest.raises(KeyboardInterrupt), whole_file(tmp_path / "a.tflite") as unfinished:
         unfinished.write_bytes(b"half")
         raise KeyboardInterrupt
     assert [path.name for path in tmp_path.iterdir()] == ["a.tflite"]
@@ -22,8 +22,8 @@ def test_an_interrupted_write_leaves_nothing_that_looks_whole(tmp_path):
 
 def test_a_killed_write_leaves_no_file_that_looks_whole(tmp_path):
     program = (
-        "import os, signal; from zoo.files import whole\n"
-        f"with whole({str(tmp_path / 'a.tflite')!r}) as path:\n"
+        "import os, signal; from zoo.files import whole_file\n"
+        f"with whole_file({str(tmp_path / 'a.tflite')!r}) as path:\n"
         "    path.write_bytes(b'half'); os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
@@ -33,7 +33,7 @@ def test_a_killed_write_leaves_no_file_that_looks_whole(tmp_path):
 
 def test_a_whole_folder_takes_the_place_of_an_old_one(tmp_path):
     for name, content in itertools.product(("folder", "old"), ("old", "new")):
-        with whole(tmp_path / name) as unfinished:
+        with whole_file(tmp_path / name) as unfinished:
             unfinished.mkdir()
             (unfinished / content).write_text(content, encoding="utf-8")
     found = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
@@ -41,9 +41,9 @@ def test_a_whole_folder_takes_the_place_of_an_old_one(tmp_path):
 
 
 def test_sweeping_takes_only_what_was_left_of_these_files(tmp_path):
-    with pytest.raises(KeyboardInterrupt), whole(tmp_path / "deep/a.png") as unfinished:
+    with pytest.raises(KeyboardInterrupt), whole_file(tmp_path / "deep/a.png") as unfinished:
         unfinished.write_bytes(b"half")
-        # The name that `whole` really uses.
+        # The name that `whole_file` really uses.
         hidden = unfinished.parent
         left = hidden.rename(hidden.with_name(hidden.name.replace(str(os.getpid()), "123")))
         raise KeyboardInterrupt
@@ -55,7 +55,7 @@ def test_sweeping_takes_only_what_was_left_of_these_files(tmp_path):
 
 
 def test_two_processes_of_one_number_write_beside_each_other(tmp_path):
-    with whole(tmp_path / "a.txt") as one, whole(tmp_path / "a.txt") as other:
+    with whole_file(tmp_path / "a.txt") as one, whole_file(tmp_path / "a.txt") as other:
         one.write_text("one")
         other.write_text("other")
     assert (tmp_path / "a.txt").read_text() == "one" and len(list(tmp_path.iterdir())) == 1

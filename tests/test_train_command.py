@@ -53,7 +53,7 @@ def state(workdir):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def whole_file(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("whole")
     done = train(*SMALL, f"--workdir={workdir}")
     assert done.returncode == 0, done.stderr

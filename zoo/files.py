@@ -19,7 +19,7 @@ LOGGER = logging.getLogger("zoo")
 
 
 @contextlib.contextmanager
-def whole(path: str | Path) -> Iterator[Path]:
+def whole_file(path: str | Path) -> Iterator[Path]:
     """Gives a path to write a file or a folder to, which gets the name `path` when the block ends well.
 
     What is written has its own name already, as writers that go by the suffix want it, in a hidden folder beside `path`
@@ -29,7 +29,7 @@ def whole(path: str | Path) -> Iterator[Path]:
     Example:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     with whole(f"{folder}/report.md") as unfinished:
+        ...     with whole_file(f"{folder}/report.md") as unfinished:
         ...         _ = unfinished.write_text("# Report")
         ...     Path(folder, "report.md").read_text()
         '# Report'
@@ -58,7 +58,7 @@ def whole(path: str | Path) -> Iterator[Path]:
 
 def write_json(path: str | Path, values: Any) -> None:
     """Writes a JSON file, whole or not at all; a float that is not finite, which JSON does not have, becomes null."""
-    with whole(path) as unfinished:
+    with whole_file(path) as unfinished:
         unfinished.write_text(json.dumps(_finite(values), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
@@ -124,7 +124,7 @@ def sha256(path: str | Path) -> str:
 
 
 def sweep(paths: Iterable[Path], age: float = 0) -> None:
-    """Removes what `whole` left beside these files where its process was killed.
+    """Removes what `whole_file` left beside these files where its process was killed.
 
     Args:
         age: only what is older, seconds, where another process may be writing the same files.

@@ -20,7 +20,7 @@ from export.int8.ranges import choose_ranges, equalize
 from export.int8.simulation import Ranges, Simulation, Unsupported
 from export.int8.skip import insert, place
 from export.tflite import convert
-from zoo.files import whole
+from zoo.files import whole_file
 
 IO = {"float": tf.float32, "uint8": tf.uint8}
 _FITTED_ON = 40  # crops of 48×48 px: 92,000 pixels, many for the largest layer's 600 weights an output channel
@@ -132,7 +132,7 @@ def write_int8(model: keras.Model, path: Path, size: tuple[int, int], tuning: Tu
 
     Without a tuning the converter calibrates on the images by itself.
     """
-    with whole(path) as unfinished:
+    with whole_file(path) as unfinished:
         if tuning is not None:
             unfinished.write_bytes(quantized(float_file(model, size), tuning, io))
         else:

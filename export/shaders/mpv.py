@@ -10,7 +10,7 @@ import numpy as np
 
 from export.shaders.row import ConvolutionRow, read_row
 from zoo.errors import UsageError
-from zoo.files import whole
+from zoo.files import whole_file
 from zoo.graphs.operations import Convolution
 from zoo.registry import card, list_presets
 
@@ -35,7 +35,7 @@ def write_shader(model: keras.Model, path: Path, border: str = "mirror") -> None
         UsageError: the model is no such row, or too wide.
     """
     text = shader(read_row(model), border)
-    with whole(path) as unfinished:
+    with whole_file(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
 
 

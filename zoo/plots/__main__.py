@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from zoo.errors import UsageError, exit_on_usage_error
-from zoo.files import whole
+from zoo.files import whole_file
 from zoo.program import program, quiet_tensorflow
 
 
@@ -107,7 +107,7 @@ def main(arguments: list[str] | None = None) -> int:
     flags = parse(arguments)
     quiet_tensorflow()
     write = flags.make(flags)
-    with whole(flags.output) as unfinished:
+    with whole_file(flags.output) as unfinished:
         write(unfinished)
     print(flags.output)
     return 0

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from zoo.errors import UsageError, exit_on_usage_error
-from zoo.files import whole
+from zoo.files import whole_file
 from zoo.program import program
 from zoo.registry import import_modules
 from zoo.rewrite.linear import BORDERS
@@ -204,7 +204,7 @@ def _write(target: Path, content: bytes, differences: list) -> int:
         sentence = f"Expected a difference of at most {wrong.allowed}. Received: {wrong}; wrote nothing"
         print(f"error: {sentence}", file=sys.stderr)
         return 1
-    with whole(target) as unfinished:
+    with whole_file(target) as unfinished:
         unfinished.write_bytes(content)
     print(f"wrote {target}")
     return 0
@@ -225,7 +225,7 @@ def _save(model, target: Path, rewritten, explanation) -> int:
     from zoo.rewrite.difference import largest_differences
 
     print(explanation)
-    with whole(target) as unfinished:
+    with whole_file(target) as unfinished:
         rewritten.save(unfinished)
         try:
             loaded = open_model(str(unfinished), own=True)

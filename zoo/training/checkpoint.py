@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from zoo.errors import UsageError
-from zoo.files import whole
+from zoo.files import whole_file
 from zoo.machine import processor, versions
 from zoo.training.config import TrainConfig
 from zoo.training.cores import cores
@@ -99,7 +99,7 @@ def _find_again(folder: Path) -> None:
         LOGGER.warning("%s is damaged and is made anew from the checkpoints beside it", folder / "checkpoint")
         paths = [path.stem for path in written]
         text = [f'model_checkpoint_path: "{paths[-1]}"', *(f'all_model_checkpoint_paths: "{path}"' for path in paths)]
-        with whole(folder / "checkpoint") as unfinished:
+        with whole_file(folder / "checkpoint") as unfinished:
             unfinished.write_text("\n".join(text) + "\n", encoding="utf-8")
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from zoo.files import whole
+from zoo.files import whole_file
 
 LOGGER = logging.getLogger("zoo.training")
 
@@ -36,7 +36,7 @@ class Recorder:
         kept = [record for record in self.records if record["step"] <= step]
         if (workdir / "log.jsonl").exists():
             text = "".join(json.dumps(record) + "\n" for record in kept)
-            with whole(workdir / "log.jsonl") as unfinished:
+            with whole_file(workdir / "log.jsonl") as unfinished:
                 unfinished.write_text(text)
         self.records = kept
         self.log = open(workdir / "log.jsonl", "a")  # noqa: SIM115 - closed by __exit__

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from zoo.evaluate import PROTOCOLS, evaluate, left_out, mean
-from zoo.files import read_record, sha256, whole, write_json
+from zoo.files import read_record, sha256, whole_file, write_json
 from zoo.training.comparison import Comparison
 from zoo.training.config import TrainConfig
 from zoo.training.curve import draw_curve
@@ -88,10 +88,10 @@ def write_results(
         "environment": read_record(workdir / "environment.json"),
     }
     sheet = comparison.draw(lambda lr: average(lr, training=False), config.channels)
-    with whole(workdir / "comparison.png") as unfinished:
+    with whole_file(workdir / "comparison.png") as unfinished:
         Image.fromarray(sheet).save(unfinished)
     title = f"{average.name} on {valid.name}"
-    with whole(workdir / "curve.png") as unfinished:
+    with whole_file(workdir / "curve.png") as unfinished:
         draw_curve(records, results["bicubic"]["psnr"], title, unfinished)
     write_json(workdir / "results.json", results)
     return results
@@ -136,5 +136,5 @@ def write_network(path: Path, save) -> None:
     with tempfile.TemporaryDirectory() as folder:
         save(Path(folder) / path.name)
         content = (Path(folder) / path.name).read_bytes()
-    with whole(path) as unfinished:
+    with whole_file(path) as unfinished:
         unfinished.write_bytes(content)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.errors import UsageError
-from zoo.files import whole
+from zoo.files import whole_file
 
 KEPT = 3
 LOGGER = logging.getLogger("zoo.training")
@@ -38,7 +38,7 @@ class Snapshots:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         arrays = {f"{name}/{index}": np.asarray(a) for name, each in state.items() for index, a in enumerate(each)}
-        with whole(self.folder / f"{step:09d}.npz") as unfinished:
+        with whole_file(self.folder / f"{step:09d}.npz") as unfinished:
             np.savez(unfinished, allow_pickle=False, **arrays)
         self.step = step
         for path in self._paths()[:-KEPT]:

@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from zoo.errors import UsageError
-from zoo.files import read_record, whole, write_json
+from zoo.files import read_record, whole_file, write_json
 from zoo.training.config import TrainConfig
 
 LOGGER = logging.getLogger("zoo.training")
@@ -25,7 +25,7 @@ def claim_workdir(config: TrainConfig, workdir: Path) -> None:
                 f"Expected the configuration that {workdir} was started with, or another workdir. "
                 f"Received: {'; '.join(differences)}"
             )
-    with whole(path) as unfinished:
+    with whole_file(path) as unfinished:
         config.save(unfinished)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from zoo import files
 from zoo.errors import UsageError
-from zoo.files import alone, whole
+from zoo.files import alone, whole_file
 from zoo.upscale.targets import Job
 
 
@@ -114,7 +114,7 @@ class Manifest:
         with alone(self.folder, "job"):
             self._merge()
             known = self.entries()
-            with whole(self.plan) as unfinished, unfinished.open("w", encoding="utf-8") as lines:
+            with whole_file(self.plan) as unfinished, unfinished.open("w", encoding="utf-8") as lines:
                 for target, source in plan.items():
                     entry = known.get(target)
                     lines.write(json.dumps([str(source), target, entry and asdict(entry)]) + "\n")
@@ -139,7 +139,7 @@ class Manifest:
 
     def _merge(self) -> None:
         parts, entries = self._parts(), self.entries()
-        with whole(self.file) as unfinished, unfinished.open("w", encoding="utf-8") as lines:
+        with whole_file(self.file) as unfinished, unfinished.open("w", encoding="utf-8") as lines:
             for _, entry in sorted(entries.items()):
                 lines.write(json.dumps(asdict(entry)) + "\n")
         for part in parts:

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, features
 
 from zoo.errors import UsageError
-from zoo.files import whole
+from zoo.files import whole_file
 from zoo.grey import grey_levels
 from zoo.upscale import damage, deep, metadata
 from zoo.upscale.exif import EXIF_IFD, GPS_IFD, ORIENTATION, exif_for, read_exif, resolution
@@ -262,7 +262,7 @@ def save(picture: Picture, path: Path, quality: int = 95) -> None:
     if picture.dpi and kind != "WEBP":
         options["dpi"] = picture.dpi
     exif = exif_for(picture, kind)
-    with whole(path) as unfinished:
+    with whole_file(path) as unfinished:
         if isinstance(picture.pixels, np.ndarray) and picture.channels > 1:
             deep.WRITERS[kind](unfinished, picture.pixels, picture.icc, picture.dpi, exif, picture.words)
             return

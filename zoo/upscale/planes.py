@@ -74,7 +74,7 @@ class Planes:
         return finished
 
     def _interpolated(self, samples: np.ndarray, around: tuple) -> np.ndarray:
-        """What bicubic interpolation enlarges, with its neighbours around: planes of chroma (3), alpha, both or none."""
+        """What bicubic interpolation enlarges, neighbours around: planes of chroma (3), alpha, both or none."""
         chroma = 3 if self.colours == 3 and self.network_channels == 1 else 0
         planes = np.empty((chroma + self.alpha, *samples.shape[:2]), np.float32)
         if chroma:

@@ -15,7 +15,7 @@ from typing import Any
 import av
 
 from zoo.errors import UsageError
-from zoo.files import remove, whole, write_json
+from zoo.files import remove, whole_file, write_json
 from zoo.upscale.targets import Job
 from zoo.upscale.video_frames import FORMATS, Frames, Passed, mastering, opened, url
 from zoo.upscale.video_streams import Streams, packets_of
@@ -88,7 +88,7 @@ class Segments:
         # Opened anew: a seek to the start need not lead to the first packet of every stream.
         with (
             opened(self.job.source) as source,
-            whole(self.job.target) as unfinished,
+            whole_file(self.job.target) as unfinished,
             av.open(url(unfinished), "w", format=form, options=options) as to,
         ):
             video = self._add_video(to, self.first)
