@@ -50,6 +50,16 @@ def export_model(
         what docs/export.md lists; `claim`, one sentence on all of them.
     Raises:
         UsageError: a model, size, format or option that cannot be served.
+
+    Example:
+        >>> import tempfile
+        >>> import zoo
+        >>> model = zoo.load("fsrcnn_s_x2")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report = export_model(model, folder, [(24, 32)], ["tflite_fp32"], gate="off")
+        >>> [entry] = report["files"]
+        >>> entry["name"], entry["keras"]["max_difference"] < 1e-5
+        ('fsrcnn_s_x2_24x32_fp32.tflite', True)
     """
     formats, sizes = check_formats(formats), None if sizes is None else check_sizes(sizes)
     chosen = Options(**options)
@@ -168,6 +178,14 @@ def tflite_dynamic(model: keras.Model, path: str | Path, keep_form: bool = False
 
     For CPUs: convolutions are shaped to fit their vectors, `Interpreter.resize_tensor_input` sets H and W. GPU
     delegates want static shapes.
+
+    Example:
+        >>> import tempfile
+        >>> import zoo
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     tflite_dynamic(zoo.load("fsrcnn_s_x2"), f"{folder}/any_size.tflite")
+        ...     zoo.engines.open_engine(f"{folder}/any_size.tflite").scale
+        2
     """
     write_dynamic(prepare(model, keep_form=keep_form), Path(path))
 

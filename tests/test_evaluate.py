@@ -9,7 +9,8 @@ from PIL import Image
 
 from zoo import evaluate as room
 from zoo.errors import UsageError
-from zoo.evaluate import PROTOCOLS, evaluate, main, mean
+from zoo.evaluate import PROTOCOLS, evaluate, mean
+from zoo.evaluate.__main__ import main
 from zoo.layers import FixedUpsampler
 from zoo.registry import create_model
 

@@ -9,7 +9,7 @@ import pytest
 import zoo
 
 ROOT = Path(__file__).parent.parent
-LAZY = ("zoo", "zoo.data", "zoo.engines", "zoo.metrics")
+LAZY = ("zoo", "zoo.data", "zoo.engines", "zoo.evaluate", "zoo.metrics")
 # Room → what people use of it.
 ROOMS = (
     "zoo",

@@ -25,6 +25,10 @@ def check_range(image: np.ndarray, name: str = "image") -> np.ndarray:
 
     Raises:
         UsageError: of any other dtype, or for floats outside [0, 1] or not finite.
+
+    Example:
+        >>> check_range(np.array([[0, 255]], np.uint8)).dtype, check_range([0.0, 0.5]).dtype
+        (dtype('uint8'), dtype('float64'))
     """
     image = np.asarray(image)
     if image.dtype == np.uint8:

@@ -13,7 +13,7 @@ from zoo.program import own_package, quiet, quiet_tensorflow
 # Word → module whose `main(arguments)` does it, and a line of help. Resolved when used: `zoo upscale` starts at once.
 WORDS = {
     "train": ("zoo.train_command", "train a network, or go on where a run was stopped"),
-    "evaluate": ("zoo.evaluate", "PSNR and SSIM by the published protocol"),
+    "evaluate": ("zoo.evaluate.__main__", "PSNR and SSIM by the published protocol"),
     "upscale": ("zoo.upscale.__main__", "make pictures larger"),
     "rewrite": ("zoo.rewrite.__main__", "a Keras network, TFLite or ONNX file in the form that an accelerator takes"),
     "export": ("export.__main__", "SavedModel, TFLite and ONNX files, checked"),

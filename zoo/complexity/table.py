@@ -5,7 +5,13 @@ from zoo.complexity.counting import count
 
 
 def rows(height: float = 720, width: float = 1280, scales: tuple[int, ...] = (2, 3, 4)) -> list[dict]:
-    """The cost of every model of the registry at every scale, luma, in its published form: `count`'s dicts, named."""
+    """The cost of every model of the registry at every scale, luma, in its published form: `count`'s dicts, named.
+
+    Example:
+        >>> first = rows(scales=(3,))[0]
+        >>> first["model"], first["parameters"], first["receptive_field"]
+        ('espcn', 22721, 4)
+    """
     return [
         {"model": name, "scale": scale, **count(registry.create_model(name, scale=scale), height, width)}
         for name in registry.list_models()
@@ -14,7 +20,15 @@ def rows(height: float = 720, width: float = 1280, scales: tuple[int, ...] = (2,
 
 
 def summary(height: float = 720, width: float = 1280, scales: tuple[int, ...] = (2, 3, 4)) -> None:
-    """Prints `rows` as one table."""
+    """Prints `rows` as one table.
+
+    Example:
+        >>> import contextlib, io
+        >>> with contextlib.redirect_stdout(io.StringIO()) as printed:
+        ...     summary(scales=(2,))
+        >>> "fsrcnn_s" in printed.getvalue()
+        True
+    """
     from rich.console import Console
     from rich.table import Table
 

@@ -21,6 +21,16 @@ def benchmark(folder) -> list[tuple[str, np.ndarray]]:
     Raises:
         UsageError: if it is no folder, has no pictures, or one of them cannot be read: a mean over fewer pictures
             than the set has would be another figure.
+
+    Example:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> pixels = np.random.default_rng(0).integers(0, 256, (36, 45, 3), np.uint8)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Image.fromarray(pixels).save(f"{folder}/noise.png")
+        ...     [(name, hr_image)] = benchmark(folder)
+        >>> name, hr_image.shape, hr_image.dtype
+        ('noise', (36, 45, 3), dtype('uint8'))
     """
     path = existing_folder(folder)
     files = originals(picture_files(path / "HR" if (path / "HR").is_dir() else path))

@@ -31,6 +31,17 @@ def from_folder(path, scale: int, channels: int = 1, split: str = "train", lr_da
 
     Raises:
         UsageError: on a folder that is not there or has no pictures, or LR images that are not clear.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from PIL import Image
+        >>> pixels = np.random.default_rng(0).integers(0, 256, (36, 45, 3), np.uint8)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Image.fromarray(pixels).save(f"{folder}/noise.png")
+        ...     [(name, lr_image, hr_image)] = from_folder(folder, scale=3).pictures()
+        >>> name, lr_image.shape, hr_image.shape
+        ('noise', (12, 15, 1), (36, 45, 1))
     """
     one_of("split", split, SPLITS)
     pictures, pixels, skipped, reasons = [], 0, [], []

@@ -246,6 +246,14 @@ def check_disjoint(train: Source, valid: Source) -> None:
 
     Raises:
         UsageError: naming the first of the pictures that are in both.
+
+    Example:
+        >>> from zoo.data.samples import sample
+        >>> check_disjoint(sample(3), sample(3, split="heldout"))
+        >>> check_disjoint(sample(3), sample(3))  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        zoo.errors.UsageError: Expected no picture of the validation set in the training set. Received: ...
     """
     both = [(train.hashes[digest], path) for digest, path in valid.hashes.items() if digest in train.hashes]
     if both:

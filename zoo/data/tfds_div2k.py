@@ -38,6 +38,14 @@ def div2k(scale: int, split: str = "train", channels: int = 1, data_dir=None, ma
     References:
         Agustsson, Timofte: NTIRE 2017 Challenge on Single Image Super-Resolution (CVPR Workshops 2017);
         https://www.tensorflow.org/datasets/catalog/div2k. Terms: academic research only.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as empty:  # one that has the archives gives a source
+        ...     div2k(3, data_dir=empty, manual_dir=empty)  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        zoo.errors.UsageError: Expected the original archives DIV2K_train_HR.zip, DIV2K_train_LR_bicubic_X3.zip, ...
     """
     one_of("scale", scale, _SCALES)
     one_of("split", split, SPLITS)

@@ -109,5 +109,9 @@ def check_scale(scale: int) -> int:
 
     Raises:
         UsageError: anything else; 1 would not be an upsampling.
+
+    Example:
+        >>> check_scale(3)
+        3
     """
     return whole_number("scale", scale, 2)

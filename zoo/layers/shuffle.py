@@ -26,7 +26,13 @@ def depth_to_space(images, scale: int):
 
 
 def space_to_depth(images, scale: int):
-    """The inverse of `depth_to_space`: (N, scale·H, scale·W, C) → (N, H, W, scale²·C)."""
+    """The inverse of `depth_to_space`: (N, scale·H, scale·W, C) → (N, H, W, scale²·C).
+
+    Example:
+        >>> import numpy as np
+        >>> space_to_depth(np.arange(12.0).reshape(1, 2, 6, 1), 2).shape
+        TensorShape([1, 1, 3, 4])
+    """
     if scale == 1:
         return images
     if keras.config.backend() == "tensorflow":

@@ -49,6 +49,10 @@ def espcn_residual(
     """ESPCN that learns what bicubic lacks: its input centred at 0, its output added to the fixed bicubic image.
 
     Not the published architecture, though its trained weights are of the same number. Arguments as for `espcn`.
+
+    Example:
+        >>> espcn_residual(3).output_shape, espcn_residual(3).count_params()
+        ((None, None, None, 1), 22721)
     """
     lr_image = lr_input(scale, channels)
     x = layers.Rescaling(1.0, offset=-0.5, name="centre")(lr_image)

@@ -61,7 +61,12 @@ def gecko_s(
     even: bool = False,
     name: str | None = None,
 ) -> keras.Model:
-    """The small gecko, for FSRCNN-s' multiplications; arguments as for `gecko`."""
+    """The small gecko, for FSRCNN-s' multiplications; arguments as for `gecko`.
+
+    Example:
+        >>> gecko_s(2).name, gecko_s(2, depth=2).count_params() < gecko_s(2).count_params()
+        ('gecko_s_x2', True)
+    """
     return gecko(scale, channels, maps, depth, upsampler, kernel_size, even, name or f"gecko_s_x{scale}")
 
 

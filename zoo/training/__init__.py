@@ -21,6 +21,14 @@ def train(config: TrainConfig, workdir, source=None, valid=None, strategy=None) 
 
     Raises:
         UsageError: besides what both raise, where Keras does not run on the engine's backend.
+
+    Example:
+        >>> import tempfile
+        >>> config = TrainConfig(model="fsrcnn_s", scale=2, data="sample", steps=2, batch=2, lr_size=12, jit="off")
+        >>> with tempfile.TemporaryDirectory() as workdir:
+        ...     results = train(config, workdir)
+        >>> results["steps"], results["model"]["psnr"] > 0
+        (2, True)
     """
     require_backend(BACKENDS[config.engine], f"engine={config.engine}")
     if config.engine == "device":

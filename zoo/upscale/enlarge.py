@@ -65,6 +65,13 @@ def enlarge(
 
     Returns:
         The seconds spent in the network.
+
+    Example:
+        >>> from zoo.engines import open_engine
+        >>> lr_image, sr_image = Samples(np.full((20, 15, 1), 90, np.uint8)), Samples(np.zeros((40, 30, 1), np.uint8))
+        >>> seconds = enlarge(lr_image, sr_image.write, open_engine("fsrcnn_s_x2"))
+        >>> bool(80 < sr_image.samples.min() <= sr_image.samples.max() < 100)
+        True
     """
     with ThreadPoolExecutor(1, "colours") as pool:
         seconds, pending = run_network(source, write, engine, pool, tile, ensemble)

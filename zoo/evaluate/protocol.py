@@ -1,30 +1,16 @@
-"""The published protocol: PSNR and SSIM of a network on the public test sets, bicubic beside it."""
+"""PSNR and SSIM of one network on pictures, by the published protocol and by those that papers' figures differ by."""
 
-import argparse
-import sys
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from zoo import color, metrics
-from zoo.data import benchmark, crop_to_multiple, imresize
-from zoo.data.decode import one_limit
-from zoo.engines import ranges
+from zoo.data import crop_to_multiple, imresize
 from zoo.engines.engine import Engine
 from zoo.engines.keras import KerasEngine
-from zoo.errors import UsageError, exit_on_usage_error, one_of
-from zoo.files import write_json
-from zoo.program import program
-from zoo.registry import open_model
-
-__all__ = ["PROTOCOLS", "Protocol", "Score", "compared", "evaluate", "mean", "open_network", "tables"]
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+from zoo.errors import UsageError, one_of
 
 
 @dataclass(frozen=True)
@@ -108,6 +94,12 @@ def evaluate(model, pictures: Iterable[tuple[str, np.ndarray]], scale: int, prot
         UsageError: an unknown protocol, a model of another scale or number of channels, an output that is not finite.
 
     References: the protocol behind the tables of arXiv 1609.05158, section 3 and arXiv 1608.00367, section 4.
+
+    Example:
+        >>> noise = np.random.default_rng(0).integers(0, 256, (36, 45), np.uint8)
+        >>> [row] = evaluate("bicubic", [("noise", noise)], scale=3)
+        >>> row.name, 8 < row.psnr < 16, 0 < row.ssim < 0.5
+        ('noise', True, True)
     """
     shave = scale if _settings(protocol).shaved else 0
     upscaler, rows = _upscaler(model, scale), []
@@ -129,6 +121,10 @@ def unfit(picture: np.ndarray, scale: int, shave: int) -> str:
     Args:
         scale: the picture is cropped to a multiple of it.
         shave: pixels left out on every side after that.
+
+    Example:
+        >>> unfit(np.zeros((60, 50), np.uint8), scale=3, shave=3)
+        'flat: one colour everywhere'
     """
     height, width = (side // scale * scale - 2 * shave for side in picture.shape[:2])
     if min(height, width) < metrics.SSIM_WINDOW:
@@ -143,6 +139,12 @@ def compared(model, picture: np.ndarray, scale: int, protocol: str = "y") -> tup
 
     Returns:
         HR and SR image, (h, w) of Y or (h, w, 3) of RGB, cropped to a multiple of scale.
+
+    Example:
+        >>> noise = np.random.default_rng(0).integers(0, 256, (37, 45, 3), np.uint8)
+        >>> hr_image, sr_image = compared("bicubic", noise, scale=3)
+        >>> hr_image.shape, sr_image.shape, sr_image.dtype
+        ((36, 45), (36, 45), dtype('uint8'))
     """
     settings = _settings(protocol)
     measure = _measure_from_y if settings.lr == "y" else _measure_from_rgb
@@ -159,6 +161,10 @@ def mean(rows: list[Score], without: Collection[str] = ()) -> Mean:
     Args:
         without: names of pictures to leave out beside those left out already, so that networks are compared on the same
             ones; see `left_out`.
+
+    Example:
+        >>> mean([Score("baby", 30.0, 0.75), Score("bird", 33.0, 0.25), Score("sky", None, None, "flat")])
+        Mean(name='mean', psnr=31.5, ssim=0.5)
     """
     counted = [row for row in rows if not row.left_out and row.name not in without]
     if not counted:
@@ -168,7 +174,13 @@ def mean(rows: list[Score], without: Collection[str] = ()) -> Mean:
 
 
 def left_out(networks: Iterable[list[Score]]) -> dict[str, str]:
-    """Name → reason for the pictures that one network or another leaves out."""
+    """Name → reason for the pictures that one network or another leaves out.
+
+    Example:
+        >>> sky, baby = Score("sky", None, None, "flat"), Score("baby", 30.0, 0.75)
+        >>> left_out([[sky, baby], [sky, baby]])
+        {'sky': 'flat'}
+    """
     return {row.name: row.left_out for rows in networks for row in rows if row.left_out}
 
 
@@ -234,106 +246,3 @@ def _upscaler(model, scale: int) -> Upscaler:
     if upscaler.scale != scale:
         raise UsageError(f"Expected a network of scale {scale}. Received: one of scale {upscaler.scale}")
     return upscaler
-
-
-def open_network(name_or_file: str, values: str = "") -> Engine:
-    """A preset by name, a `.keras` file or a `.tflite` file, ready to be evaluated.
-
-    What is judged runs as it is, on every machine alike: a Keras model by Keras, a file in TFLite's own engine, resized
-    to every picture. `values` are those that a file's network takes and gives, as `zoo.engines.ranges` has them.
-
-    Raises:
-        UsageError: none of these, or a network of another kind.
-    """
-    path = Path(name_or_file)
-    if path.suffix != ".tflite":
-        return ranges.ranged(KerasEngine(open_model(name_or_file)), values if path.suffix == ".keras" else "")
-    if not path.is_file():
-        raise UsageError(f"Expected a TFLite file. Received: {name_or_file!r}, which is not there")
-    # A Keras model is measured where no LiteRT is installed.
-    from zoo.engines.tflite import TFLiteEngine
-    from zoo.graphs import trial
-
-    content = path.read_bytes()
-    trial.survive(content, path.name)
-    return ranges.ranged(TFLiteEngine(content, path.name, unbounded="it gets whole pictures", any_size=True), values)
-
-
-def tables(models: dict[str, Engine], folders: list[str], protocol: str) -> list[dict]:
-    """Every network on every set, bicubic first: dicts with set, scale, model, psnr, ssim, pictures, of
-    how many of them the means are (counted) and which are left_out, with the reason: the same for every network."""
-    results = []
-    for folder in folders:
-        path, pictures = Path(folder), benchmark(folder)
-        for scale in sorted({engine.scale for engine in models.values()}):
-            of_scale = {name: engine for name, engine in models.items() if engine.scale == scale}
-            rows_of = {
-                name: evaluate(model, pictures, scale, protocol)
-                for name, model in {"bicubic": "bicubic", **of_scale}.items()
-            }
-            without = left_out(rows_of.values())
-            for name, rows in rows_of.items():
-                average = mean(rows, without)
-                results.append(
-                    {
-                        "set": path.resolve().parent.name if path.name == "HR" else path.resolve().name,
-                        "scale": scale,
-                        "model": Path(name).name,
-                        "psnr": average.psnr,
-                        "ssim": average.ssim,
-                        "counted": len(rows) - len(without),
-                        "left_out": without,
-                        "pictures": [row._asdict() for row in rows],
-                    }
-                )
-    return results
-
-
-def _print(results: list[dict], protocol: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(caption=f"{protocol}: {PROTOCOLS[protocol].description}; means over the pictures")
-    for heading in ("set", "pictures", "scale", "model", "PSNR, dB", "SSIM"):
-        table.add_column(heading, justify="left" if heading in ("set", "model") else "right", overflow="fold")
-    for row in results:
-        values = (row["set"], str(row["counted"]), f"×{row['scale']}", row["model"])
-        table.add_row(*values, _shown(row["psnr"], 2), _shown(row["ssim"], 4))
-    console = Console()
-    console.print(table)
-    reasons = {(row["set"], row["scale"], name): why for row in results for name, why in row["left_out"].items()}
-    for (of, scale, name), why in reasons.items():
-        console.print(f"left out of {of} at ×{scale}: {name}: {why}", markup=False)
-
-
-def _shown(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
-
-
-@exit_on_usage_error
-def main(arguments: list[str] | None = None) -> None:
-    """The command `python -m zoo.evaluate`."""
-    parser = argparse.ArgumentParser(prog=program("zoo.evaluate"), description=__doc__.splitlines()[0])
-    parser.add_argument("--model", required=True, help="preset names, .keras or .tflite files, joined with commas")
-    parser.add_argument("--data", required=True, help="folders of pictures (or with HR/ in them), joined with commas")
-    parser.add_argument("--range", default="", dest="values", metavar="RANGE", help=ranges.HELP)
-    parser.add_argument("--json", type=Path, help="where to write all figures, picture by picture")
-    parser.add_argument(
-        "--protocol",
-        default="y",
-        choices=PROTOCOLS,
-        help="; ".join(f"{name}: {protocol.description}" for name, protocol in PROTOCOLS.items()),
-    )
-    flags = parser.parse_args(arguments)
-    one_limit()
-    models = {name: open_network(name, flags.values) for name in flags.model.split(",")}
-    ranges.say(models.values())
-    results = tables(models, flags.data.split(","), flags.protocol)
-    _print(results, flags.protocol)
-    if flags.json:
-        description = PROTOCOLS[flags.protocol].description
-        write_json(flags.json, {"protocol": flags.protocol, "description": description, "results": results})
-
-
-if __name__ == "__main__":
-    sys.exit(main())
