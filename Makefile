@@ -10,8 +10,9 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 train: .venv/installed
 	$(BIN)/python train.py --recipe=sample --workdir=$(WORKDIR)
 
+# As many processes as cores, four at most, as each takes some 2 GB; the tests of a file share what they have made.
 test: .venv/installed-test
-	$(BIN)/python -m pytest -m "not slow" $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest -m "not slow" -n logical --maxprocesses=4 --dist=loadfile $(PYTEST_FLAGS)
 
 test-all: .venv/installed-test .venv-jax/installed .venv-beam/installed
 	$(BIN)/python -m pytest -m slow $(PYTEST_FLAGS)

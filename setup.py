@@ -8,7 +8,7 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 README = HERE / "README.md"
 
-TEST = ["pytest>=8", "ruff>=0.12", "mypy>=2.1"]
+TEST = ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.12", "mypy>=2.1"]
 ONNX = ["onnx>=1.19", "onnxruntime>=1.22", "tf2onnx>=1.17"]
 VIDEO = ["av>=15"]
 # On which machines: zoo/engines/kinds.py.
