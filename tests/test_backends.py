@@ -47,6 +47,7 @@ def test_a_module_run_under_a_backend_that_is_not_installed_ends_in_a_sentence(m
     assert process.returncode == 2 and process.stderr.startswith("error: Expected jax to be installed"), process.stderr
 
 
+@pytest.mark.slow
 def test_litert_is_not_needed_where_keras_computes():
     """Training on an accelerator, rewriting and evaluating run where neither TensorFlow nor LiteRT is installed."""
     script = (

@@ -118,10 +118,11 @@ def test_the_sample_recipe_beats_bicubic(tmp_path):
         (["--workdir=w", "--loss=l3"], "Expected loss to be one of l1, charbonnier, mse. Received: 'l3'"),
         (["--workdir=w", "--lr_multipliers=upsampler"], "Expected lr_multipliers as name=value"),
         (["--workdir=w", "--steps=0"], "Expected steps to be at least 1. Received: 0"),
-        # 353 maps of FSRCNN x3: four bytes, 16 patches, 50,000 squared.
-        (
+        # 353 maps of FSRCNN x3: four bytes, 16 patches, 50,000 squared. It takes TensorFlow to count them.
+        pytest.param(
             ["--workdir=w", "--lr_size=50000"],
             "Received: --batch=16 patches of --lr_size=50000, whose maps alone take 56,480.0 GB",
+            marks=pytest.mark.slow,
         ),
         (["--workdir=w", "leftover"], "Expected flags only, as --name=value. Received: 'leftover'"),
     ],

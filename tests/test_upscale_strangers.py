@@ -57,6 +57,7 @@ STRANGE = {
 }
 
 
+@pytest.mark.usefixtures("made_here")
 @pytest.mark.parametrize("name", STRANGE)
 def test_files_of_another_kind_are_refused(tmp_path, name):
     function, shapes, dtype, words = STRANGE[name]
@@ -147,6 +148,7 @@ UNBOUNDED = {
 }
 
 
+@pytest.mark.usefixtures("made_here")
 @pytest.mark.parametrize("name", UNBOUNDED)
 def test_a_reach_without_bound_is_named_and_never_tiled(tmp_path, name):
     path = converted(tmp_path / "x.tflite", UNBOUNDED[name], (1, 96, 96, 1))
@@ -192,6 +194,7 @@ BOUNDED = {
 }
 
 
+@pytest.mark.usefixtures("made_here")
 @pytest.mark.parametrize("name", BOUNDED)
 def test_other_graphs_are_tiled_exactly(tmp_path, name):
     function, (least, most) = BOUNDED[name]
@@ -204,6 +207,7 @@ def test_other_graphs_are_tiled_exactly(tmp_path, name):
     assert np.abs(tiles.run_picture(engine, picture) - whole).max() < 1e-5 * max(1, np.abs(whole).max())
 
 
+@pytest.mark.usefixtures("made_here")
 def test_what_the_file_says_goes_before_what_the_graph_shows(tflite, tmp_path):
     content = tflite("luma").read_bytes()
     path = tmp_path / "x.tflite"
