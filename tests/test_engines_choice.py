@@ -182,6 +182,20 @@ def test_a_cache_that_cannot_be_written_or_read(three, tflite, tmp_path, monkeyp
     assert len(three[1]) == 2 and (tmp_path / "file").read_text() == "mine"
 
 
+def test_a_user_without_a_home_folder(tflite, monkeypatch, shown_log):
+    def nowhere():
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("ZOO_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(choices.Path, "home", nowhere)
+    monkeypatch.setattr(choices, "_KNOWN", {})
+    key = choices.of("network", 1)
+    assert choices.read(key) is None
+    choices.keep(key, Choice({"tflite": 1.0}, {}))
+    assert choices.read(key).order() == ["tflite"]
+
+
 def test_two_processes_at_once(cache):
     """Each finds a whole record, its own or the other's, whenever it looks."""
     program = (

@@ -50,6 +50,15 @@ def test_what_is_asked_for_and_what_the_run_began_with_come_before_speed(model, 
     assert not shapes
 
 
+@pytest.mark.usefixtures("shown_log")
+@pytest.mark.parametrize("damage", ["", "null", "[1]", '{"jit": "of', '{"jit": 3}', "{}"])
+def test_a_damaged_record_of_the_choice_does_not_end_the_run(model, tmp_path, monkeypatch, caplog, damage):
+    shapes = seconds(monkeypatch, on=0, off=0.03)
+    (tmp_path / "environment.json").write_text(damage)
+    assert choose_jit(CONFIG, tmp_path, model, 0) == "on" and shapes
+    assert ("is damaged and is made anew" in caplog.text) == (not damage.endswith("}"))
+
+
 def test_both_ways_are_really_computed(model, tmp_path):
     before = [value.copy() for value in model.get_weights()]
     assert choose_jit(CONFIG, tmp_path, model, 4) in ("on", "off")

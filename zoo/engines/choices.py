@@ -47,7 +47,11 @@ def folder() -> Path:
     """Where the records lie: below the folder `ZOO_CACHE`, or the user's cache as the system has it."""
     if given := os.environ.get("ZOO_CACHE"):
         return Path(given, "engines")
-    home = Path.home()
+    try:
+        home = Path.home()
+    # A user whom the system does not know: nothing can be kept.
+    except RuntimeError:
+        home = Path(os.devnull)
     default = {"darwin": home / "Library" / "Caches", "win32": Path(os.environ.get("LOCALAPPDATA", home))}
     cache = os.environ.get("XDG_CACHE_HOME") or default.get(sys.platform, home / ".cache")
     return Path(cache, "subpixel-zoo", "engines")

@@ -4,12 +4,12 @@ On one Xeon XLA was faster by a quarter for all networks; on another, with AVX-5
 as long for ESPCN and 1.3 times for FSRCNN.
 """
 
-import json
 import time
 from pathlib import Path
 
 import tensorflow as tf
 
+from zoo.files import read_record
 from zoo.training.config import TrainConfig
 from zoo.training.step import make_gradient
 
@@ -23,9 +23,10 @@ def choose_jit(config: TrainConfig, workdir: Path, model, shave: int, replicas: 
     """
     if config.jit != "auto":
         return config.jit
-    path = workdir / "environment.json"
-    if path.is_file():
-        return json.loads(path.read_text())["jit"]
+    # Only a damaged record, which is named, leaves a run without the choice that it began with.
+    known = read_record(workdir / "environment.json").get("jit")
+    if known in ("on", "off"):
+        return known
     return _faster(config, model, shave, replicas, parts)
 
 
