@@ -76,12 +76,23 @@ def page(cards: list[dict]) -> str:
             ),
             f"- PSNR on the validation pictures: {training['valid_psnr']:.2f} dB",
             *(f"- {name}: {_figures(result)}" for name, result in entry["results"].items()),
+            *_compressed(entry.get("compressed", {})),
             *([f"- {entry['note']}"] if entry.get("note") else []),
             f"- int8: {_loss(loss)}",
             *(f"- SHA-256 of `{entry['name']}.{suffix}`: `{value}`" for suffix, value in entry["sha256"].items()),
         ]
         parts.append("\n".join([lines[0], "", *lines[1:]]))
     return "\n\n".join(parts) + "\n"
+
+
+def _compressed(sets: dict) -> list[str]:
+    """What a preset for JPEG files makes of them, beside bicubic and the preset that it started from."""
+    return [
+        f"- {folder}, LR {'uncompressed' if protocol == 'rgb8' else f'as JPEG of quality {protocol[4:]}'}: "
+        + ", ".join(f"{name} {each['psnr']:.2f} dB (blocking {each['blocking']:.1f})" for name, each in found.items())
+        for folder, protocols in sets.items()
+        for protocol, found in protocols.items()
+    ]
 
 
 def _earlier(training: dict) -> list[dict]:

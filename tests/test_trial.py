@@ -48,6 +48,16 @@ def test_a_file_that_ends_its_process_does_not_end_ours(tmp_path):
     trial.survive(whole, "preset")
 
 
+def test_a_shipped_file_is_no_strangers(tmp_path, monkeypatch):
+    content, tried = registry.preset_file("fsrcnn_s_x2", ".tflite").read_bytes(), []
+    monkeypatch.setattr(trial, "survive", lambda content, name: tried.append(name))
+    (tmp_path / "copy.tflite").write_bytes(content)
+    (tmp_path / "changed.tflite").write_bytes(content + b"\0")
+    for name in ("copy.tflite", "changed.tflite"):
+        assert open_engine(tmp_path / name).scale == 2
+    assert tried == ["changed.tflite"]
+
+
 @pytest.mark.slow
 def test_commands_refuse_it_too(tmp_path, capsys):
     path = cyclic_file(tmp_path)

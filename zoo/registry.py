@@ -117,6 +117,18 @@ def preset_file(name: str, suffix: str) -> Path:
     return path
 
 
+def is_shipped(content: bytes, suffix: str) -> bool:
+    """Whether this is the file of a preset, by the hashes in the cards, and so no stranger's.
+
+    Example:
+        >>> from zoo import registry
+        >>> registry.is_shipped(registry.preset_file("fsrcnn_x3", ".tflite").read_bytes(), ".tflite")
+        True
+    """
+    digest = hashlib.sha256(content).hexdigest()
+    return any(card(name)["sha256"].get(suffix.removeprefix(".")) == digest for name in list_presets())
+
+
 def load(name: str, upsampler: str | None = None) -> "keras.Model":
     """A trained network, without a download.
 

@@ -9,7 +9,9 @@ from zoo.errors import UsageError
 _MOST_BYTES = 2**31
 
 
-def patches_on_device(source, batch: int, lr_size: int, augment: bool = True, min_detail: float = 0.0):
+def patches_on_device(
+    source, batch: int, lr_size: int, augment: bool = True, min_detail: float = 0.0, degradation="none"
+):
     """Puts the records of a source into the device's memory and returns the function that draws from them.
 
     Every patch of every picture is as likely as any other, as in `zoo.data.Source.patches`; the random numbers are
@@ -21,6 +23,7 @@ def patches_on_device(source, batch: int, lr_size: int, augment: bool = True, mi
         lr_size: side of the LR patch in LR pixels.
         augment: flip and turn each patch at random into one of its eight orientations.
         min_detail: see `zoo.data.Source.patches`.
+        degradation: see there.
 
     Returns:
         (held, draw): the arrays in the device's memory; and a function (held, key, step) → (lr (batch, lr_size,
@@ -67,7 +70,14 @@ def patches_on_device(source, batch: int, lr_size: int, augment: bool = True, mi
         blocks = jnp.take_along_axis(blocks, turned_blocks[orientation][:, None, None, :, None], axis=3)
         hr = blocks.reshape(batch, lr_size, lr_size, scale, scale, channels).transpose(0, 1, 3, 2, 4, 5)
         hr = hr.reshape(batch, scale * lr_size, scale * lr_size, channels)
-        return lr.astype(jnp.float32) / 255, hr.astype(jnp.float32) / 255
+        lr, hr = lr.astype(jnp.float32) / 255, hr.astype(jnp.float32) / 255
+        return (wear(lr, key, step) if degradation == "jpeg" else lr), hr
+
+    def wear(lr, key, step):
+        from zoo.data.jpeg import worn
+
+        uniform_key, normal_key = (jax.random.fold_in(jax.random.fold_in(key, step), purpose) for purpose in (1, 2))
+        return worn(lr, jax.random.uniform(uniform_key, (batch, 4)), jax.random.normal(normal_key, lr.shape))
 
     return held, draw
 

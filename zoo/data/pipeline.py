@@ -10,7 +10,7 @@ from zoo.data.corners import corners
 from zoo.errors import UsageError
 
 
-def patches(source, batch, lr_size, seed, start_step=0, shard=(0, 1), augment=True, min_detail=0.0):
+def patches(source, batch, lr_size, seed, start_step=0, shard=(0, 1), augment=True, min_detail=0.0, degradation="none"):
     """`zoo.data.Source.patches`, which says what it does."""
     import tensorflow as tf
 
@@ -38,7 +38,17 @@ def patches(source, batch, lr_size, seed, start_step=0, shard=(0, 1), augment=Tr
         number -= first
         corner = start + number // column * width + number % column
         pixels = corner[:, None, None] + side[:, None] * width[:, None, None] + side
-        return cut(tf.gather(records, pixels), tf.cast(drawn[:, 1] % 8, tf.int32))
+        lr, hr = cut(tf.gather(records, pixels), tf.cast(drawn[:, 1] % 8, tf.int32))
+        return (wear(lr, step) if degradation == "jpeg" else lr), hr
+
+    def wear(lr, step):
+        from zoo.data.jpeg import worn
+
+        # Numbers of its own for each purpose, all of (seed, step), and each worker takes its rows of them.
+        keys = [tf.random.experimental.stateless_fold_in(tf.stack([seed, step]), purpose) for purpose in (1, 2)]
+        uniform = tf.random.stateless_uniform([batch, 4], keys[0])[rows]
+        normal = tf.random.stateless_normal([batch, lr_size, lr_size, 1], keys[1])[rows]
+        return worn(lr, uniform, normal)
 
     steps = tf.data.Dataset.range(start_step, np.iinfo(np.int64).max)
     steps = steps.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))

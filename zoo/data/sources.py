@@ -103,6 +103,7 @@ class Source:
         shard: tuple[int, int] = (0, 1),
         augment: bool = True,
         min_detail: float = 0.0,
+        degradation: str = "none",
     ):
         """An endless dataset of training batches; batch k is a function of (seed, k) alone.
 
@@ -118,6 +119,8 @@ class Source:
             augment: flip and turn each patch at random into one of its eight orientations.
             min_detail: only patches with at least this mean absolute difference between neighbouring LR pixels, in
                 8-bit levels (0.5 leaves out blank skies); their corners then lie on a grid of lr_size // 8 LR pixels.
+            degradation: "none": LR patches as bicubic leaves them; "jpeg": of luma, some of them blurred and noisy,
+                most of them compressed, each by chance of its own (`zoo.data.jpeg.worn`).
 
         Returns:
             `tf.data.Dataset` of (LR patches, HR patches), float32 in [0, 1]: (batch / count, lr_size, lr_size,
@@ -129,7 +132,7 @@ class Source:
         """
         from zoo.data import pipeline
 
-        return pipeline.patches(self, batch, lr_size, seed, start_step, shard, augment, min_detail)
+        return pipeline.patches(self, batch, lr_size, seed, start_step, shard, augment, min_detail, degradation)
 
     @property
     def records(self) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 
 from zoo import color, metrics
 from zoo.data import crop_to_multiple, imresize
+from zoo.data.jpeg import through_jpeg
 from zoo.engines.engine import Engine
 from zoo.engines.keras import KerasEngine
 from zoo.errors import UsageError, one_of
@@ -23,6 +24,7 @@ class Protocol:
         judged: `"y"`: Y of BT.601; `"rgb"`: all channels at once.
         full_range: Y in 0–255 instead of 16–235.
         shaved: whether `scale` px of the border are left out.
+        quality: the LR image goes through a JPEG file of this quality, with its chroma halved; 0: it does not.
     """
 
     description: str
@@ -30,6 +32,7 @@ class Protocol:
     judged: str = "y"
     full_range: bool = False
     shaved: bool = True
+    quality: int = 0
 
 
 PROTOCOLS = {
@@ -37,6 +40,10 @@ PROTOCOLS = {
     "rgb8": Protocol("Y of BT.601 of 8-bit RGB, not rounded, LR from the RGB and 8-bit, scale px shaved", lr="rgb"),
     "y_full": Protocol("like y with Y in full range: up to 1.32 dB below it", full_range=True),
     "y_unshaved": Protocol("like y with the border counted", shaved=False),
+    **{
+        f"jpeg{quality}": Protocol(f"like rgb8 with the LR as a JPEG file of quality {quality}", "rgb", quality=quality)
+        for quality in (30, 45, 60, 90)
+    },
     "rgb": Protocol("8-bit RGB, all channels, LR from the RGB and 8-bit, scale px shaved", lr="rgb", judged="rgb"),
 }
 
@@ -198,6 +205,8 @@ def _measure_from_y(upscaler: Upscaler, hr_image: np.ndarray, settings: Protocol
 
 def _measure_from_rgb(upscaler: Upscaler, hr_image: np.ndarray, settings: Protocol) -> tuple[np.ndarray, np.ndarray]:
     lr_image = imresize(hr_image, 1 / upscaler.scale)
+    if settings.quality:
+        lr_image = through_jpeg(lr_image, settings.quality)
     if upscaler.channels is None:
         sr_image = upscaler.function(lr_image)
     elif hr_image.ndim == 2 and upscaler.channels == 3:

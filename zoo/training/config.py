@@ -51,6 +51,11 @@ class TrainConfig:
     batch: int = _option(16, "Patches per step, over all devices and machines together.", minimum=1)
     lr_size: int = _option(32, "Side of a training patch in LR pixels.", minimum=4)
     min_detail: float = _option(0.0, "Leave out patches with less detail than this; see zoo.data.", minimum=0.0)
+    degradation: str = _option(
+        "none",
+        "none: LR patches as bicubic leaves them; jpeg: also blurred, noisy and compressed, drawn anew for each patch.",
+        choices=("none", "jpeg"),
+    )
     seed: int = _option(0, "Seed of the weights and of the batches.", minimum=0)
 
     loss: str = _option("l1", "What is minimised.", choices=("l1", "charbonnier", "mse"))
@@ -110,6 +115,10 @@ class TrainConfig:
                 raise UsageError(f"Expected {field.name} to be at most {rules['maximum']}. Received: {value!r}")
         if self.preset and self.weights:
             raise UsageError(f"Expected preset or weights, not both. Received: {self.preset!r} and {self.weights!r}")
+        if self.degradation != "none" and self.channels != 1:
+            raise UsageError(
+                f"Expected channels=1 with degradation: JPEG is drawn for luma. Received: channels={self.channels}"
+            )
         if self.freeze_body and not (self.preset or self.weights):
             raise UsageError("Expected preset or weights with freeze_body, which keeps the body as it starts.")
         assignments(self.model_options, "model_options")

@@ -107,7 +107,9 @@ class Trainer:
     def __init__(self, runs: list[Seed], source, valid):
         config = self.config = runs[0].config
         self.runs, self.valid = runs, valid
-        self.held, self.draw = patches_on_device(source, config.batch, config.lr_size, min_detail=config.min_detail)
+        self.held, self.draw = patches_on_device(
+            source, config.batch, config.lr_size, min_detail=config.min_detail, degradation=config.degradation
+        )
         states, steps = [], set()
         for run in runs:
             keras.utils.set_random_seed(run.config.seed)
@@ -202,7 +204,7 @@ class Trainer:
             note_environment(run.workdir, environment())
         recorders = [Recorder(run.workdir, self.step, config.steps) for run in self.runs]
         comparison = Comparison(open_picture(config, self.valid), config.scale, self.model.name)
-        validation = Validation(self.valid, None)
+        validation = Validation(self.valid, None, degradation=config.degradation)
         try:
             for recorder in recorders:
                 recorder.__enter__()

@@ -49,7 +49,8 @@ def open_picture(config: TrainConfig, valid) -> np.ndarray:
 
 def open_batches(strategy, source, config: TrainConfig, start_step: int):
     """Returns an iterator over the batches from `start_step` on: each worker draws only its rows of every batch."""
-    options = {"min_detail": config.min_detail} if config.min_detail else {}
+    chosen = {"min_detail": config.min_detail, "degradation": config.degradation}
+    options = {name: value for name, value in chosen.items() if value != getattr(TrainConfig, name)}
 
     def patches(context):
         shard = (context.input_pipeline_id, context.num_input_pipelines)

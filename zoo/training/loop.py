@@ -168,7 +168,7 @@ def set_up(config: TrainConfig, workdir: Path, source, valid, workers: Workers |
         step=make_step(
             model, average, optimizer, config, shave, strategy, bool(tf.convert_to_tensor(compiled)), parts=count
         ),
-        validation=Validation(valid, compiled_pass(average), threads=count) if workers.chief else None,
+        validation=Validation(valid, compiled_pass(average), count, config.degradation) if workers.chief else None,
         comparison=Comparison(open_picture(config, valid), config.scale, model.name) if workers.chief else None,
         workers=workers,
     )

@@ -8,11 +8,14 @@ import numpy as np
 
 from zoo.color import luma
 from zoo.data import imresize
+from zoo.data.jpeg import jpeg
 from zoo.errors import UsageError
 from zoo.evaluate import unfit
 from zoo.metrics import psnr
 
 LOGGER = logging.getLogger("zoo.training")
+# Of the pictures of a run for compressed ones, each the next.
+QUALITIES = (30, 45, 60, 90)
 
 
 class Validation:
@@ -25,15 +28,18 @@ class Validation:
             left out and named.
         network: function of (1, h, w, c) float32 that gives the image enlarged, with the weights of the moment.
         threads: so many pictures are computed at a time.
+        degradation: of the run; "jpeg": the LR pictures are compressed, at QUALITIES in turn.
 
     Raises:
         UsageError: no picture is left.
     """
 
-    def __init__(self, source, network, threads: int = 1):
+    def __init__(self, source, network, threads: int = 1, degradation: str = "none"):
         self.scale, self.network, self.threads = source.scale, network, threads
         self.left_out: dict[str, str] = {}
-        self.names, self.lr_images, self.hr_images = [], [], []
+        self.names: list[str] = []
+        self.lr_images: list[np.ndarray] = []
+        self.hr_images: list[np.ndarray] = []
         for name, _, hr in source.pictures():
             reason = unfit(hr, self.scale, self.scale)
             if reason:
@@ -42,7 +48,11 @@ class Validation:
                 continue
             self.names.append(name)
             self.hr_images.append(hr)
-            self.lr_images.append(imresize(hr / 255.0, 1 / self.scale).astype(np.float32))
+            lr = imresize(hr / 255.0, 1 / self.scale).astype(np.float32)
+            if degradation == "jpeg":
+                quality = QUALITIES[len(self.lr_images) % len(QUALITIES)]
+                lr = np.asarray(jpeg(lr[None], np.array([quality], np.float32)))[0]
+            self.lr_images.append(lr)
         if not self.names:
             why = "; ".join(f"{name}: {reason}" for name, reason in self.left_out.items())
             raise UsageError(f"Expected a picture to validate on. Received: {why or 'none'}")
