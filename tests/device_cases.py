@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from zoo import data
+from zoo.data.jpeg import jpeg
 from zoo.data.on_device import patches_on_device
 from zoo.training import TrainConfig, device
 from zoo.training.snapshots import Snapshots
@@ -43,6 +44,11 @@ def patches(folder: Path) -> None:
         ):
             for part, images in zip(("lr", "hr"), zip(*batches)):
                 found[f"{name}_{part}_{scale}"] = np.concatenate(images)
+    source = data.from_folder(folder / "pictures", 2, 1)
+    degraded = drawer(source, batch=16, lr_size=5, degradation="jpeg")
+    batches = [degraded(jax.random.key(7), step) for step in range(3)]
+    found |= {f"degraded_{part}": np.concatenate(images) for part, images in zip(("lr", "hr"), zip(*batches))}
+    found["compressed"] = jpeg(found["turned_lr_2"], np.linspace(20, 95, 48, dtype=np.float32))
     np.savez(folder / "patches.npz", **found)
 
 

@@ -17,6 +17,7 @@ import tensorflow as tf
 from PIL import Image
 
 import zoo.data
+from zoo.data.jpeg import jpeg
 from zoo.data.records import write_records
 from zoo.errors import UsageError
 from zoo.training import TrainConfig, loop, start, train
@@ -98,6 +99,13 @@ def test_patches_drawn_on_the_device_are_aligned_crops_in_all_orientations(tmp_p
         # Control: an LR patch beside the HR patch of another is nowhere.
         lr, hr = of("turned")[0][0], of("turned")[1][1]
         assert not find(lr, hr, pictures, scale)
+    # Degraded, the same patches: HR as it was, most of LR changed, each compressed as TensorFlow computes it.
+    np.testing.assert_array_equal(drawn["degraded_hr"], drawn["turned_hr_2"])
+    changed = np.abs(drawn["degraded_lr"] - drawn["turned_lr_2"]).max(axis=(1, 2, 3)) > 1e-6
+    assert 0.5 < changed.mean() < 1
+    expected = np.asarray(jpeg(drawn["turned_lr_2"], np.linspace(20, 95, 48, dtype=np.float32)))
+    # A coefficient on the line between two steps may be rounded either way.
+    assert np.mean(np.abs(drawn["compressed"] - expected) > 1e-6) < 0.02
 
 
 @pytest.mark.slow
