@@ -85,7 +85,6 @@ def test_batches_are_a_function_of_seed_and_step_and_workers_take_their_rows():
 
 
 def test_shares():
-    assert (BLURRED, NOISY) == (0.25, 0.25)
     image = np.full((4000, 8, 8, 1), 0.5, np.float32)
     image[:, ::2] = 0.6
     uniform = np.random.default_rng(0).uniform(size=(4000, 4)).astype(np.float32)
@@ -97,7 +96,7 @@ def test_shares():
         changed = np.abs(np.asarray(worn(image, values, np.ones_like(image))) - image).max(axis=(1, 2, 3)) > 1e-6
         return changed.mean()
 
-    assert share(silent=0) == pytest.approx(NOISY, abs=0.03)
+    assert share(silent=0) == pytest.approx(NOISY, abs=0.02)
     # A blur of less than a fifth of a pixel changes nothing.
     assert share(silent=1) == pytest.approx(BLURRED * (1 - 0.2 / 0.8), abs=0.03)
 

@@ -30,7 +30,7 @@ _DCT = np.sqrt(np.where(np.arange(8) == 0, 1, 2) / 8)[:, None] * np.cos(
 _DCT = _DCT.astype(np.float32)
 
 # Of the patches, the shares that are compressed, blurred and noisy, and how much at most.
-COMPRESSED, BLURRED, NOISY = 0.75, 0.25, 0.25
+COMPRESSED, BLURRED, NOISY = 0.6, 0.1, 0.1
 QUALITIES = 30.0, 95.0
 MOST_BLUR = 0.8  # standard deviation in LR pixels
 MOST_NOISE = 5.0  # standard deviation in 8-bit levels
