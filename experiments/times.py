@@ -31,7 +31,7 @@ def engines(corner: Corner, size: tuple[int, int], threads: int, files: Path | N
 
     from experiments.networks import in_space
     from zoo.engines.keras import to_tflite
-    from zoo.engines.opening import fastest
+    from zoo.engines.opening import Choosing, fastest
     from zoo.engines.tflite import TFLiteEngine
 
     # Of one size, as engines try sizes out that are no multiples of the blocks below LR space.
@@ -47,7 +47,7 @@ def engines(corner: Corner, size: tuple[int, int], threads: int, files: Path | N
             unfinished.write_bytes(content)
     name = str(corner)
     return {
-        "zoo.engines": fastest(TFLiteEngine(content, name, threads), measure=True),
+        "zoo.engines": fastest(TFLiteEngine(content, name, threads), Choosing(measure=True)),
         "tflite": TFLiteEngine(content, name, threads, unbounded="it gets whole pictures"),
     }
 

@@ -48,4 +48,4 @@ SHIFTS = {"a": ("a", 0.0), "b": ("b", 0.1)}
 def measured(engine: Engine, best: str, threads: int | None = None) -> None:
     """What was measured of the engine's network from now on: one kind is the fastest."""
     key = choices.of(engine.fingerprint(), threads or engine.original.threads)
-    choices.keep(key, choices.Choice({"a": 0.2, "b": 0.2} | {best: 0.1}, {}))
+    choices.keep(key, choices.Choice({"a": 0.2, "b": 0.2} | {best: 0.1}, {"a": 0.0, "b": 0.0}, {}))

@@ -88,7 +88,7 @@ def test_engines_says_what_was_measured_and_why_another_is_not_taken(cache, caps
 
     def times(engines):
         measured.append(engines)
-        return {name: 0.001 * (9 if name != "TFLite" else 5) for name in engines}
+        return {name: measuring.Time(0.001 * (9 if name != "TFLite" else 5)) for name in engines}
 
     monkeypatch.setattr(measuring, "times", times)
     for flags in ([], ["--measure"], []):

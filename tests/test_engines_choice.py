@@ -49,7 +49,7 @@ class Timed(Engine):
 def timed(**seconds: tuple[float, ...]) -> tuple[dict[str, float], list[str]]:
     clock = Clock()
     engines = {name: Timed(name, clock, *each) for name, each in seconds.items()}
-    return measuring.times(engines, clock=clock), clock.order
+    return {name: time.run for name, time in measuring.times(engines, clock=clock).items()}, clock.order
 
 
 def test_the_fastest_is_found_whatever_getting_ready_takes():
@@ -77,9 +77,26 @@ def test_networks_that_take_long_are_measured_on_less_or_not_at_all(window, size
     engine = Timed("slow", clock, slow=window / np.prod(measuring.SIZE), size=size)
     times = measuring.times({"slow": engine}, clock=clock)
     share = 1 if window < 0.2 else np.prod(measuring.SMALL) / np.prod(measuring.SIZE)
-    assert times == (pytest.approx({"slow": window * share}) if known else {})
-    # Nothing takes much longer than a run should.
-    assert clock.now <= (2 * window if size else 4 * 0.21) + 2 * measuring.RUN
+    assert [time.run for time in times.values()] == pytest.approx([window * share] * known)
+    # Eight runs of what a run may take.
+    assert clock.now <= 8 * measuring.RUN
+
+
+# What another size takes.
+READY = {"b": 2.0}
+
+
+def test_what_getting_ready_for_another_size_takes():
+    clock = Clock()
+
+    class Sized(Timed):
+        def run(self, lr_image):
+            clock.now += 0.3 * (lr_image.shape[0] == measuring.SIZE[0] - 1)
+            return super().run(lr_image)
+
+    times = measuring.times({"a": Sized("a", clock, 0.1), "far": Sized("far", clock, 0.2)}, clock=clock)
+    # Who is far behind is not asked.
+    assert times["a"] == pytest.approx((0.1, 0.2)) and times["far"] == pytest.approx((0.2, 0.0))
 
 
 @pytest.fixture
@@ -102,7 +119,7 @@ def three(monkeypatch):
 
     def times(engines):
         counts.append([*engines])
-        return {name: seconds[name] for name in engines}
+        return {name: measuring.Time(seconds[name], READY.get(name, 0)) for name in engines}
 
     monkeypatch.setattr(measuring, "times", times)
     return seconds, counts
@@ -122,11 +139,16 @@ def test_it_is_measured_once_kept_and_taken_again(cache, three, tflite, monkeypa
         monkeypatch.setattr(choices, "_KNOWN", known)
         assert opening.open_engine(path).kind == opening.open_engine(path, measure=True).kind == "b"
     assert len(counts) == 1
+    # Where it has to get ready for each picture, another one is ahead.
+    assert opening.open_engine(path, sizes=True).kind == "a"
     # Without cells the next one in time, not the next of the guess.
     seconds.update(a=0.05, b=0.4)
     engine = TFLiteEngine(path.read_bytes(), "luma")
     assert [*opening.measured(engine).order()] == ["a", "TFLite", "b"]
-    assert opening.open_engine(path).kind == "a" and opening.fastest(engine, cells=False).kind == "TFLite"
+    assert (
+        opening.open_engine(path).kind == "a"
+        and opening.fastest(engine, opening.Choosing(cells=False)).kind == "TFLite"
+    )
 
 
 def test_what_is_too_slow_to_be_measured_gets_the_guess(cache, three, tflite, monkeypatch):
@@ -192,7 +214,7 @@ def test_a_user_without_a_home_folder(tflite, monkeypatch, shown_log):
     monkeypatch.setattr(choices, "_KNOWN", {})
     key = choices.of("network", 1)
     assert choices.read(key) is None
-    choices.keep(key, Choice({"tflite": 1.0}, {}))
+    choices.keep(key, Choice({"tflite": 1.0}, {"tflite": 0.0}, {}))
     assert choices.read(key).order() == ["tflite"]
 
 
@@ -201,7 +223,7 @@ def test_two_processes_at_once(cache):
     program = (
         "import sys; from zoo.engines import choices; key = choices.of('1' * 64, 1)\n"
         "for turn in range(1, 60):\n"
-        "    choices.keep(key, choices.Choice({sys.argv[1] * 9999: turn}, {}, ''))\n"
+        "    choices.keep(key, choices.Choice({sys.argv[1] * 9999: turn}, {sys.argv[1] * 9999: 0}, {}, ''))\n"
         "    choices._KNOWN.clear()\n"
         "    assert [*choices.read(key).seconds][0][0] in 'ab'"
     )
@@ -227,4 +249,6 @@ def test_work_that_goes_on_keeps_its_engine(cache, three, tflite):
 def test_a_record_names_the_system_and_the_kinds():
     key = choices.of("0" * 64, 3)
     assert key["threads"] == 3 and key["kinds"] == sorted(kinds.KINDS) and "zoo" in key["versions"]
-    assert Choice({"x": 0.2, "y": 0.1}, {}).order() == ["y", "x"]
+    assert Choice({"x": 0.2, "y": 0.1}, {"y": 0.9}, {}).order() == ["y", "x"]
+    assert Choice({"x": 0.2, "y": 0.1}, {"y": 0.9}, {}).order(sizes=True) == ["x", "y"]
+    assert Choice({"x": 0.2, "y": 0.1}, {"y": 0.7}, {}).order(sizes=True) == ["y", "x"]

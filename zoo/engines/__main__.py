@@ -63,6 +63,9 @@ def _lines(file: TFLiteEngine, chosen: Engine, choice: Choice | None) -> list[st
         others = ", ".join(times.values())
     lines = [f"  {file.name:<16}{chosen.kind:<14}{why}"]
     lines += [f"    {others}"] if others else []
+    if choice is not None and choice.order(sizes=True)[0] != chosen.kind:
+        other = choice.order(sizes=True)[0]
+        lines.append(f"    {other} for pictures of many sizes, for each of which engines get ready")
     # Kinds that fail for one reason, as ncnn's cells do, on one line.
     reasons: dict[str, list[str]] = {}
     for kind, reason in refused.items():

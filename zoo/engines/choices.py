@@ -20,6 +20,8 @@ from zoo.engines.kinds import KINDS, PACKAGES
 from zoo.files import read_record, sweep, write_json
 
 LOGGER = logging.getLogger("zoo.engines")
+# Windows of a picture of some megapixels, all of one size.
+RUNS = 8
 # What this process has measured or read: also where the cache cannot be written.
 _KNOWN: dict[Path, "Choice"] = {}
 
@@ -30,17 +32,23 @@ class Choice:
 
     Attributes:
         seconds: kind → the least time that a window of noise took.
+        ready: kind → how much longer the first window of another size took.
         refused: kind → why it was not measured.
         date: of the measurement, as 2026-11-27.
     """
 
     seconds: dict[str, float]
+    ready: dict[str, float]
     refused: dict[str, str]
     date: str = field(default_factory=lambda: datetime.date.today().isoformat())
 
-    def order(self) -> list[str]:
-        """The kinds, the fastest first."""
-        return sorted(self.seconds, key=lambda kind: self.seconds[kind])
+    def order(self, sizes: bool = False) -> list[str]:
+        """The kinds, the fastest first.
+
+        Args:
+            sizes: the work has pictures of many sizes, so that engines get ready again and again.
+        """
+        return sorted(self.seconds, key=lambda kind: self.seconds[kind] + sizes * self.ready.get(kind, 0) / RUNS)
 
 
 def folder() -> Path:
@@ -78,8 +86,8 @@ def read(key: dict[str, Any]) -> Choice | None:
         record = read_record(path)
         if record.get("of") != key:
             return None
-        choice = Choice(record["seconds"], record["refused"], record["date"])
-        if not all(float(choice.seconds[kind]) > 0 for kind in choice.order()) or not choice.seconds:
+        choice = Choice(record["seconds"], record["ready"], record["refused"], record["date"])
+        if not choice.seconds or not all(choice.seconds[kind] > 0 <= choice.ready[kind] for kind in choice.order()):
             raise ValueError("times")
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         LOGGER.warning("%s cannot be read (%s): engines are chosen anew", path, error)

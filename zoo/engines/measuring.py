@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,15 +18,22 @@ RUN = 0.2
 FAR = 1.25
 
 
+class Time(NamedTuple):
+    """What an engine takes, s: the least for a run, and how much more for the first of another size."""
+
+    run: float
+    ready: float = 0.0
+
+
 def times(
     engines: Mapping[str, Engine],
     seconds: float = SECONDS,
     clock: Callable[[], float] = time.perf_counter,
-) -> dict[str, float]:
-    """The least time that each engine took for a window of noise.
+) -> dict[str, Time]:
+    """How long each engine takes for a window of noise.
 
     They take turns, so that whatever disturbs the machine disturbs them alike, and the order turns round. The first
-    round, in which they get ready for the size, does not count; those far behind take part in one more only.
+    round does not count; those far behind take part in one more only, and are not asked for another size.
 
     Args:
         engines: name → engine, all of one network; the last one shows how large a window may be.
@@ -33,9 +41,10 @@ def times(
         clock: returns seconds; another one makes the order testable.
 
     Returns:
-        name → seconds; {} where the network is too slow to be measured in about a second.
+        name → time; {} where the network is too slow to be measured in about a second.
     """
-    noise = _window([*engines.values()][-1], clock)
+    last = [*engines.values()][-1]
+    noise = _window(last, clock)
     if noise is None:
         return {}
     begun = clock()
@@ -50,7 +59,12 @@ def times(
             taken[name] = min(clock() - start, taken.get(name, float("inf")))
         best = min(taken.values())
         names = [name for name in reversed(names) if taken[name] <= FAR * best]
-    return taken
+    found = {name: Time(run) for name, run in taken.items()}
+    for name in names if last.size is None else []:
+        start = clock()
+        engines[name].run(noise[:-1, :-1])
+        found[name] = Time(taken[name], max(clock() - start - taken[name], 0.0))
+    return found
 
 
 def _window(engine: Engine, clock: Callable[[], float]) -> np.ndarray | None:

@@ -8,7 +8,7 @@ such networks.
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, NamedTuple, Union
 
 from zoo import machine, registry
 from zoo.engines import choices, measuring
@@ -37,6 +37,7 @@ def open_engine(
     *,
     radius: int | None = None,
     kinds: Mapping[str, str] | None = None,
+    sizes: bool = False,
     values: str = "",
 ) -> Engine:
     """The engine of a preset's name, a `.tflite` or `.keras` file, a Keras model, or an engine itself.
@@ -51,6 +52,7 @@ def open_engine(
             processors busy, the best guess is taken.
         radius: the receptive field's radius, LR px, where neither card, metadata nor graph tell it.
         kinds: `Engine.kinds` of work that goes on: networks among them get that engine again, if it is here.
+        sizes: pictures of many sizes will come, so that what an engine takes to get ready for each counts.
         values: which a file's network, or a model, takes and gives, if not [0, 1]: "0..255" or "-1..1", or
             "0..255:0..1" where they differ. Presets have their own.
 
@@ -67,7 +69,7 @@ def open_engine(
         return model
     if not isinstance(model, (str, Path)) or Path(model).suffix == ".keras":
         opened = registry.open_model(str(model)) if isinstance(model, (str, Path)) else model
-        return ranged(_of_keras(opened, threads, radius, measure, kinds), values)
+        return ranged(_of_keras(opened, threads, radius, Choosing(measure, kinds, sizes)), values)
     name = str(model)
     if Path(model).suffix == ".tflite":
         if not Path(model).is_file():
@@ -76,14 +78,14 @@ def open_engine(
         if not registry.is_shipped(content, ".tflite"):
             trial.survive(content, Path(model).name)
         engine = TFLiteEngine(content, Path(model).name, threads, radius)
-        return ranged(fastest(engine, measure, kinds), values)
+        return ranged(fastest(engine, Choosing(measure, kinds, sizes)), values)
     if name not in registry.list_presets():
         presets = registry.list_presets()
         near = did_you_mean(name, presets)
         raise UsageError(
             f"Expected a preset ({', '.join(presets)}), a .tflite or a .keras file. Received: {name!r}{near}"
         )
-    return fastest(of_preset(name, threads, radius), measure, kinds)
+    return fastest(of_preset(name, threads, radius), Choosing(measure, kinds, sizes))
 
 
 def of_preset(name: str, threads: int | None = None, radius: int | None = None) -> TFLiteEngine:
@@ -96,36 +98,46 @@ def of_preset(name: str, threads: int | None = None, radius: int | None = None) 
     return engine
 
 
-def _of_keras(
-    model: "keras.Model", threads: int | None, radius: int | None, measure: bool, kinds: Mapping[str, str] | None
-) -> Engine:
+def _of_keras(model: "keras.Model", threads: int | None, radius: int | None, choosing: "Choosing") -> Engine:
     """The fastest exact engine of a model: TFLite with the upsampling in LR space, else `KerasEngine`."""
     engine = KerasEngine(model, radius)
     content = to_tflite(model)
     if content is None:
         return engine
     file = TFLiteEngine(content, model.name, threads, engine.radius, engine.unbounded, step=engine.step)
-    return fastest(file, measure, kinds)
+    return fastest(file, choosing)
 
 
-def fastest(
-    engine: TFLiteEngine, measure: bool = False, kinds: Mapping[str, str] | None = None, cells: bool = True
-) -> Engine:
+class Choosing(NamedTuple):
+    """How the engine of a file is chosen: `open_engine`'s arguments of these names.
+
+    Attributes:
+        cells: whether tiles may have to meet on the lines of a grid.
+    """
+
+    measure: bool = False
+    kinds: Mapping[str, str] | None = None
+    sizes: bool = False
+    cells: bool = True
+
+
+_AS_KNOWN = Choosing()
+
+
+def fastest(engine: TFLiteEngine, choosing: Choosing = _AS_KNOWN) -> Engine:
     """A TFLite file in the engine that computes it fastest here, as far as is known, and computes the same.
 
     Args:
         engine: the file in TFLite's own engine, which is taken where no other one does it.
-        measure, kinds: as in `open_engine`.
-        cells: whether tiles may have to meet on the lines of a grid.
     """
     order = guess()
-    kept = (kinds or {}).get(engine.fingerprint())
-    if known := _known(engine, measure and kept is None):
-        order = [*known.order(), *order]
+    kept = (choosing.kinds or {}).get(engine.fingerprint())
+    if known := _known(engine, choosing.measure and kept is None):
+        order = [*known.order(choosing.sizes), *order]
     if kept is not None:
         order = [kept, *order]
     for name in order:
-        if cells or not (name in KINDS and KINDS[name].cells):
+        if choosing.cells or not (name in KINDS and KINDS[name].cells):
             try:
                 return open_as(name, engine)
             except Unfit as error:
@@ -138,7 +150,7 @@ def without_cells(engine: Engine) -> Engine:
     if isinstance(engine, Ranged):
         return Ranged(without_cells(engine.engine), engine.values)
     original = getattr(engine, "original", None)
-    return engine if engine.cell == (1, 1) or original is None else fastest(original, cells=False)
+    return engine if engine.cell == (1, 1) or original is None else fastest(original, Choosing(cells=False))
 
 
 def _known(engine: TFLiteEngine, measure: bool) -> Choice | None:
@@ -156,11 +168,12 @@ def _known(engine: TFLiteEngine, measure: bool) -> Choice | None:
 def measured(engine: TFLiteEngine) -> Choice | None:
     """Measures the engines of a network in about a second and keeps what was found; None where it is too slow."""
     engines, refused = candidates(engine)
-    times = measuring.times(engines)
-    if not times:
+    found = measuring.times(engines)
+    if not found:
         LOGGER.info("%s is too slow to be measured", engine.name)
         return None
-    choice = Choice(times, refused)
+    runs, ready = ({kind: time[part] for kind, time in found.items()} for part in range(2))
+    choice = Choice(runs, ready, refused)
     choices.keep(choices.of(engine.fingerprint(), engine.threads), choice)
     return choice
 

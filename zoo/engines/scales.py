@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 from zoo import registry
 from zoo.engines.chain import Chain
@@ -17,6 +18,7 @@ def open_scaled(
     radius: int | None = None,
     measure: bool = False,
     kinds: Mapping[str, str] | None = None,
+    sizes: bool = False,
     values: str = "",
 ) -> Engine:
     """Opens what `--model` and `--scale` name.
@@ -25,7 +27,7 @@ def open_scaled(
         model: a preset or a file; several, with commas, follow one another; or the name of a family of presets (the
             part before `_x`), whose members are combined by the scale, largest first: 8 = 4·2.
         scale: the whole enlargement. Default: the product of the models'. A single model is repeated to reach it.
-        threads, radius, measure, kinds, values: as in `open_engine`.
+        threads, radius, measure, kinds, sizes, values: as in `open_engine`.
 
     Raises:
         UsageError: no such model, or none that reaches the scale.
@@ -41,7 +43,8 @@ def open_scaled(
         names = [family[step] for step in steps]
     # A network that comes twice is opened once.
     several = dict.fromkeys(names or [model])
-    engines = {name: open_engine(name, threads, measure, radius=radius, kinds=kinds, values=values) for name in several}
+    options: dict[str, Any] = {"radius": radius, "kinds": kinds, "sizes": sizes, "values": values}
+    engines = {name: open_engine(name, threads, measure, **options) for name in several}
     chain = [engines[name] for name in names]
     if len(chain) == 1 and scale is not None:
         steps = factors(scale, [chain[0].scale])

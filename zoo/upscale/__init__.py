@@ -66,7 +66,7 @@ def upscale(
         raise UsageError(f"Expected uint8, uint16 or floating point in [0, 1]. Received: dtype {image.dtype}")
     if samples.dtype != np.uint16:
         check_range(samples)
-    engine = open_engine(model, threads)
+    engine = open_engine(model, threads, sizes=True)
     height, width, channels = samples.shape
     result = Samples(np.empty((height * engine.scale, width * engine.scale, channels), samples.dtype))
     enlarge(Samples(samples), result.write, engine, tile, ensemble)

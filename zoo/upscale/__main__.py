@@ -122,7 +122,8 @@ def _engine(flags: argparse.Namespace, planned: list[Job], video: bool, library,
     measure = size >= (_MEASURED_VIDEO if video else _MEASURED)
     if library is not None:
         return library.network.open(measure, kinds)
-    return open_scaled(flags.model, flags.scale, flags.threads, flags.radius, measure, kinds, flags.values)
+    network = flags.model, flags.scale, flags.threads, flags.radius
+    return open_scaled(*network, measure, kinds, not video, flags.values)
 
 
 def _in_another(engine: Engine, kinds: dict[str, str]) -> str:

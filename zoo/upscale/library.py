@@ -43,7 +43,7 @@ class Network(NamedTuple):
     values: str = ""
 
     def open(self, measure: bool = False, kinds: Mapping[str, str] | None = None) -> Engine:
-        return open_scaled(self.model, self.scale, self.threads, self.radius, measure, kinds, self.values)
+        return open_scaled(self.model, self.scale, self.threads, self.radius, measure, kinds, True, self.values)
 
 
 class Library:
