@@ -82,6 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     from export.formats import check_formats
     from export.network import enlarges_pictures
+    from export.network_files import SCALE, reads_a_photograph
     from export.write import export_model
     from zoo.data import from_folder
     from zoo.data.decode import one_limit
@@ -103,8 +104,12 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"note: {remark}", file=sys.stderr)
     calibration = None
     if flags.calibration:
-        channels = 3 if flags.color == "rgb" else model.input_shape[-1]
-        calibration = from_folder(flags.calibration, scale_of(model), channels)
+        larger = enlarges_pictures(model)
+        if not larger and not reads_a_photograph(model):
+            raise UsageError("Expected --calibration for a network that reads pictures of 1 or 3 channels. "
+                             f"Received: {model.name!r}, which does not")  # fmt: skip
+        channels = 3 if flags.color == "rgb" else model.inputs[0].shape[-1]
+        calibration = from_folder(flags.calibration, scale_of(model) if larger else SCALE, channels)
     report = export_model(
         model,
         flags.output,

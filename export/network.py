@@ -1,7 +1,7 @@
 """Files of any Keras network, whatever it takes and gives: a U-Net, a decoder, heads for poses; written, run, reported.
 
-What is about pictures that become larger (colour, PSNR, int8 fitted to photographs, sizes modulo the scale) is in
-`export.write`; a network is compared on noise here, at the one size of each file.
+What is about pictures that become larger (colour, PSNR, a fitted int8, sizes modulo the scale) is in `export.write`; a
+network is compared here at the one size of each file, on a photograph where it reads one, else on noise.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,27 +10,22 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from export import measure
+from export import measure, network_files
+from export.network_files import FORMATS, Size, is_picture, reads_a_photograph
 from export.options import Options
 from export.prepare import in_form
 from export.report import environment, write_report
-from export.tflite import write_tflite
 from zoo.errors import UsageError
-from zoo.files import whole_file
 from zoo.graphs import tflite
 from zoo.graphs.apart import share_of_range
 from zoo.models import scale_of
 from zoo.rewrite.difference import outputs
 from zoo.rewrite.graph import has_graph, inputs_of
-from zoo.rewrite.tflite_target import for_target
 
-FORMATS = ("saved_model", "tflite_fp32", "tflite_fp16")
 # What only a super-resolution network has; the value that stands for "not asked for".
-_PICTURES = {"color": None, "io": "float", "clip": False, "calibration": None, "data": (), "border": "mirror"}
+_PICTURES = {"color": None, "io": "float", "clip": False, "data": (), "border": "mirror"}
 Progress = Callable[[str], None]
-Size = tuple[int, int]
 
 
 def enlarges_pictures(model: keras.Model) -> bool:
@@ -62,13 +57,13 @@ def export_network(
     Raises:
         UsageError: a format or option that is for super-resolution alone, or a size that the network does not take.
     """
-    _check(formats, options)
+    _check(model, formats, options)
     prepared = model if options.keep_form else in_form(model, options.record.enlargement)
     files: list[dict[str, Any]] = []
     for name in formats:
-        for size in _sizes(model, sizes) if name != "saved_model" else [None]:
+        for size in _sizes(model, sizes) if FORMATS[name] else [None]:
             at = size or (_sizes(model, sizes) or [None])[0]
-            inputs = _noise(model, at)
+            inputs = network_files.inputs(model, at)
             expected = _run(model, inputs, at)
             entry = _written(prepared, output, name, size, options)
             progress(f"{output / entry['name']}: {entry['bytes']:,} bytes")
@@ -93,12 +88,17 @@ def export_network(
     return report
 
 
-def _check(formats: Sequence[str], options: Options) -> None:
+def _check(model: keras.Model, formats: Sequence[str], options: Options) -> None:
     unfit = [name for name in formats if name not in FORMATS]
     if unfit:
         raise UsageError(
             f"Expected formats out of {', '.join(FORMATS)} for a network that does not enlarge pictures of any size. "
             f"Received: {', '.join(unfit)}"
+        )
+    if "tflite_int8" in formats and not reads_a_photograph(model):
+        raise UsageError(
+            "Expected a network that reads pictures of 1 or 3 channels for tflite_int8, fitted to photographs. "
+            f"Received: one that reads {_shapes(model.inputs)}; fit it to what it reads by TensorFlow's TFLiteConverter"
         )
     asked = [name for name, value in _PICTURES.items() if getattr(options, name) not in (value, [])]
     if asked:
@@ -108,45 +108,17 @@ def _check(formats: Sequence[str], options: Options) -> None:
         )
 
 
-def _is_picture(tensor) -> bool:
-    return len(tensor.shape) == 4
-
-
 def _sizes(model: keras.Model, sizes: Sequence[Size] | None) -> list[Size | None]:
     """The sizes of the files; None stands for the network's own."""
     free = [tensor for tensor in model.inputs if None in tensor.shape[1:]]
-    if any(not _is_picture(tensor) or tensor.shape[3] is None for tensor in free):
+    if any(not is_picture(tensor) or tensor.shape[3] is None for tensor in free):
         raise UsageError(f"Expected inputs of which only height and width are free. Received: {_shapes(model.inputs)}")
     if free:
         return list(sizes or [(360, 640)])
-    own = {tuple(tensor.shape[1:3]) for tensor in model.inputs if _is_picture(tensor)}
+    own = {tuple(tensor.shape[1:3]) for tensor in model.inputs if is_picture(tensor)}
     if sizes and any(size not in own for size in sizes):
         raise UsageError(f"Expected no size, or the network's own: {_shapes(model.inputs)}. Received: {list(sizes)}")
     return [None]
-
-
-def _shape(tensor, size: Size | None) -> tuple[int, ...]:
-    """Of a batch of one."""
-    sides = tuple(tensor.shape[1:])
-    if size and _is_picture(tensor):
-        sides = (*(own or wanted for own, wanted in zip(sides[:2], size, strict=True)), sides[2])
-    return (tensor.shape[0] or 1, *sides)
-
-
-def _noise(model: keras.Model, size: Size | None) -> dict[str, np.ndarray]:
-    """An input by each input's name: floats in [0, 1), zeros and ones for the other types."""
-    rng, inputs = np.random.default_rng(0), {}
-    for name, tensor in zip(_names(model), model.inputs, strict=True):
-        values = rng.random(_shape(tensor, size))
-        dtype = keras.backend.standardize_dtype(tensor.dtype)
-        floating = keras.backend.is_float_dtype(dtype)
-        inputs[name] = values.astype("float32") if floating else (values > 0.5).astype(dtype)
-    return inputs
-
-
-def _names(model: keras.Model) -> list[str]:
-    """Of the inputs, as Keras' own exports name them: by their layers."""
-    return [tensor._keras_history.operation.name for tensor in model.inputs]
 
 
 def _run(model: keras.Model, inputs: dict[str, np.ndarray], size: Size | None) -> list[np.ndarray]:
@@ -157,46 +129,23 @@ def _run(model: keras.Model, inputs: dict[str, np.ndarray], size: Size | None) -
         raise UsageError(f"Expected sizes that {model.name!r} takes. Received: {size}: {reason}") from error
 
 
-def _signature(model: keras.Model, size: Size | None):
-    """What the converter is told of the inputs, structured as the network takes them."""
-    specs = [
-        tf.TensorSpec(_shape(tensor, size), keras.backend.standardize_dtype(tensor.dtype), name=name)
-        for name, tensor in zip(_names(model), model.inputs, strict=True)
-    ]
-    return [keras.tree.pack_sequence_as(inputs_of(model), specs)]
-
-
 def _written(model: keras.Model, output: Path, name: str, size: Size | None, options: Options) -> dict[str, Any]:
     if not has_graph(model):
         raise UsageError(f"Expected a functional Keras model. Received: {model.name!r}, a {type(model).__name__}")
-    if name == "saved_model":
-        path = output / f"{model.name}_saved_model"
-        with whole_file(path) as unfinished:
-            model.export(str(unfinished), format="tf_saved_model", verbose=False)
-    else:
-        sides = "x".join(map(str, size)) + "_" if size else ""
-        path = output / f"{model.name}_{sides}{name.removeprefix('tflite_')}.tflite"
-        write_tflite(model, path, size, name == "tflite_fp16", _signature(model, size))
-        file = tflite.read(path)
-        if options.target:
-            for_target(file, options.record)
-        if file.changed:
-            with whole_file(path) as unfinished:
-                unfinished.write_bytes(file.packed())
+    path = network_files.write(model, output, name, size, options)
     parts = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
     return {"name": path.name, "format": name, "size": size, "bytes": sum(each.stat().st_size for each in parts)}
 
 
 def _checked(path: Path, inputs: dict[str, np.ndarray], expected: list[np.ndarray], options: Options) -> dict[str, Any]:
-    if path.is_dir():
-        serve = tf.saved_model.load(str(path)).signatures["serving_default"]
-        found = serve(**{name: tf.constant(value) for name, value in inputs.items()})
-        return {"keras": difference(expected, {name: value.numpy() for name, value in found.items()})}
-    from ai_edge_litert.interpreter import Interpreter
-
-    runner = Interpreter(str(path)).get_signature_runner()
+    try:
+        entry: dict[str, Any] = {"keras": difference(expected, network_files.run(path, inputs))}
+    except ImportError as error:
+        return {"keras": {"sentence": f"Not run: {error.name} is not installed."}}
+    if path.suffix != ".tflite":
+        return entry
     file = tflite.read(path)
-    entry = {"keras": difference(expected, runner(**inputs)), **measure.describe(file, options.record)}
+    entry |= measure.describe(file, options.record)
     entry |= measure.run(path, file, None, ("latency", "half"))
     entry["gpu"] = {"verdict": "not run", "sentence": f"Not run: the gate is {options.gate}."}
     if options.gate != "off":
@@ -216,6 +165,8 @@ def difference(expected: list[np.ndarray], received: dict[str, np.ndarray]) -> d
 
 
 def _summary(entry: dict[str, Any]) -> str:
+    if "sentence" in entry["keras"]:
+        return entry["keras"]["sentence"]
     words = f"at most {entry['keras']['max_difference']:.1e} of the range from Keras"
     return words + (f", GPU delegate: {measure.verdict(entry)}" if "gpu" in entry else "")
 

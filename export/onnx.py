@@ -2,6 +2,7 @@
 
 import logging
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,31 +22,24 @@ def write_onnx(model: keras.Model, path: Path) -> None:
     Raises:
         UsageError: tf2onnx is not installed, or knows no ONNX for an operation of the model.
     """
-    try:
-        import onnx
-        import tf2onnx
-    except ImportError:
-        raise UsageError(
-            "Expected tf2onnx for the format onnx (pip install 'subpixel-zoo[onnx]'). Received: no such package"
-        ) from None
+    onnx, tf2onnx = _packages()
     spec = tf.TensorSpec((None, None, None, model.input_shape[-1]), tf.float32, name="lr_image")
 
     @tf.function(input_signature=[spec])
     def upscale(lr_image):
         return model(lr_image, training=False)
 
-    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     output = upscale.get_concrete_function().structured_outputs.name
-    try:
-        proto, _ = tf2onnx.convert.from_function(
+    proto, _ = exported_onnx(
+        model,
+        lambda: tf2onnx.convert.from_function(
             upscale,
             input_signature=[spec],
             opset=OPSET,
             inputs_as_nchw=["lr_image:0"],
             outputs_as_nchw=[output],
-        )
-    except ValueError as error:
-        raise UsageError(f"Expected a model that ONNX can express. Received: {model.name}: {error}") from error
+        ),
+    )
     _fuse_prelu(proto.graph, onnx)
     _rename(proto.graph, proto.graph.output[0].name, "sr_image")
     for value, names in ((proto.graph.input[0], "N H W"), (proto.graph.output[0], "N sr_H sr_W")):
@@ -55,6 +49,31 @@ def write_onnx(model: keras.Model, path: Path) -> None:
     onnx.checker.check_model(proto)
     with whole_file(path) as unfinished:
         onnx.save(proto, str(unfinished))
+
+
+def _packages() -> tuple[Any, Any]:
+    try:
+        import onnx
+        import tf2onnx
+    except ImportError:
+        raise UsageError(
+            "Expected tf2onnx for the format onnx (pip install 'subpixel-zoo[onnx]'). Received: no such package"
+        ) from None
+    return onnx, tf2onnx
+
+
+def exported_onnx(model: keras.Model, convert: Callable[[], Any]) -> Any:
+    """What a conversion by tf2onnx returns.
+
+    Raises:
+        UsageError: tf2onnx is not installed, or knows no ONNX for an operation of the model.
+    """
+    _packages()
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    try:
+        return convert()
+    except ValueError as error:
+        raise UsageError(f"Expected a model that ONNX can express. Received: {model.name}: {error}") from error
 
 
 def open_onnx(path: Path):

@@ -12,6 +12,7 @@ _FORMS = {
     "subpixel": "in LR space where it has an exact form there",
     "transposed": "as transposed convolutions where it has that form, else as transposes",
 }
+_ON_A_NETWORK = "a photograph where it reads one, else on noise; of the range."
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")
 
 
@@ -69,7 +70,7 @@ def _keys(report: dict[str, Any]) -> list[str]:
         "",
         "- GMAC: multiplications with weights for one image, in thousands of millions.",
         "- from Keras: how far the file is from the network before any rewriting, on "
-        + (f"{report['pictures']} photographs, in levels of 255." if "scale" in report else "noise, of the range."),
+        + (f"{report['pictures']} photographs, in levels of 255." if "scale" in report else _ON_A_NETWORK),
     ]
     if report.get("data"):
         lines.append(f"- dB: PSNR, mean over {report['data']} by `python -m zoo.evaluate`; loss against Keras.")

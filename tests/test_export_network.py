@@ -27,7 +27,8 @@ def test_a_unet_from_keras_to_a_phone(unet, tmp_path, capsys):
     source, model = unet
     fast, files = tmp_path / "fast.keras", tmp_path / "phone"
     assert rewrite([str(source), str(fast)]) == 0
-    assert export([f"--model={fast}", "--sizes=36x52", "--formats=saved_model,tflite_fp32", f"--output={files}"]) == 0
+    formats = "saved_model,tflite_fp32,tflite_fp16,tflite_int8"
+    assert export([f"--model={fast}", "--sizes=36x52", f"--formats={formats}", f"--output={files}"]) == 0
     path = files / "unet_upsampling_36x52_fp32.tflite"
     image = np.random.default_rng(0).random((1, 36, 52, 3), dtype=np.float32)
     (received,) = run(path, {model.inputs[0]._keras_history.operation.name: image})
@@ -35,7 +36,13 @@ def test_a_unet_from_keras_to_a_phone(unet, tmp_path, capsys):
     assert "DEPTH_TO_SPACE" in {each.name for each in tflite.read(path).operations}
     report = json.loads((files / "report.json").read_text())
     assert {entry["gpu"]["verdict"] for entry in report["files"] if "gpu" in entry} <= {"right", "not run"}
-    assert all(entry["keras"]["max_difference"] <= 1e-5 for entry in report["files"])
+    *exact, half, quantized = [entry["keras"]["max_difference"] for entry in report["files"]]
+    assert max(exact) <= 1e-5 < half < 5e-2 and 1e-3 < quantized < 0.3
+    assert {"CONV_2D", "DEPTH_TO_SPACE"} <= {each.name for each in tflite.read(path).operations}
+    weights = [
+        each for each in tflite.read(files / "unet_upsampling_36x52_int8.tflite").operations if each.name == "CONV_2D"
+    ]
+    assert {each.inputs[1].dtype for each in weights} == {"int8"}
     assert "from Keras" in (files / "report.md").read_text() and "wrote" in capsys.readouterr().out
 
 
@@ -87,7 +94,7 @@ def test_several_inputs_and_outputs(tmp_path, kind):
 @pytest.mark.parametrize(
     "flags, words",
     [
-        (["--formats=tflite_int8"], "Expected formats out of saved_model, tflite_fp32, tflite_fp16"),
+        (["--formats=glsl"], "Expected formats out of saved_model, tflite_fp32, tflite_fp16, tflite_int8, onnx"),
         (["--color=y"], "for --color. Received: another one"),
         (["--data=Set5", "--clip"], "for --clip, --data"),
         (["--sizes=18x25"], "Expected sizes that 'unet_upsampling' takes. Received: (18, 25)"),
@@ -98,6 +105,58 @@ def test_what_is_for_larger_pictures_alone(unet, tmp_path, capsys, flags, words)
     assert export([f"--model={unet[0]}", "--formats=tflite_fp32", "--sizes=16x24", f"--output={output}", *flags]) == 2
     error = capsys.readouterr().err
     assert words in error and error.count("\n") == 1 and not output.exists()
+
+
+@pytest.mark.slow
+def test_onnx_of_any_batch_and_size(unet, tmp_path):
+    """As the network has it, channels last; two inputs and two outputs in their order."""
+    pytest.importorskip("tf2onnx", reason="tf2onnx is not installed: pip install 'subpixel-zoo[onnx]'")
+    onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    source, model = unet
+    assert export([f"--model={source}", "--formats=onnx", "--sizes=16x24", f"--output={tmp_path / 'unet'}"]) == 0
+    session = onnxruntime.InferenceSession(str(tmp_path / "unet" / "unet_upsampling.onnx"))
+    image = np.random.default_rng(0).random((2, 20, 12, 3), dtype=np.float32)
+    (given,) = session.get_inputs()
+    (received,) = session.run(None, {given.name: image})
+    assert oracle.relative(received, model(image)) <= 1e-5
+    low, high = keras.Input((6, 5, 4), name="low"), keras.Input((12, 10, 2), name="high")
+    x = layers.Concatenate()([layers.Conv2DTranspose(3, 5, 2, padding="same")(low), high])
+    outputs = {"z": layers.Conv2D(2, 3)(x), "a": layers.Conv2D(2, 3)(x)}
+    randomise(keras.Model([low, high], outputs, name="pair")).save(tmp_path / "pair.keras")
+    assert export([f"--model={tmp_path / 'pair.keras'}", "--formats=onnx", f"--output={tmp_path / 'pair'}"]) == 0
+    report = json.loads((tmp_path / "pair" / "report.json").read_text())
+    assert report["files"][0]["keras"]["max_difference"] <= 1e-5
+
+
+def test_int8_wants_a_network_that_reads_photographs(tmp_path, capsys):
+    start = keras.Input((8, 8, 16))
+    keras.Model(start, layers.Conv2DTranspose(3, 4, 2)(start), name="decoder").save(tmp_path / "decoder.keras")
+    flags = [f"--model={tmp_path / 'decoder.keras'}", f"--output={tmp_path / 'files'}"]
+    for more in (["--formats=tflite_int8"], ["--formats=tflite_fp32", f"--calibration={tmp_path}"]):
+        assert export([*flags, *more]) == 2
+        error = capsys.readouterr().err
+        assert "reads pictures of 1 or 3 channels" in error and error.count("\n") == 1
+    assert not (tmp_path / "files").exists()
+
+
+@pytest.mark.slow
+def test_int8_is_fitted_to_the_pictures_given(tmp_path, capsys):
+    """Dark pictures make a narrow range, in which a bright photograph is cut off."""
+    from PIL import Image
+
+    start = keras.Input((32, 40, 3))
+    randomise(keras.Model(start, layers.Conv2D(4, 3, padding="same")(start), name="maps")).save(tmp_path / "maps.keras")
+    (tmp_path / "dark").mkdir()
+    dark = np.random.default_rng(0).integers(0, 8, (24, 64, 3), np.uint8)
+    Image.fromarray(dark).save(tmp_path / "dark" / "a.png")
+    flags = [f"--model={tmp_path / 'maps.keras'}", "--formats=tflite_int8", "--gate=off"]
+    assert export([*flags, f"--output={tmp_path / 'one'}"]) == 0
+    assert export([*flags, f"--output={tmp_path / 'two'}", f"--calibration={tmp_path / 'dark'}"]) == 0
+    one, two = (
+        json.loads((tmp_path / name / "report.json").read_text())["files"][0]["keras"]["max_difference"]
+        for name in ("one", "two")
+    )
+    assert one < 0.05 and two > 3 * one
 
 
 def test_what_enlarges_pictures():
