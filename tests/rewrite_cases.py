@@ -1,8 +1,9 @@
-"""Small networks in float64 with random weights, and what became of their layers."""
+"""Small networks with random weights, and what became of their layers."""
 
 import keras
 import numpy as np
 import oracle
+from keras import layers
 
 from benchmarks.networks import randomise
 from zoo import rewrite
@@ -33,3 +34,14 @@ def compare(model, inputs, tolerance=1e-12):
     for one, other in zip(keras.tree.flatten(received), keras.tree.flatten(expected), strict=True):
         assert oracle.relative(one, other) <= tolerance
     return rewritten
+
+
+def network(*steps, channels=3, height=None, width=None):
+    """The steps, then a transposed convolution, with random weights."""
+    start = x = keras.Input((height, width, channels))
+    for step in (*steps, layers.Conv2DTranspose(2, 4, 2, padding="same", name="up")):
+        x = step(x)
+    model = keras.Model(start, x)
+    rng = np.random.default_rng(1)
+    model.set_weights([0.3 * rng.normal(size=weight.shape) for weight in model.get_weights()])
+    return model

@@ -280,3 +280,33 @@ def test_nothing_to_do_is_the_model_itself():
     start = image()
     model = keras.Model(start, layers.Conv2D(2, 3, **F64)(layers.ReLU(**F64)(up(2)(start))))
     assert commuted(model, EVERYTHING) == (model, [])
+
+
+ROWS = {
+    "a matrix, repeated": ([up(2), layers.Conv2D(2, 1, **F64)], "refused"),
+    "a matrix, interpolated": (
+        [layers.UpSampling2D(2, interpolation="bilinear", **F64), layers.Dense(1, **F64)],
+        "right",
+    ),
+    "a norm": ([up(2), layers.GroupNormalization(3, **F64), layers.Conv2D(2, 3, padding="same", **F64)], "refused"),
+    "twice": ([up(2), up(3), layers.Conv2D(2, 3, padding="same", **F64)], "refused"),
+    "depthwise": ([up(2), layers.DepthwiseConv2D(3, padding="same", **F64)], "refused"),
+    "along one axis": ([layers.UpSampling2D((2, 1), **F64), layers.Conv2D(2, 3, padding="same", **F64)], "refused"),
+    "strides that differ": ([layers.Conv2DTranspose(2, 5, (2, 1), padding="same", **F64)], "wrong"),
+}
+
+
+@pytest.mark.parametrize("case", ROWS)
+def test_a_row_says_time_weights_and_verdicts(case):
+    steps, verdict = ROWS[case]
+    x = start = image()
+    for step in steps:
+        x = step(x)
+    explanation = rewrite.explain(keras.Model(start, x))
+    row = explanation.rows[0]
+    assert (row.verdict, row.verdict_after) == (verdict, "right") and row.faster > 0 and row.action == "moved"
+    assert row.weights_after >= row.weights >= 0 and row.macs >= 0
+    assert f"{row.faster:.1f}×" in str(explanation) or f"{1 / row.faster:.1f}×" in str(explanation)
+    # Control: behind the rewrite for a chip without a shuffle the enlargement is what it was.
+    left = [row for row in rewrite.explain(keras.Model(start, x), "mediatek").rows if row.found.startswith("nearest")]
+    assert all(row.verdict_after in ("", "refused") for row in left)

@@ -1,5 +1,7 @@
 """Networks as others write them, rewritten: the same function at every pixel, in float64."""
 
+import warnings
+
 import keras
 import numpy as np
 import oracle
@@ -8,7 +10,9 @@ import pytest
 from benchmarks import decoders
 from benchmarks.networks import NETWORKS, randomise
 from zoo import rewrite
+from zoo.errors import UsageError
 from zoo.layers import DepthToSpace
+from zoo.rewrite import same
 
 pytestmark = pytest.mark.usefixtures("float64")
 TOLERANCE = 1e-12
@@ -152,3 +156,29 @@ def test_more_networks(name):
     bilinear = any(getattr(layer, "interpolation", "") == "bilinear" for layer in model.layers)
     assert worst(model, rewritten, images) <= (1e-5 if bilinear else TOLERANCE)
     assert len(decoders.NETWORKS) >= 30
+
+
+# Those whose sizes are multiples of 16 and 32, as published; the others slim.
+WIDE = ("fpn", "bifpn", "mobilenet_decoder")
+
+
+@pytest.mark.parametrize(
+    "name, width",
+    [pytest.param("bifpn", 0.125)]
+    + [pytest.param(name, 1.0, marks=pytest.mark.slow) for name in WIDE]
+    + [pytest.param(name, 0.125, marks=pytest.mark.slow) for name in decoders.NETWORKS if name != "bifpn"],
+)
+def test_every_network_is_compared(name, width, monkeypatch):
+    """Within its second a network is compared with the original, whatever its sizes are multiples of."""
+    compared, compare = [], same._compare
+    monkeypatch.setattr(same, "_compare", lambda *given: compared.append(given[2]) or compare(*given))
+    model = randomise(decoders.NETWORKS[name].build(width))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        rewritten = rewrite.to_lr_space(model)
+    assert compared
+    moved = lr_layers(rewritten)
+    if moved and name in WIDE:
+        swap_taps(moved[-1])
+        with pytest.raises(UsageError, match="a difference of"):
+            same.check_same(model, rewritten)

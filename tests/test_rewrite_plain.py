@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import oracle
 import pytest
+import tensorflow as tf
 from keras import layers, ops
 from layer_contract import keeps_the_contract
 from rewrite_cases import F64, kinds, made_of, values
@@ -164,3 +165,60 @@ def test_a_normalised_kernel(before):
     # Away from any enlargement it stays what it is, in training too.
     away = made_of(layers.SpectralNormalization(layers.Conv2D(2, 3, **F64), **F64), layers.UpSampling2D(2, **F64))
     assert "SpectralNormalization" in kinds(rewrite.to_lr_space(away))
+
+
+class Enlarges(layers.Layer):
+    """A layer of one's own without weights."""
+
+    def call(self, x):
+        return ops.repeat(ops.repeat(x, 3, axis=1), 3, axis=2)
+
+
+class Weighs(layers.Layer):
+    """One that resizes behind a layer, or behind weights that are its own."""
+
+    def __init__(self, inner=True, **options):
+        super().__init__(**options)
+        self.inner = layers.Conv2D(2, 1) if inner else None
+        self.own = None if inner else self.add_weight(shape=(12,), initializer="ones", name="own")
+
+    def call(self, x):
+        return ops.image.resize(self.inner(x) if self.inner else x * self.own, (10, 14), interpolation="nearest")
+
+
+FREE = (None, None, 12)
+FUNCTIONS = {
+    "nearest": (layers.Lambda(lambda x: tf.image.resize(x, (10, 14), "nearest")), (5, 7, 12), "swapped"),
+    "of a free size": (layers.Lambda(lambda x: tf.image.resize(x, 2 * tf.shape(x)[1:3], "nearest")), FREE, "swapped"),
+    "bilinear": (layers.Lambda(lambda x: tf.image.resize(x, (10, 14))), (5, 7, 12), "stays"),
+    "a shuffle": (layers.Lambda(lambda x: tf.nn.depth_to_space(x, 2)), FREE, "already in LR space"),
+    "a layer of one's own": (Enlarges(), FREE, "swapped"),
+    "to a fixed size": (layers.Lambda(lambda x: tf.image.resize(x, (32, 33))), FREE, "stays"),
+    "in another way": (layers.Lambda(lambda x: tf.image.resize(x, (10, 14), "mitchellcubic")), (5, 7, 12), "stays"),
+    "behind a layer": (Weighs(), (5, 7, 12), "swapped"),
+    "behind own weights": (Weighs(inner=False), (5, 7, 12), "stays"),
+}
+
+
+@pytest.mark.parametrize("case", FUNCTIONS)
+def test_a_function_of_ones_own_has_a_row(case):
+    layer, shape, action = FUNCTIONS[case]
+    start = keras.Input(shape)
+    model, x = keras.Model(start, layer(start)), values(5, 7, 12).astype("float32")
+    made, explanation = rewrite.rewritten(model)
+    assert [row.action for row in explanation.rows] == [action], str(explanation)
+    assert oracle.relative(made(x), model(x)) <= 1e-6 and made.output_names == model.output_names
+    (row,) = explanation.rows
+    assert row.note or action == "already in LR space"
+
+
+def test_functions_that_do_not_enlarge_have_none():
+    for function in (
+        lambda x: tf.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)], "REFLECT"),
+        lambda x: tf.nn.space_to_depth(x[:, :4, :4], 2),
+        lambda x: tf.reduce_mean(x, (1, 2), keepdims=True),
+        tf.nn.relu,
+    ):
+        start = keras.Input(FREE)
+        explanation = rewrite.explain(keras.Model(start, layers.Lambda(function)(start)))
+        assert not explanation.rows and not explanation.plainly

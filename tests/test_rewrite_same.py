@@ -8,6 +8,7 @@ import numpy as np
 import oracle
 import pytest
 from keras import layers, ops
+from rewrite_cases import network
 
 from export.prepare import in_float32
 from zoo import rewrite
@@ -58,17 +59,6 @@ HOLDERS = {
     "a layer that holds it": lambda f: [layers.TimeDistributed(layers.Conv1D(4, 3, activation=f), name="own")],
     "between": lambda f: [layers.UpSampling2D(2), layers.Activation(f, name="own"), layers.Conv2D(4, 3)],
 }
-
-
-def network(*steps, channels=3, height=None, width=None):
-    """The steps, then a transposed convolution, with random weights."""
-    start = x = keras.Input((height, width, channels))
-    for step in (*steps, layers.Conv2DTranspose(2, 4, 2, padding="same", name="up")):
-        x = step(x)
-    model = keras.Model(start, x)
-    rng = np.random.default_rng(1)
-    model.set_weights([0.3 * rng.normal(size=weight.shape) for weight in model.get_weights()])
-    return model
 
 
 def values(height=7, width=9, channels=3):
@@ -288,45 +278,3 @@ def test_what_draws_is_compared_with_equal_seeds():
     assert rewrite.to_lr_space(far).get_layer("sampler") is far.get_layer("sampler")
     both = rewrite.rewritten(network(Sampler(name="sampler"), Forgetful(3.0, name="forgets")))
     assert len(both.explanation.shared) == 1 and "'forgets'" in both.explanation.shared[0]
-
-
-def test_what_cannot_be_compared_is_said():
-    class Unseeded(layers.Layer):
-        def call(self, x):
-            return x + keras.random.normal(ops.shape(x))
-
-    with pytest.warns(UserWarning, match="was not compared with the original: it draws"):
-        rewrite.to_lr_space(network(Unseeded()))
-
-    low, high = keras.Input((None, None, 3)), keras.Input((None, None, 2))
-    x = layers.Concatenate()([layers.UpSampling2D(5)(layers.Conv2DTranspose(3, 4, 2, padding="same")(low)), high])
-    with pytest.warns(UserWarning, match="no size that was tried fits") as caught:
-        rewrite.to_lr_space(keras.Model([low, high], x))
-    ours = [warning.filename for warning in caught if "no size" in str(warning.message)]
-    assert ours == [__file__], "behind who called"
-
-
-def test_time_is_bounded():
-    calls = []
-
-    class Counted(layers.Layer):
-        def call(self, x):
-            calls.append(x.shape[1])
-            return x
-
-    model = network(Counted())
-    for seconds, sizes in ((0.0, [7, 7]), (60.0, [7, 3, 7, 3])):
-        calls.clear()
-        check_same(model, model, seconds=seconds)
-        assert calls == sizes
-
-
-def test_levels_and_classes():
-    """Whole numbers that lie half-way are rounded either way; another function is not."""
-    start = keras.Input((None, None, 3))
-    x = layers.Conv2DTranspose(3, 4, 2, padding="same", activation="sigmoid")(start)
-    model = keras.Model(start, ops.cast(ops.round(255 * x), "uint8"))
-    rewrite.to_lr_space(model)
-    other = keras.models.clone_model(model)
-    with pytest.raises(UsageError, match="a difference of"):
-        check_same(model, other)

@@ -1,5 +1,6 @@
 """TFLite files with deconvolutions: in LR space the same bits in LiteRT's reference kernels, whatever holds them."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,6 +14,9 @@ from zoo.errors import UsageError
 from zoo.graphs import run, tflite
 from zoo.rewrite import tflite_constants, tflite_difference, tflite_file, tflite_find, tflite_transposed
 from zoo.rewrite.__main__ import main
+from zoo.rewrite.explanation import Row
+from zoo.rewrite.tflite_verdicts import judged
+from zoo.targets import records
 
 rng = np.random.default_rng(5)
 
@@ -252,6 +256,7 @@ def test_the_command_writes_what_it_has_compared(network, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "TRANSPOSE_CONV" in printed and "DEPTH_TO_SPACE" in printed
     assert "reference kernels, 12×17: largest difference" in printed and f"wrote {target}" in printed
+    assert all(words in printed for words in ("GPU delegate", "right", "faster"))
     file, before = tflite.read(target), tflite.read(network)
     assert "TRANSPOSE_CONV" not in names(file) and names(file)[-2:] == ["CONV_2D", "DEPTH_TO_SPACE"]
     assert file.metadata("min_runtime_version") == before.metadata("min_runtime_version")
@@ -260,6 +265,34 @@ def test_the_command_writes_what_it_has_compared(network, tmp_path, capsys):
     assert main([str(target), str(tmp_path / "again.tflite")]) == 0
     assert "the same file" in capsys.readouterr().out
     assert (tmp_path / "again.tflite").read_bytes() == target.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "size, target, verdicts",
+    [
+        ((12, 17), "gpu_delegate", ("right", "right")),
+        ((13, 17), "gpu_delegate", ("wrong", "right")),
+        ((13, 17), "xnnpack", ("right", "right")),
+        ((13, 17), "mediatek", ("right", "refused")),
+        ((13, 17), "samsung", ("right", "refused")),
+        (None, "gpu_delegate", ("refused", "uncertain")),
+    ],
+)
+def test_a_row_says_what_the_target_makes_of_it(size, target, verdicts, tmp_path):
+    """A 9×9 of stride 3 is shifted at height 13 and not at 12; two chips have no DEPTH_TO_SPACE.
+
+    Of a free size it computes its output's shape in operations that the delegate does not take.
+    """
+    start = keras.Input((None, None, 4))
+    model = keras.Model(start, keras.layers.Conv2DTranspose(1, 9, 3, padding="same")(start))
+    write_tflite(model, tmp_path / "in.tflite", size)
+    content = (tmp_path / "in.tflite").read_bytes()
+    file, rows = rewritten(content)
+    (row,) = judged(rows, tflite.parse(content, "x"), file, records.named(target))
+    assert (row.verdict, row.verdict_after) == verdicts and row.faster > 3
+    # One that stays has the verdict on what it is, and no other.
+    (stays,) = judged([Row(row.layer, row.found)], *[tflite.parse(content, "x")] * 2, records.named(target))
+    assert (stays.verdict, stays.verdict_after, stays.faster) == (verdicts[0] if size else "uncertain", "", 0.0)
 
 
 def test_a_file_that_differs_is_not_written(network, tmp_path, capsys, monkeypatch):

@@ -33,7 +33,7 @@ def deconvolution(outputs=8, side=4, scale=2, **options):
 CASES = {
     "wide bilinear": ([bilinear(8)], 64, ("stays", "stays", "stays")),
     "one map, bilinear": ([bilinear(4)], 1, ("swapped", "swapped", "stays")),
-    "nearest": ([layers.UpSampling2D(2, name="up")], 8, ("swapped", "swapped", "swapped")),
+    "nearest": ([layers.UpSampling2D(2, name="up")], 8, ("swapped", "stays", "swapped")),
     "bicubic": ([layers.UpSampling2D(2, interpolation="bicubic", name="up")], 16, ("swapped",) * 3),
     "shifted": ([deconvolution(8, 9, 3)], 8, ("moved",) * 3),
     "2×2": ([deconvolution(8, 2, 2)], 8, ("moved", "moved", "stays")),

@@ -9,13 +9,14 @@ import pytest
 from keras import layers
 
 from benchmarks import rewrite_layers, rewrite_page
+from benchmarks.decoders import NETWORKS
 from releasing.generated import inserted
 from zoo import rewrite
 from zoo.errors import UsageError
 from zoo.rewrite.plan import plan
 from zoo.rewrite.tracing import graphs_of
 from zoo.targets import xnnpack
-from zoo.targets.choice import EVERYTHING
+from zoo.targets.choice import EVERYTHING, SLOWER
 
 RESULTS = Path(__file__).parent.parent / "benchmarks" / "results" / "rewrite.json"
 
@@ -92,6 +93,28 @@ def test_costs_and_picks_are_those_that_were_measured():
     right, networks = record["picked_the_faster"]
     assert networks >= 10 and right >= 0.9 * networks
     assert right == sum(each["picked_the_faster"] for each in record["networks"])
+
+
+def test_nothing_is_slower_without_a_reason():
+    record = json.loads(RESULTS.read_text(encoding="utf-8"))
+    assert set(NETWORKS) == {each["network"] for each in record["networks"]} and len(NETWORKS) >= 30
+    assert unexplained(record) == [] and rewrite_page.SLOWER == 1 / SLOWER
+    worst_to_best = ["wrong", "refused", "right"]
+    for each in record["networks"]:
+        assert each["largest_difference"] <= 1e-4, each["network"]
+        before, after = (worst_to_best.index(each["delegate"][form]) for form in ("before", "after"))
+        assert after >= before, each["network"]
+    # Control: a slower one that says nothing, and one that says why.
+    first, second, *_ = record["networks"]
+    first |= {"faster": 0.94, "why": ""}
+    second |= {"faster": 0.5, "why": "the delegate refuses it"}
+    assert unexplained(record) == [first["network"]]
+    assert "| the delegate refuses it |" in rewrite_page.table(record)
+
+
+def unexplained(record) -> list[str]:
+    slower = [each for each in record["networks"] if each["faster"] < rewrite_page.SLOWER]
+    return [each["network"] for each in slower if not each["why"].strip()]
 
 
 def test_pages_show_what_was_measured():

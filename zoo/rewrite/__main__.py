@@ -19,7 +19,7 @@ from zoo.program import program
 from zoo.registry import import_modules
 from zoo.rewrite.linear import BORDERS
 from zoo.targets import records
-from zoo.targets.choice import CHOICES
+from zoo.targets.choice import CHOICES, named
 from zoo.targets.record import FORMS, Target, summarized
 
 SUFFIXES = (".keras", ".tflite", ".onnx")
@@ -102,13 +102,14 @@ def main(arguments: list[str] | None = None) -> int:
 def _tflite(source: Path, destination: Path, form: str, target: Target | None) -> int:
     from zoo.graphs import tflite, trial
     from zoo.rewrite import Explanation, tflite_difference, tflite_target, tflite_transposed
+    from zoo.rewrite.tflite_verdicts import judged
 
     file, original = tflite.read(source), tflite.read(source)
     trial.survive(file.content, source.name, runs=False)
     rows = tflite_target.for_target(file, target) if target else tflite_target.TO_FORM[form](file)
-    print(Explanation(source.name, rows))
     content = file.packed() if file.changed else original.content
-    result = tflite.parse(content, str(destination))
+    result, record = tflite.parse(content, str(destination)), target or records.named("gpu_delegate")
+    print(Explanation(source.name, judged(rows, original, result, record), runtime=named(record.name).runtime))
     if target:
         print("\n".join([str(target), *summarized(target.check(result))]))
     if not file.changed:

@@ -3,7 +3,9 @@
 import keras
 
 from zoo.rewrite.graph import Graph, Node
-from zoo.rewrite.pointwise import is_per_channel
+from zoo.rewrite.pointwise import is_one_by_one, is_per_channel
+
+_SUMS = (keras.layers.Add, keras.layers.Average, keras.layers.Subtract)
 
 
 def blocker(graph: Graph, node: Node, method: str, refused: dict[int, str]) -> str:
@@ -32,6 +34,10 @@ def blocker(graph: Graph, node: Node, method: str, refused: dict[int, str]) -> s
         if not passes:
             break
         tensor = call.outputs[0]
+    if is_one_by_one(call.operation):
+        return f"{_names(calls)} in front of it would cost more"
+    if type(call.operation) in _SUMS:
+        return f"{_names(calls)} adds HR maps to it: a convolution that takes it in would be two, which cost more"
     if method != "nearest" and type(call.operation) is keras.layers.Conv2D:
         return f"{_names(calls)} stays a layer of its own: at the border the two are not one"
     return f"what reads it is no convolution that can take it in: {_names(calls)}"

@@ -19,8 +19,9 @@ import numpy as np
 
 from zoo.identities.phases import pair
 from zoo.rewrite import axes, separable, taking_in
-from zoo.rewrite.concatenated import alike, is_cheaper, linear, through_concatenation
+from zoo.rewrite.concatenated import alike, expected, is_cheaper, linear, through_concatenation
 from zoo.rewrite.explanation import Row
+from zoo.rewrite.facts import of_enlarging
 from zoo.rewrite.graph import Graph, Node, array
 from zoo.rewrite.held import Concatenated, Enlarging, Held, enlarging
 from zoo.rewrite.plan import Plan
@@ -100,7 +101,8 @@ class Commute(Rebuild):
         if isinstance(value, Held):
             if value.by.is_by_axes:
                 self.moved = True
-                self.rows.append(Row(name, value.by.words, "swapped", "copies and DepthToAxis"))
+                row = Row(name, value.by.words, "swapped", "copies and DepthToAxis")
+                self.rows.append(self._with_verdicts(row, value.by, value.channels))
             elif value.node is not None:
                 return self.copies.call(value.node.operation, (value.lr,), {})
             return value.by.layer(name, value.dtype)(value.lr)
@@ -141,7 +143,9 @@ class Commute(Rebuild):
         # Pixels repeated s times and then r times are repeated r·s times.
         size = pair(inner * outer for inner, outer in zip(value.by.size, by_layer.size))
         fixed = value.by.fixed and by_layer.fixed
-        self.row(node, value.by, f"one enlargement ×{by(dict.fromkeys(size))}")
+        # The values between the two are no longer written.
+        faster = 1 + 1 / by_layer.pixels
+        self.row(node, value.by, f"one enlargement ×{by(dict.fromkeys(size))}", faster=faster)
         return Held(value.lr, dataclasses.replace(by_layer, size=size, fixed=fixed), dtype)
 
     def _commuted(self, node: Node, values: list, known: dict) -> object | None:
@@ -179,7 +183,7 @@ class Commute(Rebuild):
             name = self.names.fresh(f"{operation.name}_lr")
         lr = self.copies.call(operation, arguments, keywords, name)
         if not is_per_channel(operation):
-            self.row(node, first.by, f"{described(operation)} in LR space")
+            self.row(node, first.by, f"{described(operation)} in LR space", faster=expected(operation, first))
         return Held(lr, first.by, getattr(operation, "dtype_policy", first.dtype))
 
     def _linear_part_in_lr(self, node: Node, held: Held):
@@ -189,7 +193,8 @@ class Commute(Rebuild):
         cascade.add("lr", lambda name, dtype: linear(layer, name), *map(array, layer.weights))
         cascade.add("up", lambda name, dtype: held.by.layer(name, dtype))
         add_activation(cascade, layer.activation)
-        self.row(node, held.by, f"{described(layer)} in LR space, its activation behind it")
+        becomes = f"{described(layer)} in LR space, its activation behind it"
+        self.row(node, held.by, becomes, faster=expected(layer, held))
         return cascade(held.lr)
 
     def absorbed(self, node: Node, method: str) -> bool:
@@ -216,6 +221,7 @@ class Commute(Rebuild):
         weights: int = 0,
         upsampling: Upsampling | None = None,
         note: str = "",
+        faster: float = 0.0,
     ) -> None:
         """Says what moved.
 
@@ -223,7 +229,8 @@ class Commute(Rebuild):
             enlarged: what it reads is, before; None for what enlarges itself.
             macs_after: multiplications per LR pixel; default those of its kernel once.
             weights: more of them than before.
-            upsampling: its facts, where a target was asked; then its verdicts are said.
+            upsampling: its facts, where a target was asked; else the verdicts are those on the enlargement …
+            faster: … and this is expected.
         """
         self.moved, layer = True, node.operation
         weights_of_taps = getattr(layer, "depthwise_kernel", getattr(layer, "kernel", None))
@@ -241,8 +248,22 @@ class Commute(Rebuild):
             macs_after=kernel if macs_after is None else macs_after,
             weights=held,
             weights_after=held + weights,
+            faster=faster,
         )
-        self.rows.append(row if upsampling is None else judged(row, upsampling, self.choice))
+        if upsampling is not None:
+            row = judged(row, upsampling, self.choice)
+        elif enlarged is not None:
+            row = self._with_verdicts(row, enlarged, node.input_tensors[0].shape[-1])
+        self.rows.append(row)
+
+    def _with_verdicts(self, row: Row, enlarged: Enlarging, channels: int) -> Row:
+        """The target's on the enlargement, as it stands and as the plan leaves it behind what moved."""
+        facts = of_enlarging(enlarged, channels)
+        if facts is None:
+            return row
+        before = self.choice.judge(facts)
+        moves = enlarged.is_by_axes or self.choice.decide(facts).moves
+        return dataclasses.replace(row, verdict=before, verdict_after=self.choice.verdict_after if moves else before)
 
 
 def _may_move(graph: Graph, node: Node) -> bool:

@@ -59,9 +59,15 @@ def is_cheaper(layer, held: Held, maps: int | None = None) -> bool:
     Args:
         maps: how many maps it reads of those that are held, where others are concatenated with them.
     """
-    inputs = held.channels if maps is None else maps
+    return expected(layer, held, maps) >= 1
+
+
+def expected(layer, held: Held, maps: int | None = None) -> float:
+    """How many times faster what acts on each pixel is expected to be before the enlargement; `maps` as above."""
+    inputs, mixes = held.channels if maps is None else maps, is_one_by_one(layer)
+    outputs = layer.kernel.shape[-1] if mixes else inputs
     method = "repeated" if held.by.method == "nearest" else "interpolated"
-    return speedup_of_commuting(inputs, layer.kernel.shape[-1], held.by.pixels, method, summed=maps is not None) >= 1
+    return speedup_of_commuting(inputs, outputs, held.by.pixels, method, maps is not None, mixes)
 
 
 def _per_channel(maker, node: Node, value: Concatenated) -> Concatenated | None:
@@ -81,7 +87,8 @@ def _per_channel(maker, node: Node, value: Concatenated) -> Concatenated | None:
         if getattr(operation, "weights", []):
             new.set_weights([array(weight)[..., maps] for weight in operation.weights])
         parts.append(Held(result, part.by, part.dtype) if isinstance(part, Held) else result)
-    maker.row(node, held[0].by, "the same for each part, the enlarged in LR space")
+    becomes = "the same for each part, the enlarged in LR space"
+    maker.row(node, held[0].by, becomes, faster=expected(operation, held[0]))
     return Concatenated(parts, value.node)
 
 
@@ -115,7 +122,9 @@ def _sum_of_maps(maker, node: Node, value: Concatenated):
     end.add("sum", keras.layers.Add)
     if layer.activation is not keras.activations.linear:
         add_activation(end, layer.activation)
-    becomes = f"of the {sum(part.channels for part in held)} enlarged maps in LR space + Add"
+    maps = sum(part.channels for part in held)
+    becomes = f"{described(layer)} of the {maps} enlarged maps in LR space + Add"
     lr, hr = (sum(part.size for part in parts) for parts in kernels)
-    maker.row(node, held[0].by, f"{described(layer)} {becomes}", lr + hr * held[0].by.pixels)
+    macs = lr + hr * held[0].by.pixels
+    maker.row(node, held[0].by, becomes, macs, faster=expected(layer, held[0], maps))
     return end(results)

@@ -84,6 +84,8 @@ def clone(operation, name: str | None = None, dtype: str | None = None):
             f"Expected layers that can be made anew from get_config(). Received: {operation.name!r}, "
             f"{type(operation).__name__}: {_reason(error)}"
         ) from error
+    # A configuration that Keras makes by itself has the name only where the layer was given one.
+    copy.name = name or operation.name
     take_over_activations(operation, copy)
     return copy
 

@@ -2,15 +2,23 @@
 
 import itertools
 import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import keras
 import numpy as np
 
 from zoo.rewrite.graph import inputs_of
 
+Run = Callable[[Any], list[np.ndarray]]
 # Networks take multiples of what they stride by.
 MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
 SIDES = ((7, 5), (3, 11))
+# Of a network that strides far, where one pixel of its smallest map is many of the picture.
+FAR, FAR_SIDES = 8, ((5, 3), (2, 7))
+# s: so long a first size that fits is looked for, whatever else the time is for.
+PATIENCE = 30.0
 # Several pictures may be larger from one to the next, as the maps of a decoder.
 STEPS = (1, 2, 1 / 2, 3, 1 / 3, 4, 1 / 4)
 # Of whole numbers (classes, levels): what lies half-way between two may be rounded either way.
@@ -33,34 +41,39 @@ def largest_differences(model: keras.Model, other: keras.Model) -> dict[tuple[in
     return found
 
 
-def cases(model: keras.Model, seconds: float = 10.0) -> list[tuple]:
+def cases(model: keras.Model, seconds: float = 10.0, run: Run | None = None) -> list[tuple]:
     """(size, inputs, the model's outputs) at the two smallest sizes that it takes and gives something for.
 
     Args:
-        seconds: when they are over, one size is enough, and no larger one is tried.
+        seconds: when they are over, one size is enough.
+        run: gives the outputs for inputs, and raises where they are nothing to compare with; default: the model.
     """
+    run = run or partial(outputs, model)
     started = time.monotonic()
+    best: list[tuple] = []
     free = [len(tensor.shape) == 4 and None in tensor.shape[1:3] for tensor in model.inputs]
     for multiple, step in itertools.product(MULTIPLES, STEPS if sum(free) > 1 else STEPS[:1]):
         # How much larger than the smallest each input is.
         smallest = min(1.0, step ** (sum(free) - 1.0))
         factors = [round(float(step) ** place / smallest) for place in np.cumsum(free) - 1]
-        found = []
-        if multiple * max(factors) > MULTIPLES[-1]:
+        found: list[tuple] = []
+        largest = multiple * max(factors)
+        if largest > MULTIPLES[-1]:
             continue
         try:
-            for height, width in SIDES:
+            for height, width in SIDES if largest < FAR else FAR_SIDES:
                 wanted = multiple * height, multiple * width
                 size, pictures = _draw(model, wanted, factors)
-                found += [(size, inputs, _some(outputs(model, inputs))) for inputs in pictures]
+                found += [(size, inputs, _some(run(inputs))) for inputs in pictures]
                 if not any(free) or time.monotonic() - started > seconds:
                     break
         except Exception:  # A size that this model does not take; backends raise what they like.
-            if time.monotonic() - started > seconds:
+            best = best or found
+            if time.monotonic() - started > (seconds if best else PATIENCE):
                 break
             continue
         return found
-    return []
+    return best
 
 
 def outputs(model: keras.Model, inputs) -> list[np.ndarray]:
@@ -78,8 +91,8 @@ def difference(expected: list[np.ndarray], received: list[np.ndarray]) -> float:
 
 
 def _some(arrays: list[np.ndarray]) -> list[np.ndarray]:
-    if not all(array.size for array in arrays):
-        raise ValueError("Expected an output to compare. Received: an empty one")
+    if not all(np.isfinite(array).any() for array in arrays):
+        raise ValueError("Expected an output to compare. Received: an empty one, or one without a number")
     return arrays
 
 

@@ -30,7 +30,8 @@ class Row:
         faster: how many times faster the replacement is expected to be in TFLite on a CPU (`zoo.targets.xnnpack`), also
             where the layer stays; 0 where that is not known.
         verdict, verdict_after: what the target makes of the layer as it stands, and of its replacement: `"right"`,
-            `"wrong"` or `"refused"`; empty where it was not asked.
+            `"wrong"` or `"refused"`, of a file's operations `"uncertain"` too (versions differ); empty where it was not
+            asked.
         inexact: width of the HR border, in px, where the result differs; 0: exact at every pixel.
     """
 

@@ -6,6 +6,7 @@ from zoo import identities
 from zoo import layers as zoo_layers
 from zoo.rewrite.find import Moved
 from zoo.rewrite.graph import Graph, Node
+from zoo.rewrite.held import Enlarging
 from zoo.targets.facts import Upsampling
 
 RELUS = (keras.activations.relu, keras.activations.relu6)
@@ -67,6 +68,16 @@ def of_enlargement(layer, method: str, scale: int, channels: int) -> Upsampling:
     reads = channels if channels <= zoo_layers.DENSE_MAPS else 1
     lr_kernel = None if method == "nearest" else (window, window, reads, scale**2 * channels)
     return Upsampling(method, scale, channels, channels, lr_kernel=lr_kernel, tiled=is_tiled(layer))
+
+
+def of_enlarging(by: Enlarging, channels: int) -> Upsampling | None:
+    """An enlargement that something is computed in front of; None for one that no rule covers."""
+    if by.method not in ("nearest", "bilinear", "bicubic") or by.method != "nearest" and len(set(by.size)) > 1:
+        return None
+    if by.method == "nearest":
+        tiled, sides = not by.fixed, by.size if len(set(by.size)) > 1 else ()
+        return Upsampling("nearest", max(by.size), channels, channels, tiled=tiled, scales=sides)
+    return of_enlargement(None, by.method, by.size[0], channels)
 
 
 def of_zoo_layer(layer: zoo_layers.Upsampler) -> Upsampling:

@@ -8,7 +8,7 @@ import keras
 from zoo.errors import UsageError
 from zoo.rewrite.commute import commuted
 from zoo.rewrite.copies import is_of_ones_own
-from zoo.rewrite.explanation import Explanation
+from zoo.rewrite.explanation import Explanation, Row
 from zoo.rewrite.plain import said_plainly
 from zoo.rewrite.plan import plan
 from zoo.rewrite.rebuild import Rebuild, lost_classes
@@ -59,9 +59,9 @@ def to_lr_space(
             the paper's containment argument, constructed. More multiplications, not fewer; for proof, not for speed.
             Batch normalisation is then computed phase by phase, the same at inference and not in training, and a layer
             that is called more than once stays in HR space. Bicubic that mirrors needs LR sides of 2 px at least.
-        check: compares both models on noise and on a ramp at two small sizes, which takes a second or a tenth of the
-            rewrite's time at most, or one pass of each where the model has a fixed size. Where `border` lets the
-            result differ at the border, the exact rewrite is compared in its place.
+        check: compares both models on noise and on a ramp at two small sizes, as long as a second or a tenth of the
+            rewrite's time lasts, and at one size whatever it takes. Where `border` lets the result differ at the
+            border, the exact rewrite is compared in its place. A warning says where no comparison was possible.
     Returns:
         A new model of the same inputs, outputs and names; of the same class where that is made from a graph, else a
         plain `keras.Model`, and `explain` says so.
@@ -163,6 +163,13 @@ def _rewrite(
     found = plan(graphs, border == "interior", EVERYTHING if whole else choice)
     maker: Rebuild = Whole(graphs, found, kept) if whole else Rebuild(graphs, found, kept)
     result = maker.model(graphs[0])
-    rows = maker.rows if isinstance(maker, Whole) else before + rows_of(found, choice)
+    said = [] if isinstance(maker, Whole) else [row for row in rows_of(found, choice) if not _is_of(row, before)]
+    rows = maker.rows if isinstance(maker, Whole) else before + said
     shared = [f"{layer.name!r} ({type(layer).__name__}): {reason}" for layer, reason in maker.copies.shared]
     return result, found.facts, Explanation(model.name, rows, whole, shared, choice.runtime, plainly)
+
+
+def _is_of(row: Row, before: list[Row]) -> bool:
+    """Whether it is the shuffle of a layer that came before an enlargement, which has its own row."""
+    names = {name for each in before for name in (each.layer, f"{each.layer}_lr_shuffle")}
+    return row.action == "already in LR space" and row.layer in names

@@ -2,6 +2,7 @@
 
 Resizing and ops.image.resize to a whole multiple of a known size     → UpSampling2D
 ops.repeat along an axis of a picture                                 → UpSampling2D
+a Lambda that enlarges or shuffles as Keras' own layers do            → UpSampling2D, DepthToSpace
 a reshape, a transposition and a reshape that shuffle pixels          → DepthToSpace
 TimeDistributed of what enlarges, and of its neighbours               → the layer, on the steps as one batch
 SpectralNormalization of what enlarges or reads an enlargement        → the layer, its kernel as it is at inference
@@ -20,9 +21,9 @@ from zoo.rewrite.held import enlarging
 from zoo.rewrite.plan import Plan
 from zoo.rewrite.pointwise import is_per_channel
 from zoo.rewrite.rebuild import Rebuild
+from zoo.rewrite.recognised import INTERPOLATIONS, SHUFFLE, Recognised, recognised
 from zoo.rewrite.tracing import UPSAMPLING, graphs_of
 
-INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
 # (N, H, W, a, b, C) → (N, H, a, W, b, C): the transposition in the middle of a shuffle.
 SHUFFLING = (0, 1, 3, 2, 4, 5)
 
@@ -60,6 +61,7 @@ class Plain(Rebuild):
         self.said: list[str] = []
         self._graph_of = {id(node): graph for graph in graphs for node in graph.nodes}
         self._times = Counter(id(node.operation) for graph in graphs for node in graph.nodes)
+        self._found: dict[int, Recognised | None] = {}
         nodes = [node for graph in graphs for node in graph.nodes]
         self._folds = any(_distributes(node) and _enlarges(node.operation.layer) for node in nodes)
         self.concerned = any(self._rule(node) is not None for node in nodes)
@@ -84,7 +86,17 @@ class Plain(Rebuild):
             return partial(self._resize, *enlarged)
         if (shuffled := _shuffled(self._graph_of[id(node)], node)) is not None:
             return partial(self._shuffle, *shuffled)
-        return None
+        if (found := self._recognised(node)) is None or not found.method:
+            return None
+        if found.method == SHUFFLE:
+            return partial(self._shuffle, node.input_tensors[0], found.size[0])
+        return partial(self._resize, *found)
+
+    def _recognised(self, node: Node) -> Recognised | None:
+        """What a function of one's own does, which is looked at once."""
+        if id(node) not in self._found:
+            self._found[id(node)] = recognised(node)
+        return self._found[id(node)]
 
     def _tensor(self, tensor, known: dict):
         value = known[id(tensor)]

@@ -13,6 +13,7 @@ from zoo.rewrite import facts, find
 from zoo.rewrite.blocker import blocker
 from zoo.rewrite.find import Moved, Stays
 from zoo.rewrite.graph import Graph, Node
+from zoo.rewrite.recognised import names_an_enlargement, recognised
 from zoo.rewrite.tracing import UPSAMPLING
 from zoo.targets.choice import Choice
 from zoo.targets.facts import Upsampling
@@ -28,7 +29,7 @@ OTHERS = {
     "ConvTranspose": "an operation without a layer: its kernel may be computed in the graph",
 }
 TRANSPOSED_FORMS = (zoo_layers.TransposedUpsampler, zoo_layers.ZeroInterleavedUpsampler)
-IN_LR_SPACE = (zoo_layers.SubpixelUpsampler, zoo_layers.FixedUpsampler)
+IN_LR_SPACE = (zoo_layers.SubpixelUpsampler, zoo_layers.FixedUpsampler, zoo_layers.DepthToSpace)
 
 
 @dataclass
@@ -193,7 +194,7 @@ def _swap_or_stay(graph: Graph, node: Node, refused: dict, choice: Choice, resul
     if isinstance(layer, TRANSPOSED_FORMS):
         swapped = Swapped(node, lambda name: _subpixel(layer, name))
         return _asked(graph, node, facts.of_zoo_layer(layer), swapped, choice)
-    if type(layer) in IN_LR_SPACE:
+    if is_in_lr_space(layer):
         return Decision(graph.path, node)
     try:
         found = find.enlargement(layer)
@@ -220,11 +221,28 @@ def _why_it_stays(node: Node, refused: dict) -> str:
     if id(node) in refused and type(layer) is not keras.layers.Conv2D:
         return refused[id(node)]
     for kind in type(layer).__mro__:
+        if kind.__name__ in ("Resizing", "Resize") and _keeps_its_size(node):
+            return ""
         if kind.__name__ in OTHERS and kind.__module__.startswith("keras."):
             return OTHERS[kind.__name__]
         if kind in (keras.layers.Conv2DTranspose, keras.layers.UpSampling2D):
             return f"{type(layer).__name__}, a subclass that may compute something else"
+    if (function := recognised(node)) is not None:
+        how = "in a way that no layer of Keras has" if min(function.size) else "to a fixed size"
+        return f"a function of one's own that enlarges {how}"
     return ""
+
+
+def _keeps_its_size(node: Node) -> bool:
+    before, after = (tensor.shape[1:3] for tensor in (node.input_tensors[0], node.outputs[0]))
+    return None not in before and before == after
+
+
+def is_in_lr_space(operation) -> bool:
+    """Whether it enlarges as the rewrite does: a layer of the zoo's, or a shuffle of Keras'."""
+    return type(operation) in IN_LR_SPACE or (
+        type(operation).__name__ == "DepthToSpace" and type(operation).__module__.startswith("keras.")
+    )
 
 
 def _subpixel(layer: zoo_layers.Upsampler, name: str) -> zoo_layers.SubpixelUpsampler:
@@ -236,6 +254,8 @@ def _opaque(layer) -> str:
     if not isinstance(layer, keras.layers.Layer):
         return ""
     inside = [each for each in layer._flatten_layers(include_self=False) if isinstance(each, UPSAMPLING)]
+    if not inside and names_an_enlargement(layer):
+        return f"{type(layer).__name__} enlarges in its call, which cannot be read"
     if not inside:
         return ""
     names = ", ".join(repr(each.name) for each in inside)

@@ -11,7 +11,7 @@ from zoo.identities.lr_convolution import is_same_padding
 from zoo.rewrite.explanation import Row
 from zoo.rewrite.facts import of_zoo_layer
 from zoo.rewrite.find import Moved
-from zoo.rewrite.plan import Decision, Plan
+from zoo.rewrite.plan import Decision, Plan, is_in_lr_space
 from zoo.rewrite.words import by, described
 from zoo.targets import xnnpack
 from zoo.targets.choice import Choice
@@ -37,7 +37,7 @@ def row_of(decided: Decision, choice: Choice) -> Row:
     facts, layer = decided.facts, decided.node.operation
     if decided.replaced is None and type(layer) is zoo_layers.SubpixelUpsampler:
         return _of_zoo_layer(decided, of_zoo_layer(layer))
-    if decided.replaced is None and type(layer) is zoo_layers.FixedUpsampler:
+    if decided.replaced is None and is_in_lr_space(layer):
         return Row(decided.name, described(layer), action="already in LR space")
     if facts is None or decided.replaced is None:
         row = row_that_stays(decided.path, layer, decided.note)

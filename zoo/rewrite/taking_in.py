@@ -11,6 +11,7 @@ from zoo.rewrite import axes, separable
 from zoo.rewrite.graph import Node
 from zoo.rewrite.held import Held
 from zoo.rewrite.replace import Cascade
+from zoo.targets.xnnpack import speedup_of_depthwise
 
 if TYPE_CHECKING:
     from zoo.rewrite.commute import Commute
@@ -59,7 +60,9 @@ def separable_of_repeated(maker: Commute, node: Node, held: Held) -> Any | None:
     if (lr := separable.lr_form(layer, held.by.size[0])) is None:
         return None
     cascade, words, weights = separable.cascade_of(layer, lr, maker.names)
-    maker.row(node, held.by, words, lr.kernel.size, weights)
+    sides = layer.kernel_size[0] * layer.kernel_size[1], lr.kernel.shape[0] * lr.kernel.shape[1]
+    faster = speedup_of_depthwise(*sides, cropped=any(map(any, lr.crops)))
+    maker.row(node, held.by, words, lr.kernel.size, weights, faster=faster)
     name = maker.names.fresh(f"{layer.name}_copies")
     copies = keras.layers.Concatenate(axis=-1, name=name, dtype=layer.dtype_policy)
     return cascade(copies([held.lr] * lr.scale**2))

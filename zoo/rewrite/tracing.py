@@ -13,6 +13,7 @@ import keras
 from zoo.errors import UsageError
 from zoo.layers import TransposedUpsampler, ZeroInterleavedUpsampler
 from zoo.rewrite.graph import Graph, Node, has_graph
+from zoo.rewrite.recognised import names_an_enlargement
 
 UPSAMPLING = (
     keras.layers.Conv1DTranspose,
@@ -132,7 +133,8 @@ def _drawn(layer, inputs, arguments=None, keywords=None) -> keras.Model:
 def _holds_upsampling(operation) -> bool:
     if not isinstance(operation, keras.layers.Layer):
         return False
-    return any(isinstance(each, UPSAMPLING) for each in operation._flatten_layers(include_self=False))
+    inside = any(isinstance(each, UPSAMPLING) for each in operation._flatten_layers(include_self=False))
+    return inside or names_an_enlargement(operation)
 
 
 def _signature(model: keras.Model) -> tuple:

@@ -91,17 +91,34 @@ def slower(gain: float) -> str:
     return f"expected to be {1 / gain:.1f} times slower in LR space (TFLite on a CPU)"
 
 
-def speedup_of_commuting(inputs: int, outputs: int, pixels: int, enlarged: str, summed: bool = False) -> float:
-    """How many times faster a matrix for each pixel is expected to be before an enlargement than behind it.
+def speedup_of_commuting(
+    inputs: int, outputs: int, pixels: int, enlarged: str, summed: bool = False, mixes: bool = True
+) -> float:
+    """How many times faster what acts on each pixel is expected to be before an enlargement than behind it.
 
     Args:
         pixels: HR pixels for each LR pixel.
         enlarged: `"repeated"` or `"interpolated"`.
         summed: whether the result is added to another one behind the enlargement.
+        mixes: a matrix for each pixel; else a pass over its values.
     """
-    multiplications = inputs * _in_vectors(outputs)
-    before = {"convolution": pixels * multiplications, enlarged: pixels * inputs}
-    after = {"convolution": multiplications, enlarged: pixels * outputs, "moved": summed * pixels * outputs}
+    multiplications, values = (inputs * _in_vectors(outputs), 0) if mixes else (0, outputs)
+    before = {"convolution": pixels * multiplications, enlarged: pixels * inputs, "moved": pixels * values}
+    passes = values + summed * pixels * outputs
+    after = {"convolution": multiplications, enlarged: pixels * outputs, "moved": passes}
+    return estimate(before) / estimate(after)
+
+
+def speedup_of_depthwise(taps: int, window: int, cropped: bool) -> float:
+    """How many times faster a depthwise convolution of repeated pixels is expected to be in LR space.
+
+    Args:
+        taps, window: weights of a map in HR space, and of each of its phases in LR space.
+        cropped: whether HR pixels are cropped after the shuffle.
+    """
+    before = {"repeated": 1, "convolution": taps, "moved": 1}
+    # Copies of the maps, the convolution, the shuffle.
+    after = {"convolution": window, "moved": 3 + cropped}
     return estimate(before) / estimate(after)
 
 
