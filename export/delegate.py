@@ -40,6 +40,7 @@ def run(
     seconds: float = 1.0,
     timeout: float = 600.0,
     file: tflite.File | None = None,
+    tolerance: float | None = None,
 ) -> dict[str, Any]:
     """Runs a TFLite file in a child process.
 
@@ -51,6 +52,7 @@ def run(
         seconds: about how long latency is measured.
         timeout: seconds, after which the child is ended.
         file: what lies at `path`, if it has been read already.
+        tolerance: of the output's range, how far the delegate may be from XNNPACK; default: by the file's types.
     Returns:
         An entry a task. `gpu` has `verdict` ("right", "wrong", "partly", "refused", "crashed", "not run"), `sentence`,
         and where it ran `device`, `fully_accelerated`, `max_difference`, `mean_difference` against XNNPACK and the
@@ -70,30 +72,34 @@ def run(
             for task in others:
                 results.setdefault(task, {"sentence": f"Not measured: {_reason(log)}."})
         if "gpu" in tasks:
-            results["gpu"] = _gate({**job, "tasks": ["gpu"]}, file, folder, timeout)
+            results["gpu"] = _gate({**job, "tasks": ["gpu"]}, file, folder, timeout, tolerance)
     return results
 
 
-def _gate(job: dict, file: tflite.File, folder: str, timeout: float) -> dict[str, Any]:
+def _gate(job: dict, file: tflite.File, folder: str, timeout: float, tolerance: float | None) -> dict[str, Any]:
     log = ""
     for environment in environments(folder):
         results, code, log = child(job, environment, timeout)
         device = re.search(r"Selected adapter: (.*?), arch", log)
         if device:
-            return _verdict(results.get("gpu"), code, log, f"LiteRT WebGPU delegate over {device[1]}", file)
+            name = f"LiteRT WebGPU delegate over {device[1]}"
+            return _verdict(results.get("gpu"), code, log, name, tolerance or _tolerance(file))
     if not log or "No adapters found" in log:
         return {"verdict": "not run", "sentence": NO_DRIVER}
     return {"verdict": "not run", "sentence": f"Not run: {_reason(log)}."}
 
 
-def _verdict(result: dict | None, code: int | None, log: str, device: str, file: tflite.File) -> dict[str, Any]:
+def _tolerance(file: tflite.File) -> float:
+    quantized = any(tensor.dtype != "float32" for step in file.operations for tensor in filter(None, step.outputs))
+    return QUANTIZED_TOLERANCE if quantized else TOLERANCE
+
+
+def _verdict(result: dict | None, code: int | None, log: str, device: str, tolerance: float) -> dict[str, Any]:
     if result is None:
         if code is None or code < 0:
             how = "did not end in time" if code is None else f"ended with signal {-code}"
             return {"verdict": "crashed", "device": device, "sentence": f"The process on the {device} {how}."}
         return {"verdict": "refused", "device": device, "sentence": f"Refused by the {device}: {_reason(log)}."}
-    quantized = any(tensor.dtype != "float32" for step in file.operations for tensor in filter(None, step.outputs))
-    tolerance = QUANTIZED_TOLERANCE if quantized else TOLERANCE
     right = result["max_difference"] <= tolerance * result["range"]
     verdict = "wrong" if not right else "right" if result["fully_accelerated"] else "partly"
     sentence = {
