@@ -1,5 +1,7 @@
 """What no file should do to `zoo rewrite`, whatever is asked of it: one sentence, exit code 2, nothing written."""
 
+import os
+
 import flatbuffers
 import numpy as np
 import onnx
@@ -71,6 +73,13 @@ def test_a_bad_file_is_one_sentence(name, way, tmp_path, capsys):
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("error: Expected") and "Received" in error
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("suffix", ["tflite", "onnx", "keras"])
+def test_a_pipe_is_not_waited_for(suffix, tmp_path, capsys):
+    os.mkfifo(tmp_path / f"in.{suffix}")
+    assert main([str(tmp_path / f"in.{suffix}"), str(tmp_path / f"out.{suffix}")]) == 2
+    assert capsys.readouterr().err.startswith("error: Expected a")
 
 
 @pytest.mark.parametrize("way", WAYS[1:3], ids=" ".join)

@@ -1,14 +1,20 @@
 """Strangers' files: what would end the process, take the memory or never end is refused in a sentence."""
 
 import io
+import json
+import os
+import subprocess
+import sys
 import zipfile
 
+import keras
 import numpy as np
 import pytest
 
 import zoo
 from export.check import main as check
 from zoo import evaluate, registry
+from zoo import keras_file as keras_file_module
 from zoo.engines import open_engine
 from zoo.errors import UsageError
 from zoo.graphs import trial
@@ -99,6 +105,73 @@ def keras_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("keras") / "m.keras"
     zoo.create_model("fsrcnn_s", scale=2).save(path)
     return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["a map", "weights"])
+def test_a_keras_file_that_takes_too_much_memory_is_refused(tmp_path, keras_file, kind):
+    path = tmp_path / "large.keras"
+    if kind == "a map":
+        image = keras.Input((None, None, 1))
+        keras.Model(image, keras.layers.UpSampling2D(4096)(image)).save(path)
+    else:
+        config = json.loads(zipfile.ZipFile(keras_file).read("config.json"))
+        first = next(each for each in config["config"]["layers"] if each["class_name"] == "Conv2D")
+        first["config"]["filters"] = 1 << 31
+        path.write_bytes(archive(keras_file.read_bytes(), config=json.dumps(config).encode()))
+    with pytest.raises(UsageError, match="that can be run. Received: large.keras: it takes more memory"):
+        registry.open_model(str(path))
+    # Control, by the process that has just seen another one die.
+    assert registry.open_model(str(keras_file)).name
+
+
+def test_how_a_trial_of_a_keras_file_ended():
+    """A process' own status, as the system gives it."""
+    endings = {
+        "os._exit(0)": "",
+        "os._exit(1)": "",
+        "os._exit(4)": "it takes more memory than its size explains",
+        "os.abort()": "it ends the process that opens it (SIGABRT)",
+        "signal.raise_signal(14)": "it is not done",
+    }
+    for code, words in endings.items():
+        child = subprocess.Popen([sys.executable, "-c", f"import os, signal; {code}"], stderr=subprocess.DEVNULL)
+        reason = keras_file_module._reason(os.waitpid(child.pid, 0)[1])
+        assert reason.startswith(words) and bool(reason) == bool(words)
+
+
+def test_what_a_trial_does_not_know_is_left_to_this_process(tmp_path, monkeypatch):
+    class Mine(keras.layers.Layer):
+        def call(self, images):
+            return images + 0.5
+
+    image = keras.Input((None, None, 1))
+    keras.Model(image, keras.layers.UpSampling2D(2)(Mine()(image))).save(tmp_path / "mine.keras")
+    with pytest.raises(UsageError, match="of known layers. Received: mine.keras: .*Mine"):
+        registry.open_model(str(tmp_path / "mine.keras"))
+    monkeypatch.setitem(keras.saving.get_custom_objects(), "Mine", Mine)
+    assert registry.open_model(str(tmp_path / "mine.keras")).output_shape[-1] == 1
+
+
+def test_an_onnx_file_that_takes_too_much_memory_is_refused(tmp_path, capsys):
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    from onnx import helper
+
+    def expanded(side: int) -> bytes:
+        shape = onnx.numpy_helper.from_array(np.array([1, 1, side, side]), "shape")
+        node = helper.make_node("Expand", ["x", "shape"], ["y"])
+        ends = [
+            helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 1, size, size])
+            for name, size in (("x", 1), ("y", side))
+        ]
+        graph = helper.make_graph([node], "g", ends[:1], ends[1:], [shape])
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+
+    trial.survive_onnx(expanded(100), "small.onnx")
+    (tmp_path / "large.onnx").write_bytes(expanded(100_000))
+    assert rewrite([str(tmp_path / "large.onnx"), str(tmp_path / "out.onnx")]) == 2
+    assert "an ONNX file that can be run. Received: large.onnx: it takes more than" in capsys.readouterr().err
 
 
 DAMAGE = {

@@ -1,13 +1,15 @@
 """Video as it is found: damage, equal time stamps, odd sides, 10 bits and HDR, fonts and covers, names, segments."""
 
+import os
 from fractions import Fraction
 
 import numpy as np
 import pytest
 from upscale_cases import half_up
 
+from zoo.errors import UsageError
 from zoo.upscale import open_engine, upscale
-from zoo.upscale.targets import Job
+from zoo.upscale.targets import Job, video_job
 
 av = pytest.importorskip("av", reason="PyAV is not installed (the extra [video])")
 from video_cases import clip, frames, packets  # noqa: E402
@@ -172,6 +174,36 @@ def test_fonts_and_covers_are_copied_or_named(nearest, tmp_path):
     assert (row.state, row.note) == ("written", "left out: the attached file letters.ttf"), row
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert [each.codec_context.name for each in container.streams.video] == ["h264", "png"]
+
+
+def test_a_time_code_is_kept(nearest, tmp_path):
+    with av.open(str(tmp_path / "in.mov"), "w") as to:
+        stream = to.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.metadata["timecode"] = "01:02:03:04"
+        for index in range(8):
+            frame = av.VideoFrame.from_ndarray(np.full((72, 64), 30 * index, np.uint8), "yuv420p")
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            to.mux(stream.encode(frame))
+        to.mux(stream.encode(None))
+    with av.open(str(tmp_path / "in.mov")) as made:
+        assert [each.type for each in made.streams] == ["video", "data"]
+    for suffix in ("mov", "mp4", "mkv"):
+        row = upscale_video(Job(tmp_path / "in.mov", tmp_path / f"out.{suffix}"), nearest, LOSSLESS)
+        assert (row.state, row.note) == ("written", ""), row
+        with av.open(str(tmp_path / f"out.{suffix}")) as result:
+            told = {key.lower(): value for key, value in result.streams.video[0].metadata.items()}
+            assert told["timecode"] == "01:02:03:04"
+
+
+@pytest.mark.parametrize("kind", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_no_video(tmp_path, kind):
+    kind(tmp_path / "in.mp4")
+    if kind is os.mkfifo:
+        with pytest.raises(UsageError, match="Expected a video. Received: .*in.mp4, no regular file"):
+            video_job([str(tmp_path / "in.mp4")], str(tmp_path / "out.mp4"))
+    else:
+        assert video_job([str(tmp_path / "in.mp4")], str(tmp_path / "out.mp4")) is None
 
 
 def test_a_title_that_is_no_text(nearest, tmp_path):

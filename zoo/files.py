@@ -117,6 +117,20 @@ def read_record(path: str | Path) -> dict[str, Any]:
     return values
 
 
+def content_of(path: str | Path) -> bytes:
+    """A regular file's bytes: of a pipe or a device they would be waited for without end.
+
+    Raises:
+        UsageError: it is something else.
+        OSError: it cannot be read.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "no regular file"
+        raise UsageError(f"Expected a file. Received: {path}, {kind}")
+    return path.read_bytes()
+
+
 def sha256(path: str | Path) -> str:
     """A file's SHA-256, read piece by piece."""
     with open(path, "rb") as file:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import UsageError
+from zoo.files import content_of
 
 # DepthToSpace has its mode, and Resize says how it reads, from this version on.
 LEAST_OPSET = 11
@@ -37,7 +38,7 @@ def read(path: Path) -> Any:
     onnx = package()
     from google.protobuf.message import DecodeError
 
-    content = path.read_bytes()
+    content = content_of(path)
     try:
         model = onnx.load_model_from_string(content)
         onnx.external_data_helper.load_external_data_for_model(model, str(path.parent))

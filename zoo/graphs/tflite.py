@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import UsageError
+from zoo.files import content_of
 from zoo.graphs.flatbuffer import damaged, pack, schema, unpack
 from zoo.graphs.tflite_graph import Graph, Operation, Tensor, names
 
@@ -36,7 +37,7 @@ def read(path: str | Path) -> "File":
         >>> file.operations[-1].name, str(file.inputs[0])
         ('DEPTH_TO_SPACE', 'float32[1,?,?,1]')
     """
-    return parse(Path(path).read_bytes(), str(path))
+    return parse(content_of(path), str(path))
 
 
 def parse(content: bytes, name: str) -> "File":

@@ -78,6 +78,9 @@ def video_job(inputs: list[str], output: str) -> Job | None:
         raise UsageError(f"Expected one video at a time. Received: {source} and {len(inputs) - 1} more")
     if not source.exists():
         raise UsageError(f"Expected a video. Received: {videos[0]!r}, which is not there")
+    # A pipe would be waited for without end.
+    if not source.is_file():
+        raise UsageError(f"Expected a video. Received: {source}, no regular file")
     if target.is_dir() or not target.suffix:
         target /= source.name if source.suffix.lower() in CONTAINERS else f"{source.stem}.mkv"
     if target.suffix.lower() not in CONTAINERS:

@@ -1,5 +1,6 @@
 """What a video file holds beside its pictures: copied where the new container takes it, else named."""
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,10 +24,10 @@ class Streams:
     """
 
     def __init__(self, source, video, job: Job):
-        self.form = CONTAINERS[job.target.suffix.lower()]
+        self.form, self.video = CONTAINERS[job.target.suffix.lower()], video
         self.copied = [each.index for each in source.streams if each.type in ("audio", "subtitle")]
         self.others = [each.index for each in source.streams if each.index not in (video.index, *self.copied)]
-        with av.open("/dev/null", "w", format=self.form) as container:
+        with av.open(os.devnull, "w", format=self.form) as container:
             holds = container.supported_codecs
         for each in map(source.streams.__getitem__, self.copied):
             name = each.codec_context.codec.canonical_name if each.codec_context else "an unknown kind"
@@ -69,11 +70,23 @@ class Streams:
             with av.open(source.name, metadata_errors="replace") as again:
                 content = next(bytes(packet) for packet in again.demux(again.streams[stream.index]) if packet.size)
             to.add_attachment(name, kind, content)
+        elif stream.type == "data" and "timecode" in stream.metadata and "timecode" in self.video.metadata:
+            # Containers that have such a track make it of what the video says.
+            return None
         elif cover or stream.type == "data":
+            self._try(stream)
             return to.add_stream_from_template(stream)
         else:
             raise ValueError(stream.type)
         return None
+
+    def _try(self, stream) -> None:
+        """Raises whatever a container has against a stream: some say it only where the file begins, or ends."""
+        with av.open(os.devnull, "w", format=self.form) as container:
+            packet = av.Packet(bytes(4))
+            packet.pts = packet.dts = 0
+            packet.stream, packet.time_base = container.add_stream_from_template(stream), stream.time_base
+            container.mux(packet)
 
 
 def _named(stream) -> str:
