@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import json
+import math
 import numbers
 from pathlib import Path
 
@@ -113,6 +114,9 @@ class TrainConfig:
                 raise UsageError(f"Expected {field.name} to be at least {rules['minimum']}. Received: {value!r}")
             if rules["maximum"] is not None and not value <= rules["maximum"]:
                 raise UsageError(f"Expected {field.name} to be at most {rules['maximum']}. Received: {value!r}")
+            # JSON has neither infinity nor NaN.
+            if isinstance(value, float) and not math.isfinite(value):
+                raise UsageError(f"Expected {field.name} to be finite. Received: {value!r}")
         if self.preset and self.weights:
             raise UsageError(f"Expected preset or weights, not both. Received: {self.preset!r} and {self.weights!r}")
         if self.degradation != "none" and self.channels != 1:
@@ -123,7 +127,7 @@ class TrainConfig:
             raise UsageError("Expected preset or weights with freeze_body, which keeps the body as it starts.")
         assignments(self.model_options, "model_options")
         for name, factor in assignments(self.lr_multipliers, "lr_multipliers").items():
-            if not isinstance(factor, int | float) or factor < 0:
+            if not isinstance(factor, int | float) or not 0 <= factor < math.inf:
                 raise UsageError(f"Expected a factor of at least 0 in lr_multipliers. Received: {name}={factor}")
 
     def save(self, path: Path) -> None:
