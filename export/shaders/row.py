@@ -8,7 +8,7 @@ import numpy as np
 from zoo import identities
 from zoo.errors import UsageError
 from zoo.graphs.operations import Convolution
-from zoo.layers import DepthToSpace, SubpixelUpsampler
+from zoo.layers import DepthToSpace, FixedUpsampler, SubpixelUpsampler
 from zoo.models import scale_of
 from zoo.rewrite.tracing import graphs_of
 
@@ -25,6 +25,9 @@ class ConvolutionRow:
         channels: 1 (luma) or 3 (RGB).
         layers: the convolutions.
         added: by a layer's number, the number of an earlier one whose maps are added to its own, activations included.
+        outside: the value of the picture that the first layer's zeros beyond the border stand for.
+        base: a fixed enlargement of the picture, as phases, which the result is added to.
+        base_border: how that continues the picture, as `zoo.layers.FixedUpsampler` has it.
     """
 
     name: str
@@ -32,11 +35,15 @@ class ConvolutionRow:
     channels: int
     layers: list[Convolution]
     added: dict[int, int]
+    outside: float = 0.0
+    base: Convolution | None = None
+    base_border: str = ""
 
     @property
     def radius(self) -> int:
         """LR px that an output pixel reads on each side."""
-        return sum(layer.kernel.shape[0] // 2 for layer in self.layers)
+        reach = sum(layer.kernel.shape[0] // 2 for layer in self.layers)
+        return reach if self.base is None else max(reach, self.base.kernel.shape[0] // 2)
 
 
 def read_row(model: keras.Model) -> ConvolutionRow:
@@ -58,7 +65,12 @@ def read_row(model: keras.Model) -> ConvolutionRow:
     # The layer whose maps a tensor holds, by the tensor; -1 is the picture.
     made: dict[int, int] = {id(model.inputs[0]): -1}
     last, ended = model.inputs[0], False
-    for node in graphs_of(model)[0].nodes:
+    nodes = graphs_of(model)[0].nodes
+    enlarged, summed = _base(model, nodes)
+    gain, offset = 1.0, 0.0
+    for node in nodes:
+        if node is enlarged or node is summed:
+            continue
         layer, inputs = node.operation, node.input_tensors
         place = f"{model.name}'s layer {layer.name} ({type(layer).__name__})"
         other = [made.get(id(tensor), -1) for tensor in inputs if tensor is not last]
@@ -69,6 +81,10 @@ def read_row(model: keras.Model) -> ConvolutionRow:
             if number in added:
                 raise UsageError(f"Expected one sum after a layer for a shader. Received: a second at {place}")
             added[number] = other[0]
+        elif (
+            type(layer) is keras.layers.Rescaling and number < 0 and np.ndim(layer.scale) == np.ndim(layer.offset) == 0
+        ):
+            gain, offset = gain * float(layer.scale), offset * float(layer.scale) + float(layer.offset)
         elif len(inputs) == 1 and isinstance(layer, SubpixelUpsampler):
             layers.append(_upsampler(layer))
             ended = True
@@ -84,7 +100,27 @@ def read_row(model: keras.Model) -> ConvolutionRow:
         made[id(last)] = len(layers) - 1
     if not ended or layers[-1].kernel.shape[-1] != scale**2 * channels or layers[-1].activation != "linear":
         raise UsageError(f"Expected a convolution and a shuffle at the end for a shader. Received: {model.name}")
-    return ConvolutionRow(model.name, scale, channels, layers, added)
+    first = layers[0]
+    layers[0] = first._replace(kernel=first.kernel * gain, bias=first.bias + offset * first.kernel.sum(axis=(0, 1, 2)))
+    outside = -offset / gain if gain else 0.0
+    if enlarged is None:
+        return ConvolutionRow(model.name, scale, channels, layers, added, outside)
+    fixed = enlarged.operation
+    kernel = identities.interpolation_to_subpixel(fixed.method, scale, channels, cubic=fixed.cubic)
+    base = Convolution(kernel, np.zeros(kernel.shape[-1]))
+    return ConvolutionRow(model.name, scale, channels, layers, added, outside, base, fixed.border)
+
+
+def _base(model: keras.Model, nodes: list) -> tuple:
+    """The enlargement of the picture that the network's result is added to, and that sum; None where there is none."""
+    (summed,) = [node for node in nodes if any(output is model.outputs[0] for output in node.outputs)] or [None]
+    if summed is not None and isinstance(summed.operation, keras.layers.Add) and len(summed.input_tensors) == 2:
+        for node in nodes:
+            fixed, tensors = node.operation, node.input_tensors
+            of_picture = isinstance(fixed, FixedUpsampler) and tensors[0] is model.inputs[0]
+            if of_picture and any(each is node.outputs[0] for each in summed.input_tensors):
+                return node, summed
+    return None, None
 
 
 def _upsampler(layer: SubpixelUpsampler) -> Convolution:
