@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from export.inputs import noise, three
 from zoo.graphs import tflite
 from zoo.machine import available_threads
 
@@ -23,6 +24,8 @@ from zoo.machine import available_threads
 TOLERANCE = 1e-4
 # A GPU simulates quantized graphs in float32: a value on the edge rounds to the next level, in every layer.
 QUANTIZED_TOLERANCE = 0.02
+# In half precision, 11 bits through a dozen layers: further off is seen.
+HALF_TOLERANCE = 0.02
 _ICDS = (
     "/usr/lib/chromium/vk_swiftshader_icd.json",
     "/usr/lib/chromium-browser/vk_swiftshader_icd.json",
@@ -46,7 +49,8 @@ def run(
 
     Args:
         path: the file.
-        images: its inputs, in order; None makes noise over the input types' whole ranges, floats in [0, 1].
+        images: its inputs, in order; None makes noise over the input types' whole ranges, floats in [0, 1]. Two more
+            runs follow on their negatives and on them turned round: LiteRT#8065 is right in the first run only.
         tasks: out of `"gpu"` (the delegate), `"half"` (XNNPACK in half precision) and `"latency"`, in this order.
         threads: of XNNPACK; None takes the cores that this process may use.
         seconds: about how long latency is measured.
@@ -54,23 +58,29 @@ def run(
         file: what lies at `path`, if it has been read already.
         tolerance: of the output's range, how far the delegate may be from XNNPACK; default: by the file's types.
     Returns:
-        An entry a task. `gpu` has `verdict` ("right", "wrong", "partly", "refused", "crashed", "not run"), `sentence`,
-        and where it ran `device`, `fully_accelerated`, `max_difference`, `mean_difference` against XNNPACK and the
-        output's `range`. `half` has the differences, `latency` `median_ms`, `best_ms`, `runs` and `threads`.
+        An entry a task. `gpu` has `verdict` ("right", "wrong", "not finite", "partly", "refused", "crashed", "not
+        run"), `sentence`, and where it ran `device`, `fully_accelerated`, `max_difference`, `mean_difference` against
+        XNNPACK and the output's `range`, the worst of its `runs`. `half` has the differences, `verdict` ("right",
+        "far", "not finite") and `sentence`; `latency` `median_ms`, `best_ms`, `runs` and `threads`. `cpu` has `finite`:
+        whether XNNPACK gives neither NaN nor infinity in the file's own precision.
     """
     file = file or tflite.read(path)
     images = images if images is not None else noise(file)
     threads = threads or available_threads()
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="export-") as folder:
-        inputs = Path(folder) / "inputs.npz"
-        np.savez(inputs, *images)
-        job = {"file": str(Path(path).resolve()), "input": str(inputs), "threads": threads, "seconds": seconds}
+        inputs = []
+        for number, each in enumerate(three(images)):
+            inputs.append(str(Path(folder) / f"inputs_{number}.npz"))
+            np.savez(inputs[-1], *each)
+        job = {"file": str(Path(path).resolve()), "inputs": inputs, "threads": threads, "seconds": seconds}
         others = [task for task in tasks if task != "gpu"]
         if others:
             results, _, log = child({**job, "tasks": others}, dict(os.environ), timeout)
             for task in others:
                 results.setdefault(task, {"sentence": f"Not measured: {_reason(log)}."})
+            if "max_difference" in results.get("half", {}):
+                results["half"] |= _half(results["half"])
         if "gpu" in tasks:
             results["gpu"] = _gate({**job, "tasks": ["gpu"]}, file, folder, timeout, tolerance)
     return results
@@ -83,15 +93,11 @@ def _gate(job: dict, file: tflite.File, folder: str, timeout: float, tolerance: 
         device = re.search(r"Selected adapter: (.*?), arch", log)
         if device:
             name = f"LiteRT WebGPU delegate over {device[1]}"
-            return _verdict(results.get("gpu"), code, log, name, tolerance or _tolerance(file))
+            default = QUANTIZED_TOLERANCE if quantized(file) else TOLERANCE
+            return _verdict(results.get("gpu"), code, log, name, tolerance or default)
     if not log or "No adapters found" in log:
         return {"verdict": "not run", "sentence": NO_DRIVER}
     return {"verdict": "not run", "sentence": f"Not run: {_reason(log)}."}
-
-
-def _tolerance(file: tflite.File) -> float:
-    quantized = any(tensor.dtype != "float32" for step in file.operations for tensor in filter(None, step.outputs))
-    return QUANTIZED_TOLERANCE if quantized else TOLERANCE
 
 
 def _verdict(result: dict | None, code: int | None, log: str, device: str, tolerance: float) -> dict[str, Any]:
@@ -100,15 +106,35 @@ def _verdict(result: dict | None, code: int | None, log: str, device: str, toler
             how = "did not end in time" if code is None else f"ended with signal {-code}"
             return {"verdict": "crashed", "device": device, "sentence": f"The process on the {device} {how}."}
         return {"verdict": "refused", "device": device, "sentence": f"Refused by the {device}: {_reason(log)}."}
-    right = result["max_difference"] <= tolerance * result["range"]
-    verdict = "wrong" if not right else "right" if result["fully_accelerated"] else "partly"
-    sentence = {
-        "right": f"Right: all of it runs on the {device}",
-        "partly": f"Right, but only a part of it runs on the {device}",
-        "wrong": f"WRONG: the {device} computes something else and does not say so",
-    }[verdict]
+    runs = result["runs"]
+    off = [number for number, one in enumerate(runs, 1) if one["max_difference"] > tolerance * one["range"]]
+    if not result["finite"]:
+        verdict, sentence = "not finite", f"WRONG: the {device} gives NaN or infinity"
+    elif off:
+        verdict, sentence = "wrong", f"WRONG: the {device} computes something else and does not say so"
+        if len(off) < len(runs):
+            sentence += f", in run {' and '.join(map(str, off))} of {len(runs)}"
+    elif result["fully_accelerated"]:
+        verdict, sentence = "right", f"Right in float32: all of it runs on the {device}"
+    else:
+        verdict, sentence = "partly", f"Right in float32, but only a part of it runs on the {device}"
     difference = f"largest difference from XNNPACK {result['max_difference']:.1e} of a range of {result['range']:.2g}"
     return {"verdict": verdict, "device": device, **result, "sentence": f"{sentence}; {difference}."}
+
+
+def quantized(file: tflite.File) -> bool:
+    """Whether some operation gives another type than float32."""
+    return any(tensor.dtype != "float32" for step in file.operations for tensor in filter(None, step.outputs))
+
+
+def _half(result: dict) -> dict[str, str]:
+    """The verdict on half precision, by XNNPACK's: a phone's GPU computes in it unless it is told otherwise."""
+    difference = f"{result['max_difference']:.1e} of a range of {result['range']:.2g}"
+    if not result["finite"]:
+        return {"verdict": "not finite", "sentence": "In half precision: NaN or infinity; ask a GPU for float32."}
+    if result["max_difference"] > HALF_TOLERANCE * result["range"]:
+        return {"verdict": "far", "sentence": f"In half precision: far off, {difference}; ask a GPU for float32."}
+    return {"verdict": "right", "sentence": f"In half precision: {difference} off."}
 
 
 def environments(folder: str) -> list[dict[str, str]]:
@@ -162,18 +188,3 @@ def _reason(log: str) -> str:
     causes = [line for line in lines if re.match(r"└ (?!ERROR)|\w+(Error|Exception): (?!ERROR)", line)] or lines[-1:]
     causes = [line for line in minded if line.startswith("ERROR: ")] or causes
     return re.split(r"(?<=\w)\. |\.$", re.sub(r"^└ |^\w+: ", "", causes[-1]))[0] if causes else "no reason given"
-
-
-def noise(file: tflite.File) -> list[np.ndarray]:
-    """Inputs of a file at its own size, free sizes at 32: uniform, floats in [0, 1], integers over their range."""
-    rng = np.random.default_rng(0)
-    images = []
-    for tensor in file.inputs:
-        shape = [(1 if axis == 0 else 32) if side is None else side for axis, side in enumerate(tensor.shape)]
-        dtype = np.dtype(tensor.dtype)
-        if np.issubdtype(dtype, np.integer):
-            limits = np.iinfo(dtype)
-            images.append(rng.integers(limits.min, limits.max, shape, dtype=dtype, endpoint=True))
-        else:
-            images.append(rng.random(shape, dtype=np.float32).astype(dtype))
-    return images

@@ -47,33 +47,52 @@ class Xnnpack:
         return real
 
 
-def compare(reference: list[np.ndarray], other: list[np.ndarray]) -> dict[str, float]:
-    """Largest and mean difference and the reference's range, over all outputs; NaN counts as infinitely far."""
-    differences = np.concatenate([np.abs(a - b).ravel() for a, b in zip(reference, other, strict=True)])
-    differences = np.where(np.isnan(differences), np.inf, differences)
-    values = np.concatenate([a.ravel() for a in reference])
+def compare(reference: list[np.ndarray], other: list[np.ndarray]) -> dict[str, float | bool]:
+    """Largest and mean difference and the reference's range, over all outputs; whether the other is finite throughout.
+
+    What is not finite is left out of the figures.
+    """
+    expected, received = (np.concatenate([part.ravel() for part in parts]) for parts in (reference, other))
+    finite = np.isfinite(expected) & np.isfinite(received)
+    differences = np.abs(expected[finite] - received[finite])
+    values = expected[np.isfinite(expected)]
     return {
-        "max_difference": float(differences.max()),
-        "mean_difference": float(differences.mean()),
-        "range": float(values.max() - values.min()),
+        "max_difference": float(differences.max(initial=0)),
+        "mean_difference": float(differences.mean()) if differences.size else 0.0,
+        "range": float(np.ptp(values)) if values.size else 0.0,
+        "finite": bool(np.isfinite(received).all()),
     }
 
 
-def compiled(path: str, options: Options, engine: Xnnpack, like: list[np.ndarray]):
-    """Runs a file by CompiledModel; whether all of it was accelerated, and its outputs in the shapes of `like`."""
+def compiled(path: str, options: Options, engine: Xnnpack, runs: list[list[np.ndarray]], like: list[np.ndarray]):
+    """Runs a file by CompiledModel on the inputs of each run in turn.
+
+    Returns:
+        Whether all of it was accelerated, and each run's outputs in the shapes of `like`.
+    """
     model = CompiledModel.from_file(path, options=options)
-    for index, (detail, image) in enumerate(zip(engine.interpreter.get_input_details(), engine.images, strict=True)):
+    for index, (detail, image) in enumerate(zip(engine.interpreter.get_input_details(), runs[0], strict=True)):
         if -1 in detail["shape_signature"]:
             model.resize_input_tensor(index, image.shape)
     inputs, outputs = model.create_input_buffers(0), model.create_output_buffers(0)
-    for buffer, image in zip(inputs, engine.images, strict=True):
-        buffer.write(image)
-    model.run_by_index(0, inputs, outputs)
-    results = [
-        buffer.read(output.size, output.dtype.type).reshape(output.shape)
-        for buffer, output in zip(outputs, like, strict=True)
-    ]
+    results = []
+    for images in runs:
+        for buffer, image in zip(inputs, images, strict=True):
+            buffer.write(image)
+        model.run_by_index(0, inputs, outputs)
+        results.append(
+            [
+                buffer.read(output.size, output.dtype.type).reshape(output.shape)
+                for buffer, output in zip(outputs, like, strict=True)
+            ]
+        )
     return model.is_fully_accelerated(), results
+
+
+def together(compared: list[dict]) -> dict:
+    """Of several runs the worst figures, and each run's own."""
+    worst = {name: max(run[name] for run in compared) for name in ("max_difference", "mean_difference", "range")}
+    return {**worst, "finite": all(run["finite"] for run in compared), "runs": compared}
 
 
 def latency(engine: Xnnpack, seconds: float) -> dict[str, float | int]:
@@ -89,13 +108,20 @@ def latency(engine: Xnnpack, seconds: float) -> dict[str, float | int]:
 
 
 def main() -> None:
-    """Job: `file`, `input` (an .npz of the inputs in order), `threads`, `tasks` out of latency, half and gpu."""
+    """Job: `file`, `inputs` (an .npz of the inputs in order for each run), `threads`, `tasks`: latency, half, gpu.
+
+    The first line says whether what XNNPACK computes in the file's own precision is finite.
+    """
     job = json.load(sys.stdin)
-    with np.load(job["input"]) as arrays:
-        images = [arrays[name] for name in arrays.files]
-    engine = Xnnpack(job["file"], job["threads"], images)
-    outputs = engine.run()
-    reference = engine.to_real(outputs)
+    runs = [_arrays(path) for path in job["inputs"]]
+    engine = Xnnpack(job["file"], job["threads"], runs[0])
+    references = []
+    for images in runs:
+        engine.images = images
+        outputs = engine.run()
+        references.append(engine.to_real(outputs))
+    finite = all(bool(np.isfinite(part).all()) for reference in references for part in reference)
+    print(json.dumps({"cpu": {"finite": finite}}), flush=True)
     options = {
         "half": Options(cpu_options=CpuOptions(num_threads=job["threads"], xnnpack_flags=FORCE_FP16)),
         "gpu": Options(hardware_accelerators=HardwareAccelerator.GPU, gpu_options=GpuOptions(enforce_f32=True)),
@@ -104,9 +130,16 @@ def main() -> None:
         if task == "latency":
             result = {"threads": job["threads"], **latency(engine, job["seconds"])}
         else:
-            accelerated, others = compiled(job["file"], options[task], engine, outputs)
-            result = {"fully_accelerated": accelerated, **compare(reference, engine.to_real(others))}
+            accelerated, others = compiled(job["file"], options[task], engine, runs, outputs)
+            pairs = zip(references, others, strict=True)
+            compared = [compare(reference, engine.to_real(other)) for reference, other in pairs]
+            result = {"fully_accelerated": accelerated, **together(compared)}
         print(json.dumps({task: result}), flush=True)
+
+
+def _arrays(path: str) -> list[np.ndarray]:
+    with np.load(path) as arrays:
+        return [arrays[name] for name in arrays.files]
 
 
 if __name__ == "__main__":

@@ -18,8 +18,14 @@ def test_a_graph_breaks_the_rules_it_was_made_to_break_and_no_others(tflite_case
 
 def test_every_rule_has_a_graph_that_breaks_it_and_a_source():
     broken = set().union(*(expected for _, expected, _ in CASES.values()))
-    assert broken == set(gpu_delegate.RULES)
-    assert all(source for _, source, _ in gpu_delegate.RULES.values())
+    assert broken == set(gpu_delegate.TARGET.rules)
+    assert all(rule.source for rule in gpu_delegate.TARGET.rules.values())
+
+
+def test_what_others_reported_is_uncertain_and_names_the_report(tflite_case):  # noqa: F811
+    for name in ("pad_rank_3", "ranks_mixed", "matmul_transposed", "mean_long", "sum_read_again"):
+        (finding,) = gpu_delegate.check(tflite.read(tflite_case(name)))
+        assert finding.severity == "uncertain" and finding.source.startswith("google-ai-edge/LiteRT#")
 
 
 def test_a_finding_names_the_operation_and_the_cure(tflite_case):  # noqa: F811

@@ -85,6 +85,26 @@ def edit(content: bytes, old: str, new: str | None, version: int = 1) -> bytes:
     return file.packed()
 
 
+def padded(widths):
+    return lambda x: tf.pad(tf.reshape(x, (16, 20, 4)), widths)
+
+
+def ranks(x):
+    return x + tf.reshape(x[:, :1], (20, 4))
+
+
+def product(x):
+    return tf.matmul(x, x, transpose_b=True)
+
+
+def read_again(copied):
+    def function(x):
+        total = x + tf.nn.tanh(x)
+        return tf.nn.relu(total), (total * 1.5 if copied else total)
+
+    return function
+
+
 # Name → how to make it, the rules it breaks, and what the WebGPU delegate makes of it.
 CASES = {
     "subpixel": ({"function": subpixel}, set(), "right"),
@@ -116,6 +136,14 @@ CASES = {
     "transposed_shifted": ({"function": transposed}, {"transposed-shift"}, "wrong"),
     "transposed_lucky": ({"function": transposed, "shape": (1, 15, 20, 4)}, set(), "right"),
     "transposed_valid": ({"function": transposed_valid}, set(), "right"),
+    "pad_rank_3": ({"function": padded([[0, 0], [1, 2], [0, 0]])}, {"pad-rank-3"}, "right"),
+    "pad_rank_3_last": ({"function": padded([[0, 0], [0, 0], [1, 2]])}, set(), "right"),
+    "ranks_mixed": ({"function": ranks}, {"mixed-ranks"}, "right"),
+    "matmul_transposed": ({"function": product, "shape": (1, 4, 16, 8)}, {"matmul-transposed"}, "right"),
+    "mean_long": ({"function": lambda x: tf.reduce_mean(x, (1, 2)), "shape": (1, 64, 64, 4)}, {"long-sum"}, "right"),
+    "mean_short": ({"function": lambda x: tf.reduce_mean(x, (1, 2)), "shape": (1, 63, 64, 4)}, set(), "right"),
+    "sum_read_again": ({"function": read_again(False)}, {"read-output"}, "right"),
+    "sum_copied": ({"function": read_again(True)}, set(), "right"),
 }
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from zoo.targets.facts import Upsampling
+from zoo.targets.gpu_reported import REPORTED, REPORTED_IN_GRAPHS
 from zoo.targets.record import Finding, Look, Rule, Target, moving
 
 if TYPE_CHECKING:  # a file's parser needs LiteRT's schema, which rewriting a Keras network does not
@@ -204,5 +205,7 @@ TARGET = Target(
     _PARSER,
     "November 2026",
     ran="ai-edge-litert 2.3 over WebGPU, on Vulkan in software",
-    rules={name: Rule(*rule) for name, rule in RULES.items()},
+    rules={name: Rule(*rule) for name, rule in RULES.items()}
+    | {name: Rule("uncertain", source, look) for name, (source, look) in REPORTED.items()}
+    | {name: Rule("uncertain", source, around=around) for name, (source, around) in REPORTED_IN_GRAPHS.items()},
 )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # a file's parser needs LiteRT's schema, which rewriting a Keras network does not
-    from zoo.graphs.tflite import File, Operation
+    from zoo.graphs.tflite import File, Graph, Operation
 
 
 FORMS = ("subpixel", "transposed")
@@ -18,6 +18,11 @@ FORMS = ("subpixel", "transposed")
 ACTIVATIONS: tuple[str, ...] = ("ELU", "GELU", "HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "PRELU", "RELU", "RELU_0_TO_1")
 ACTIVATIONS += ("RELU_N1_TO_1", "RELU6", "TANH")
 Look = Callable[["Operation"], Iterator[str]]
+Around = Callable[["Operation", "Graph"], Iterator[str]]
+
+
+def _nothing(operation: Operation) -> Iterator[str]:
+    return iter(())
 
 
 @dataclass(frozen=True)
@@ -28,11 +33,19 @@ class Rule:
         severity: of a breach, as a `Finding` has it.
         source: where it is written or how it was found.
         look: a sentence for each breach of an operation.
+        around: the same, where the graph around the operation tells it.
     """
 
     severity: str
     source: str
-    look: Look
+    look: Look = _nothing
+    around: Around | None = None
+
+    def breaches(self, operation: Operation, graph: Graph) -> Iterator[str]:
+        """A sentence for each."""
+        yield from self.look(operation)
+        if self.around:
+            yield from self.around(operation, graph)
 
 
 @dataclass(frozen=True)
@@ -93,9 +106,11 @@ class Target:
         """All breaches in a file, in the order of its operations."""
         return [
             Finding(name, rule.severity, f"operation {number} ({operation})", sentence, rule.source)
-            for number, operation in enumerate(file.operations)
+            for number, (graph, operation) in enumerate(
+                (graph, operation) for graph in file.graphs for operation in graph.operations
+            )
             for name, rule in self.rules.items()
-            for sentence in rule.look(operation)
+            for sentence in rule.breaches(operation, graph)
         ]
 
     def __str__(self) -> str:
