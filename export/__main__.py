@@ -80,6 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
     sizes = read_sizes(flags.sizes) if flags.sizes else None
     from absl import logging
 
+    from export.described import terms
     from export.formats import check_formats
     from export.network import enlarges_pictures
     from export.network_files import SCALE, reads_a_photograph
@@ -89,7 +90,7 @@ def main(arguments: list[str] | None = None) -> int:
     from zoo.engines import ranges
     from zoo.engines.keras import KerasEngine
     from zoo.models import scale_of
-    from zoo.registry import import_modules, open_model
+    from zoo.registry import card, import_modules, list_presets, open_model
 
     logging.set_verbosity(logging.WARNING)  # Keras and TensorFlow tell of every file that they write
     formats = check_formats(flags.formats.split(","))
@@ -122,6 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
         clip=flags.clip,
         keep_form=flags.keep_form or bool(flags.upsampler),
         calibration=calibration,
+        terms=terms(card(flags.model)) if flags.model in list_presets() else "",
         data=[folder for folder in flags.data.split(",") if folder],
         check=not flags.nocheck,
         gate=flags.gate,

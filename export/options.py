@@ -29,6 +29,7 @@ class Options:
             `"small"` leaves out its own size (minutes, without a GPU), `"off"` runs nothing.
         target: a name out of `zoo.targets.records`: the form of an enlargement and the activations that files are
             written with, and the rules that they are held against; None is the GPU delegate.
+        terms: licence of the weights and credits of the pictures behind them, for the metadata of TFLite files.
         border: what a shader takes to lie outside the picture: `"mirror"` or `"zeros"`.
 
     Raises:
@@ -49,6 +50,7 @@ class Options:
     gate: str = "full"
     target: str | None = None
     border: str = "mirror"
+    terms: str = ""
 
     def __post_init__(self):
         for name, valid in (("io", IO), ("gate", GATES), ("border", BORDERS)):

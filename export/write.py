@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from export import measure
+from export.described import describe
 from export.formats import FORMATS, Content, Format, check_formats
 from export.network import enlarges_pictures, export_network
 from export.options import Options
@@ -115,14 +116,14 @@ class _Job:
         self.best = {name: self._psnr(self.reference, pictures) for name, pictures in self.sets.items()}
 
     def write(self, form: Format, path: Path, size: tuple[int, int] | None) -> None:
-        """A file; a target's TFLite files in what it takes, also where Keras has no such layer."""
+        """A file; a TFLite file in what the target takes, also where Keras has no such layer, and with its metadata."""
         form.write(self.content, path, size)
-        if self.content.options.target and form.static:
-            file = tflite.read(path)
-            for_target(file, self.content.options.record)
-            if file.changed:
-                with whole_file(path) as unfinished:
-                    unfinished.write_bytes(file.packed())
+        if form.tflite:
+            options, file = self.content.options, tflite.read(path)
+            if options.target and form.static:
+                for_target(file, options.record)
+            clipped = options.clip or options.color == "rgb" or "int8" in form.suffix
+            _describe(file, path, self.content.model.name, self.scale, options.terms, clipped)
 
     def check(self, path: Path, form: Format, size: tuple[int, int] | None) -> dict[str, Any]:
         gate = self.content.options.gate
@@ -173,11 +174,11 @@ class _Job:
         return {"psnr": value, "loss": best - value}
 
 
-def tflite_dynamic(model: keras.Model, path: str | Path, keep_form: bool = False) -> None:
+def tflite_dynamic(model: keras.Model, path: str | Path, keep_form: bool = False, terms: str = "") -> None:
     """Writes one TFLite file for every size: float32, (1, H, W, C) with H and W free, upsampling in LR space.
 
     For CPUs: convolutions are shaped to fit their vectors, `Interpreter.resize_tensor_input` sets H and W. GPU
-    delegates want static shapes.
+    delegates want static shapes. `terms` are the weights' licence and credits, for the file's metadata.
 
     Example:
         >>> import tempfile
@@ -187,7 +188,16 @@ def tflite_dynamic(model: keras.Model, path: str | Path, keep_form: bool = False
         ...     zoo.engines.open_engine(f"{folder}/any_size.tflite").scale
         2
     """
-    write_dynamic(prepare(model, keep_form=keep_form), Path(path))
+    path = Path(path)
+    write_dynamic(prepare(model, keep_form=keep_form), path)
+    _describe(tflite.read(path), path, model.name, scale_of(model), terms, clipped=False)
+
+
+def _describe(file: tflite.File, path: Path, name: str, scale: int, terms: str, clipped: bool) -> None:
+    """Writes a file anew that says what it is."""
+    describe(file, name, scale, terms, clipped)
+    with whole_file(path) as unfinished:
+        unfinished.write_bytes(file.packed())
 
 
 def check_sizes(sizes: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -19,6 +19,7 @@ from zoo.program import quiet_tensorflow
 quiet_tensorflow()
 
 from export import tflite_dynamic
+from export.described import terms
 from releasing.cards import write_card
 from releasing.int8_losses import int8_loss
 from releasing.picture_terms import TERMS, redistribution
@@ -133,12 +134,13 @@ def make_preset(workdir: Path, name: str, folders: list[Path], output: Path = PR
     files = {"weights.h5": output / f"{name}.weights.h5", "tflite": output / f"{name}.tflite"}
     with whole_file(files["weights.h5"]) as unfinished:
         model.save_weights(unfinished)
-    tflite_dynamic(model, files["tflite"])
+    training = training_card(workdir, config)
+    may = redistribution(training)
+    tflite_dynamic(model, files["tflite"], terms=terms({"name": name, **may, "training": training}))
     cost = complexity.count(model)
     # Published figures count the form the paper has, the zeros between the pixels included.
     paper = {key: value for key, value in options.items() if key != "upsampler"}
     as_published = complexity.count(create_model(config.model, config.scale, **paper))
-    training = training_card(workdir, config)
     card = {
         "name": name,
         "model": config.model,
@@ -149,7 +151,7 @@ def make_preset(workdir: Path, name: str, folders: list[Path], output: Path = PR
         "macs_720p": cost["macs"],
         "macs_720p_quoted": as_published["macs_quoted"],
         "radius": complexity.receptive_field(model),
-        **redistribution(training),
+        **may,
         "training": training,
         "results": scores(model, config.scale, folders),
         "published": published(config.model, config.scale),

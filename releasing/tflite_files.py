@@ -16,6 +16,7 @@ from zoo.program import quiet_tensorflow
 quiet_tensorflow()
 
 from export import tflite_dynamic
+from export.described import terms
 from releasing.cards import write_card
 from zoo import registry
 from zoo.errors import exit_on_usage_error
@@ -35,7 +36,7 @@ def remake(name: str, folder: Path | None = None) -> bool:
     folder = registry.PRESETS if folder is None else folder
     card = registry.card(name)
     path = folder / f"{name}.tflite"
-    tflite_dynamic(registry.load(name), path)
+    tflite_dynamic(registry.load(name), path, terms=terms(card))
     before, digest = card["sha256"]["tflite"], hashlib.sha256(path.read_bytes()).hexdigest()
     card["sha256"]["tflite"] = digest
     write_card(card, folder)
