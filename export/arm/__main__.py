@@ -16,19 +16,28 @@ SIZE = (96, 96)
 FORMATS = ("tflite_fp32", "tflite_fp16", "tflite_dynamic", "tflite_int8")
 
 
-def measured(name: str, formats: tuple[str, ...], cpus: tuple[str, ...]) -> dict[str, Any]:
-    """Format → what `verdicts` says of a preset's file, at 96×96 LR px on a photograph."""
+def measured(names: list[str], formats: tuple[str, ...], cpus: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """Preset → format → what `verdicts` says of the file, at 96×96 LR px on a photograph.
+
+    All files are run by one process for each CPU: to start one takes longer than to run a file.
+    """
     from export.arm.verdicts import verdicts
     from export.measure import photographs
     from export.write import export_model
     from zoo.registry import load
 
-    model = load(name)
-    image = photographs(model.input_shape[-1], SIZE)[0][None]
     with tempfile.TemporaryDirectory(prefix="arm64-") as folder:
-        report = export_model(model, folder, [SIZE], list(formats), check=False)
-        paths = [Path(folder) / file["name"] for file in report["files"]]
-        return dict(zip(formats, verdicts(paths, [[image]] * len(paths), cpus)))
+        owners, paths, images = [], [], []
+        for name in names:
+            model = load(name)
+            report = export_model(model, Path(folder) / name, [SIZE], list(formats), check=False)
+            owners += [(name, file["format"]) for file in report["files"]]
+            paths += [Path(folder) / name / file["name"] for file in report["files"]]
+            images += [[photographs(model.input_shape[-1], SIZE)[0][None]]] * len(report["files"])
+        found: dict[str, dict[str, Any]] = {name: {} for name in names}
+        for (name, form), entry in zip(owners, verdicts(paths, images, cpus), strict=True):
+            found[name][form] = entry
+    return found
 
 
 @exit_on_usage_error
@@ -58,16 +67,15 @@ def main(arguments: list[str] | None = None) -> int:
     if unknown := set(formats) - set(FORMATS):
         raise UsageError(f"Expected formats out of {', '.join(FORMATS)}. Received: {', '.join(sorted(unknown))}")
     names = [card(name)["name"] for name in flags.names or list_presets()]
-    presets = {}
-    for name in names:
-        presets[name] = measured(name, formats, tuple(flags.cpus.split(",")))
-        for form, entry in presets[name].items():
+    presets = measured(names, formats, tuple(flags.cpus.split(",")))
+    for name, files in presets.items():
+        for form, entry in files.items():
             for part in entry.values():
                 print(f"{name} {form}: {part['sentence']}", flush=True)
                 if "half" in part:
                     print(f"{name} {form}: {part['half']['sentence']}", flush=True)
-        if flags.json:
-            write_json(flags.json, {"size": SIZE, "presets": presets, "environment": environment()})
+    if flags.json:
+        write_json(flags.json, {"size": SIZE, "presets": presets, "environment": environment()})
     return int(any(worst(entry) != "right" for preset in presets.values() for entry in preset.values()))
 
 
