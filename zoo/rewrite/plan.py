@@ -58,7 +58,7 @@ Replaced: TypeAlias = Moved | Swapped
 
 
 @dataclass(frozen=True)
-class Decision:
+class Decided:
     """What becomes of an upsampling.
 
     Attributes:
@@ -89,7 +89,7 @@ class Plan:
     """
 
     replaced: dict[int, Replaced] = field(default_factory=dict)
-    decided: list[Decision] = field(default_factory=list)
+    decided: list[Decided] = field(default_factory=list)
     read: set[int] = field(default_factory=set)
 
     @property
@@ -149,9 +149,9 @@ def _sharing_broken(found: dict[int, Moved], calls: Counter) -> list[Moved]:
 
 
 def _plan_graph(graph: Graph, found: dict, refused: dict, choice: Choice, result: Plan) -> None:
-    decided: dict[int, Decision] = {}
+    decided: dict[int, Decided] = {}
 
-    def decide(decision: Decision | None) -> None:
+    def decide(decision: Decided | None) -> None:
         if decision is not None:
             decided[id(decision.node)] = decision
             if decision.replaced is not None:
@@ -169,12 +169,12 @@ def _plan_graph(graph: Graph, found: dict, refused: dict, choice: Choice, result
 
 def _asked(
     graph: Graph, node: Node, upsampling: Upsampling, replaced: Replaced, choice: Choice, note: str = ""
-) -> Decision:
+) -> Decided:
     """What the target decides, with a note of why it moves, if it does."""
     moves, reason = choice.decide(upsampling)
     if not moves:
-        return Decision(graph.path, node, upsampling, None, reason)
-    return Decision(graph.path, node, upsampling, replaced, "; ".join(filter(None, (reason, note))))
+        return Decided(graph.path, node, upsampling, None, reason)
+    return Decided(graph.path, node, upsampling, replaced, "; ".join(filter(None, (reason, note))))
 
 
 def needed(graph: Graph, replaced: dict[int, Moved | Swapped]) -> list[Node]:
@@ -189,17 +189,17 @@ def needed(graph: Graph, replaced: dict[int, Moved | Swapped]) -> list[Node]:
     return calls[::-1]
 
 
-def _swap_or_stay(graph: Graph, node: Node, refused: dict, choice: Choice, result: Plan) -> Decision | None:
+def _swap_or_stay(graph: Graph, node: Node, refused: dict, choice: Choice, result: Plan) -> Decided | None:
     layer = node.operation
     if isinstance(layer, TRANSPOSED_FORMS):
         swapped = Swapped(node, lambda name: _subpixel(layer, name))
         return _asked(graph, node, facts.of_zoo_layer(layer), swapped, choice)
     if is_in_lr_space(layer):
-        return Decision(graph.path, node)
+        return Decided(graph.path, node)
     try:
         found = find.enlargement(layer)
     except Stays as why:
-        return Decision(graph.path, node, note=str(why))
+        return Decided(graph.path, node, note=str(why))
     if found is not None:
         method, scale = found
         upsampling = facts.of_enlargement(layer, method, scale, node.input_tensors[0].shape[-1])
@@ -212,7 +212,7 @@ def _swap_or_stay(graph: Graph, node: Node, refused: dict, choice: Choice, resul
     reason = _why_it_stays(node, refused)
     if not reason and id(layer) not in result.read:
         reason = _opaque(layer)
-    return Decision(graph.path, node, note=reason) if reason else None
+    return Decided(graph.path, node, note=reason) if reason else None
 
 
 def _why_it_stays(node: Node, refused: dict) -> str:

@@ -11,7 +11,7 @@ from zoo.identities.lr_convolution import is_same_padding
 from zoo.rewrite.explanation import Row
 from zoo.rewrite.facts import of_zoo_layer
 from zoo.rewrite.find import Moved
-from zoo.rewrite.plan import Decision, Plan, is_in_lr_space
+from zoo.rewrite.plan import Decided, Plan, is_in_lr_space
 from zoo.rewrite.words import by, described
 from zoo.targets import xnnpack
 from zoo.targets.choice import Choice
@@ -32,7 +32,7 @@ def rows_of(plan: Plan, choice: Choice) -> list[Row]:
     return [row_of(each, choice) for each in plan.decided]
 
 
-def row_of(decided: Decision, choice: Choice) -> Row:
+def row_of(decided: Decided, choice: Choice) -> Row:
     """The row of a decision, with what its facts say: expected times and the target's verdicts, before and after."""
     facts, layer = decided.facts, decided.node.operation
     if decided.replaced is None and type(layer) is zoo_layers.SubpixelUpsampler:
@@ -62,7 +62,7 @@ def judged(row: Row, facts: Upsampling, choice: Choice) -> Row:
     )
 
 
-def _of_moved(decided: Decision, moved: Moved, facts: Upsampling) -> Row:
+def _of_moved(decided: Decided, moved: Moved, facts: Upsampling) -> Row:
     layer, lr, scale, outputs = moved.layer, moved.terms[0].lr, moved.scale, facts.outputs
     rows, columns = facts.kernel[:2] if facts.kernel else (1, 1)
     multiplications = rows * columns * facts.inputs * outputs
@@ -105,7 +105,7 @@ def _becomes(moved) -> str:
     return ", ".join(parts)
 
 
-def _of_enlargement(decided: Decision, facts: Upsampling) -> Row:
+def _of_enlargement(decided: Decided, facts: Upsampling) -> Row:
     """An enlargement that becomes the zoo's `FixedUpsampler`."""
     macs = {"nearest": 0, "bilinear": 4, "bicubic": 16}[facts.kind] * facts.scale**2 * facts.inputs
     constants = math.prod(facts.lr_kernel or (0,))
@@ -122,7 +122,7 @@ def _of_enlargement(decided: Decision, facts: Upsampling) -> Row:
     )
 
 
-def _of_zoo_layer(decided: Decision, facts: Upsampling) -> Row:
+def _of_zoo_layer(decided: Decided, facts: Upsampling) -> Row:
     """One of the zoo's own layers, which need no new weights."""
     layer, moved = decided.node.operation, decided.replaced is not None
     hr_kernel, lr_kernel = facts.kernel or (), facts.lr_kernel or ()

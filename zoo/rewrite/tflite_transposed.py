@@ -89,7 +89,7 @@ def _valid(graph: Graph, each: Deconvolution, where: Geometry | Stays) -> dict:
     steps.replace_in(graph, each.operation)
     outputs, rows, columns, inputs = each.weights.shape
     macs = rows * columns * inputs * outputs
-    return {"becomes": _words(rows, columns), "scale": each.strides[0], "macs": macs, "macs_after": macs}
+    return {"becomes": _words(rows, columns), "macs": macs, "macs_after": macs}
 
 
 def _words(rows: int, columns: int) -> str:
@@ -132,7 +132,7 @@ def _shuffle(graph: Graph, operation: Operation) -> dict:
         steps = Steps([], image, output)
         steps.shuffle_by_transpose(scale)
         steps.replace_in(graph, operation)
-        return {"becomes": "RESHAPE, TRANSPOSE, RESHAPE", "scale": scale, "note": f"no TRANSPOSE_CONV: {reason}"}
+        return {"becomes": "RESHAPE, TRANSPOSE, RESHAPE", "note": f"no TRANSPOSE_CONV: {reason}"}
     transposed, (first, *others), source = before.transposed, before.constants, before.operation.inputs[0]
     outputs = np.arange(transposed.kernel.shape[2])
     zeros = (first.zeros[outputs] if len(first.zeros) > 1 else first.zeros).reshape(-1, 1, 1, 1)
@@ -152,10 +152,6 @@ def _shuffle(graph: Graph, operation: Operation) -> dict:
     rows, columns = transposed.kernel.shape[:2]
     return {
         "becomes": _words(rows, columns),
-        "kernel": first.values.shape,
-        "scale": scale,
-        "inputs": transposed.kernel.shape[3],
-        "outputs": len(outputs),
         "macs": first.values.size,
         "macs_quoted": first.values.size,
         "macs_after": transposed.kernel.size,
