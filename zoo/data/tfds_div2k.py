@@ -13,7 +13,7 @@ from zoo.errors import UsageError, one_of
 
 _SCALES = (2, 3, 4, 8)
 _HOST = "https://data.vision.ee.ethz.ch/cvl/DIV2K/"
-_SECONDS = 8  # to wait for the host before it counts as out of reach
+SECONDS = 8  # to wait for the host before it counts as out of reach
 _LONGEST_SIDE = 2040
 
 
@@ -118,12 +118,12 @@ def _reachable(url: str) -> bool:
         import requests
 
         try:
-            requests.head(url, timeout=_SECONDS)
+            requests.head(url, timeout=SECONDS)
         except requests.exceptions.RequestException:
             return
         answered.set()
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
-    thread.join(_SECONDS)
+    thread.join(SECONDS)
     return answered.is_set()
