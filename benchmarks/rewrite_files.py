@@ -17,7 +17,7 @@ import numpy as np
 from zoo.errors import UsageError
 
 # s that pairs of rounds take at most, for each file.
-_SECONDS = 10.0
+SECONDS = 10.0
 
 
 def rewritten(content: bytes, suffix: str, way: str) -> tuple[list, bytes, list]:
@@ -95,7 +95,7 @@ def _times(paths: list[Path], suffix: str, rounds: int) -> dict[str, Any] | None
         jobs = {form: _job(path, suffix) for form, path in zip(("before", "after"), paths)}
     except (ValueError, RuntimeError):
         return None
-    return summarise(paired(jobs, rounds=rounds, seconds=_SECONDS), "before")
+    return summarise(paired(jobs, rounds=rounds, seconds=SECONDS), "before")
 
 
 def _job(path: Path, suffix: str) -> Callable[[], Any]:

@@ -24,7 +24,7 @@ from zoo.models import scale_of
 from zoo.rewrite.tflite_target import for_target
 
 # LR px: where a file has no size of its own, it is compared with Keras at this one.
-_ANY_SIZE = (120, 152)
+ANY_SIZE = (120, 152)
 
 
 def export_model(
@@ -130,7 +130,7 @@ class _Job:
         entry: dict[str, Any] = {"describe": form.describe} if form.describe else {}
         if form.note:
             entry["note"] = form.note(self.content)
-        images = measure.photographs(self.channels, size or _ANY_SIZE)
+        images = measure.photographs(self.channels, size or ANY_SIZE)
         try:
             function = form.open(path)
         except ImportError as error:

@@ -61,7 +61,7 @@ def cache(tmp_path, monkeypatch):
     from zoo.engines import choices
 
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(choices, "_KNOWN", {})
+    monkeypatch.setattr(choices, "KNOWN", {})
     return choices.folder()
 
 

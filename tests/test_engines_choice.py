@@ -135,8 +135,8 @@ def test_it_is_measured_once_kept_and_taken_again(cache, three, tflite, monkeypa
     stored = json.loads(record.read_text())
     assert stored["seconds"] == seconds and stored["of"]["processor"] == machine.processor_model()
     assert stored["refused"] == {"wrong": "another result than TFLite's", "d": "not installed (no module named d)"}
-    for known in (choices._KNOWN, {}):
-        monkeypatch.setattr(choices, "_KNOWN", known)
+    for known in (choices.KNOWN, {}):
+        monkeypatch.setattr(choices, "KNOWN", known)
         assert opening.open_engine(path).kind == opening.open_engine(path, measure=True).kind == "b"
     assert len(counts) == 1
     # Where it has to get ready for each picture, another one is ahead.
@@ -186,7 +186,7 @@ def test_a_damaged_record_is_as_none(cache, three, tflite, monkeypatch, content,
         stored = json.loads(record.read_text()) | {"seconds": json.loads(content.removeprefix("seconds: "))}
         content = json.dumps(stored).encode()
     record.write_bytes(content)
-    monkeypatch.setattr(choices, "_KNOWN", {})
+    monkeypatch.setattr(choices, "KNOWN", {})
     assert opening.open_engine(path).kind == "a"
     assert opening.open_engine(path, measure=True).kind == "b" and len(three[1]) == 2
 
@@ -195,7 +195,7 @@ def test_a_cache_that_cannot_be_written_or_read(three, tflite, tmp_path, monkeyp
     (tmp_path / "file").write_text("mine")
     for folder in (tmp_path / "file", "/proc/1/zoo"):
         monkeypatch.setenv("ZOO_CACHE", str(folder))
-        monkeypatch.setattr(choices, "_KNOWN", {})
+        monkeypatch.setattr(choices, "KNOWN", {})
         with caplog.at_level(logging.INFO, "zoo.engines"):
             assert opening.open_engine(tflite("luma"), measure=True).kind == "b"
         assert "for this process only" in caplog.text
@@ -211,7 +211,7 @@ def test_a_user_without_a_home_folder(tflite, monkeypatch, shown_log):
     for name in ("ZOO_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(choices.Path, "home", nowhere)
-    monkeypatch.setattr(choices, "_KNOWN", {})
+    monkeypatch.setattr(choices, "KNOWN", {})
     key = choices.of("network", 1)
     assert choices.read(key) is None
     choices.keep(key, Choice({"tflite": 1.0}, {"tflite": 0.0}, {}))
@@ -224,7 +224,7 @@ def test_two_processes_at_once(cache):
         "import sys; from zoo.engines import choices; key = choices.of('1' * 64, 1)\n"
         "for turn in range(1, 60):\n"
         "    choices.keep(key, choices.Choice({sys.argv[1] * 9999: turn}, {sys.argv[1] * 9999: 0}, {}, ''))\n"
-        "    choices._KNOWN.clear()\n"
+        "    choices.KNOWN.clear()\n"
         "    assert [*choices.read(key).seconds][0][0] in 'ab'"
     )
     running = [subprocess.Popen([sys.executable, "-c", program, name], stderr=subprocess.PIPE) for name in "ab"]

@@ -306,7 +306,7 @@ def test_a_new_format_is_one_entry(tmp_path, monkeypatch):
 
     described = Format(".words", write, lambda path: lambda image: np.zeros((24, 24, 1)), "Words; no pixels")
     monkeypatch.setitem(FORMATS, "words", described)
-    monkeypatch.setattr("export.write._ANY_SIZE", (12, 12))
+    monkeypatch.setattr("export.write.ANY_SIZE", (12, 12))
     network = espcn(2)
     report = export_model(network, tmp_path, formats=["words"], io="uint8")
     (entry,) = report["files"]

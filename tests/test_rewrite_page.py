@@ -87,7 +87,7 @@ def test_a_file_is_measured_with_the_delegate_s_verdicts_and_times(tmp_path, mon
 
     verdicts = iter(["wrong", "right"])
     monkeypatch.setattr("export.delegate.run", lambda path: {"gpu": {"verdict": next(verdicts)}})
-    monkeypatch.setattr(rewrite_files, "_SECONDS", 0.01)
+    monkeypatch.setattr(rewrite_files, "SECONDS", 0.01)
     case = CASES["shuffle of rank 6, int8"]
     entry = rewrite_files.measure("mine", case.make(), case.suffix, case.source, case.way, tmp_path, 2)
     assert entry["delegate"] == ["wrong", "right"] and entry["times"]["before"]["median"] > 0

@@ -171,6 +171,39 @@ def test_what_decides_on_a_rewrite_knows_nothing_of_what_is_printed():
     assert printed <= files[rewrite / "lr_space.py"]
 
 
+OURS = ("zoo", "export", "releasing", "benchmarks", "experiments")
+
+
+def private_names(source: str) -> set[str]:
+    """The private names of this project that a file of tests reaches into: imports, attributes, what it replaces."""
+    tree, ours, found = ast.parse(source), set(), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in OURS:
+            ours |= {alias.asname or alias.name for alias in node.names}
+            found |= {alias.name for alias in node.names if alias.name.startswith("_")}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in ours:
+            found |= {node.attr} if node.attr.startswith("_") else set()
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("setattr"):
+            of_ours = isinstance(node.args[0], ast.Name) and node.args[0].id in ours
+            for given in (each.value for each in node.args[: 1 + of_ours] if isinstance(each, ast.Constant)):
+                found |= {given} if str(given).split(".")[-1].startswith("_") else set()
+    return {name for name in found if not name.split(".")[-1].startswith("__")}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").glob("*.py")), ids=lambda path: path.name)
+def test_tests_reach_for_public_names(path):
+    # But for halves of one function: what changes a network before int8 is fitted, what the gate makes of a run.
+    assert private_names(path.read_text(encoding="utf-8")) <= {"_changed", "_verdict"}
+
+
+def test_the_check_of_private_names_can_fail():
+    source = "from zoo.graphs import trial\nfrom zoo.plots.chart import _draw\ntrial._limit(0)\n"
+    source += "monkeypatch.setattr(trial, '_run', None)\nmonkeypatch.setattr('zoo.upscale.planes._luma', None)\n"
+    assert private_names(source) == {"_draw", "_limit", "_run", "zoo.upscale.planes._luma"}
+    assert private_names("from PIL import Image\nImage._x()\nfrom zoo import lazy\nlazy.__name__") == set()
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_one_subject_a_file(path):
     text = path.read_text(encoding="utf-8")

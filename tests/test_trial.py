@@ -136,7 +136,7 @@ def test_how_a_trial_of_a_keras_file_ended():
     }
     for code, words in endings.items():
         child = subprocess.Popen([sys.executable, "-c", f"import os, signal; {code}"], stderr=subprocess.DEVNULL)
-        reason = keras_file_module._reason(os.waitpid(child.pid, 0)[1])
+        reason = keras_file_module.reason_of(os.waitpid(child.pid, 0)[1])
         assert reason.startswith(words) and bool(reason) == bool(words)
 
 

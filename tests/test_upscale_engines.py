@@ -84,7 +84,7 @@ def test_larger_work_is_measured_first(shifted, upscale_command, tflite, tmp_pat
     from zoo.engines import measuring
 
     monkeypatch.setattr(measuring, "times", lambda engines: {"a": measuring.Time(0.2), "b": measuring.Time(0.1)})
-    monkeypatch.setattr(command, "_MEASURED", picture(tmp_path / "in/a.png").stat().st_size + (not large))
+    monkeypatch.setattr(command, "MEASURED", picture(tmp_path / "in/a.png").stat().st_size + (not large))
     assert upscale_command("in", "--output=out", model=tflite("luma"))[0] == 0
     assert open_engine(tflite("luma")).kind == ("b" if large else "a")
 

@@ -26,9 +26,9 @@ def test_many_side_by_side_are_what_one_by_one_gives(tflite, tmp_path, monkeypat
         source = picture(tmp_path / f"{index}{suffix}", 20 + 7 * index, 60 - 5 * index, seed=index)
         planned.append(Job(source, tmp_path / "many" / source.name))
     (tmp_path / "4.jpg").write_bytes(b"broken")
-    for budget in (work._MEMORY, 1):
+    for budget in (work.MEMORY, 1):
         # With one byte of memory each picture waits until the one before it is written.
-        monkeypatch.setattr(work, "_MEMORY", budget)
+        monkeypatch.setattr(work, "MEMORY", budget)
         done = []
         rows = list(upscale_files(planned, engine, Options(), progress=done.append))
         assert [row.job for row in rows if row.state == "failed"] == [planned[4]]

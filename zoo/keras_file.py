@@ -102,7 +102,7 @@ class _Trial:
                     self._ask(path, anew=True)
                     line = self.process.stdout.readline()
                 asked = False
-                return _reason(int(line or 0))
+                return reason_of(int(line or 0))
 
             try:
                 yield result
@@ -131,7 +131,7 @@ class _Trial:
             print(json.dumps(os.fspath(path.resolve())), file=self.process.stdin, flush=True)
 
 
-def _reason(status: int) -> str:
+def reason_of(status: int) -> str:
     """What a copy's end says against its file."""
     if not os.WIFSIGNALED(status):
         return "it takes more memory than its size explains" if os.WEXITSTATUS(status) == _GREEDY else ""

@@ -23,7 +23,7 @@ LOGGER = logging.getLogger("zoo.engines")
 # Windows of a picture of some megapixels, all of one size.
 RUNS = 8
 # What this process has measured or read: also where the cache cannot be written.
-_KNOWN: dict[Path, "Choice"] = {}
+KNOWN: dict[Path, "Choice"] = {}
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ def of(fingerprint: str, threads: int) -> dict[str, Any]:
 def read(key: dict[str, Any]) -> Choice | None:
     """The choice that was measured under a key of `of`, now or earlier; None if there is none."""
     path = _path(key)
-    if path in _KNOWN:
-        return _KNOWN[path]
+    if path in KNOWN:
+        return KNOWN[path]
     try:
         record = read_record(path)
         if record.get("of") != key:
@@ -92,14 +92,14 @@ def read(key: dict[str, Any]) -> Choice | None:
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         LOGGER.warning("%s cannot be read (%s): engines are chosen anew", path, error)
         return None
-    _KNOWN[path] = choice
+    KNOWN[path] = choice
     return choice
 
 
 def keep(key: dict[str, Any], choice: Choice) -> None:
     """Keeps a choice for this process, and in the user's cache where that can be written."""
     path = _path(key)
-    _KNOWN[path] = choice
+    KNOWN[path] = choice
     try:
         sweep([path], age=3600)
         write_json(path, {"of": key, **asdict(choice)})

@@ -59,7 +59,7 @@ def check_same(model: keras.Model, other: keras.Model, seconds: float = 1.0) -> 
         for number, (_, inputs, expected) in enumerate(tried):
             if number and time.monotonic() - started > seconds:
                 return
-            _compare(model, other, inputs, expected, generators, tolerance)
+            compare(model, other, inputs, expected, generators, tolerance)
     finally:
         for each, state in zip(generators, states):
             each.assign(state)
@@ -69,7 +69,7 @@ def check_same(model: keras.Model, other: keras.Model, seconds: float = 1.0) -> 
         _warn(f"{other.name!r} was not compared with the original: {why}")
 
 
-def _compare(model, other, inputs, expected, generators: list, tolerance: float) -> None:
+def compare(model, other, inputs, expected, generators: list, tolerance: float) -> None:
     apart = difference(expected, _seeded(other, inputs, generators))
     if apart > tolerance and apart > ROUNDINGS * _sensitivity(model, inputs, generators, tolerance / 100):
         where, layer = _parting(model, other, inputs, generators, tolerance)

@@ -22,7 +22,7 @@ from zoo.upscale.files import MAX_MEGAPIXELS, Options, Outcome, upscale_files
 from zoo.upscale.targets import Job, existing, jobs, video_job
 
 # Bytes of files from which on a second of measuring engines is soon made up for: some tens of seconds of work.
-_MEASURED, _MEASURED_VIDEO = 8 << 20, 1 << 20
+MEASURED, MEASURED_VIDEO = 8 << 20, 1 << 20
 
 
 def parse(arguments: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
@@ -119,7 +119,7 @@ def _engine(flags: argparse.Namespace, planned: list[Job], video: bool, library,
         # What is gone is named in its turn.
         with contextlib.suppress(OSError):
             size += job.source.stat().st_size
-    measure = size >= (_MEASURED_VIDEO if video else _MEASURED)
+    measure = size >= (MEASURED_VIDEO if video else MEASURED)
     if library is not None:
         return library.network.open(measure, kinds)
     network = flags.model, flags.scale, flags.threads, flags.radius

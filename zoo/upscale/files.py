@@ -19,7 +19,7 @@ from zoo.upscale.pictures import Picture
 from zoo.upscale.targets import Job
 
 # Decoded pictures and their results that may be in memory at once, bytes; a larger one is alone.
-_MEMORY = 400 << 20
+MEMORY = 400 << 20
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class _Line:
 
     def __init__(self, engine: Engine, options: Options, progress: Progress, stopped: Callable[[], bool]):
         self.engine, self.options, self.progress, self.stopped = engine, options, progress, stopped
-        self.memory, self.ended = _Budget(_MEMORY), ""
+        self.memory, self.ended = _Budget(MEMORY), ""
         self.reading: deque[_Reading] = deque()
         self.writing: deque[_Writing] = deque()
         self.decoder, self.painter, self.encoder = (
