@@ -69,6 +69,9 @@ def test_what_is_no_whole_multiple_stays():
         assert said_plainly(model) == (model, [])
     free = made_of(lambda x: ops.image.resize(x, (10, 14)), shape=(None, None, 3))
     assert said_plainly(free)[1] == []
+    assert [row.action for row in rewrite.explain(free).rows] == ["stays"]
+    # To the size that it has, nothing is enlarged.
+    assert rewrite.explain(made_of(layers.Resizing(5, 7, **F64))).rows == []
 
 
 def shuffles():
