@@ -41,8 +41,9 @@ def least(run: Callable[[], Any], rounds: int) -> float:
 
 
 def differences(reached: list[float]) -> list[float]:
-    """What each step adds to the time of all before it; a step that seems to take none of it takes none."""
-    return [max(later - before, 0.0) for before, later in zip([0.0, *reached], reached)]
+    """What each step adds to the time of all before it, which is at most that of any more of them."""
+    least = np.minimum.accumulate(reached[::-1])[::-1]
+    return np.diff(least, prepend=0.0).tolist()
 
 
 def in_ncnn(engine: NcnnEngine, layers: list[Convolution], rounds: int) -> list[dict[str, float]]:
@@ -59,7 +60,8 @@ def in_ncnn(engine: NcnnEngine, layers: list[Convolution], rounds: int) -> list[
         def run(result: str = result):
             extractor = network.create_extractor()
             extractor.input("maps0", ncnn.Mat(window))
-            return extractor.extract(result)[1]
+            # 1: as the next layer would read it.
+            return extractor.extract(result, 1)[1]
 
         maps = run()
         reached.append(least(run, rounds))
@@ -127,7 +129,10 @@ def rows(results: list[dict]) -> list[list[str]]:
 
 
 def _of(layer: dict[str, float], peak: float) -> str:
-    return f"{layer['operations'] / layer['seconds'] / peak:.0%}" if layer["seconds"] else "–"
+    """A layer's share of the peak; "–" where it took too little time to be told from its neighbours."""
+    # F(4×4, 3×3) needs a quarter of the products.
+    possible = layer["operations"] <= 4 * peak * layer["seconds"]
+    return f"{layer['operations'] / layer['seconds'] / peak:.0%}" if possible else "–"
 
 
 HEADINGS = ["layer", "ncnn: of its time", "of the peak", "OpenVINO: of its time", "of the peak", "its kernel"]

@@ -54,20 +54,19 @@ def main(arguments: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         write_clip(folder / "clip.mp4", count)
-        for name, scale in (("fsrcnn", 2), ("espcn", 2), ("fsrcnn", 3), ("espcn", 3)):
-            engine = open_engine(network_file(folder, name, scale))
+        for name, scale in (("fsrcnn", 2), ("espcn", 2), ("gecko", 2), ("fsrcnn", 3), ("espcn", 3)):
+            engine = open_engine(network_file(folder, name, scale), measure=True)
             start = time.perf_counter()
             row = upscale_video(Job(folder / "clip.mp4", folder / f"{name}_{scale}.mp4"), engine, VideoOptions())
             seconds = time.perf_counter() - start
             assert row.state == "written", row.note
-            rows.append(
-                {"model": f"{name} ×{scale}", "frames_per_second": count / seconds, "share": row.network / seconds}
-            )
+            speed = {"frames_per_second": count / seconds, "share": row.network / seconds}
+            rows.append({"model": f"{name} ×{scale}", "engine": engine.kind, **speed})
     written |= {"frames": count, "width": SIZE[0], "height": SIZE[1], "rows": rows}
     record.table(
         f"{count} frames of {SIZE[0]}×{SIZE[1]}, decoded, enlarged and encoded",
-        ["network", "frames/s", "in the network"],
-        [[row["model"], f"{row['frames_per_second']:.1f}", f"{row['share']:.0%}"] for row in rows],
+        ["network", "engine", "frames/s", "in the network"],
+        [[row["model"], row["engine"], f"{row['frames_per_second']:.1f}", f"{row['share']:.0%}"] for row in rows],
     )
     values = [(row["model"], row["frames_per_second"]) for row in rows]
     written["chart"] = record.chart("Video, 640×360 in", values, "frames/s", [row["model"] for row in rows])

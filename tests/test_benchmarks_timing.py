@@ -132,7 +132,7 @@ def test_a_chart_is_drawn_anew_from_the_json(tmp_path):
 
 
 def test_layers_are_the_differences_between_what_leads_up_to_them():
-    assert layers.differences([1.0, 3.0, 2.5, 4.0]) == [1.0, 2.0, 0.0, 1.5]
+    assert layers.differences([1.0, 3.0, 2.5, 4.0]) == [1.0, 1.5, 0.0, 1.5]
     layer = {"operations": 3e9, "seconds": 0.1}
     (line,) = layers.rows(
         [

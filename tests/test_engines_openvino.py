@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from engine_contract import keeps_the_contract
 
+from zoo.engines.engine import Unfit
 from zoo.engines.kinds import X86
-from zoo.engines.opening import fastest
+from zoo.engines.opening import fastest, of_preset
 from zoo.engines.openvino import OpenVINOEngine
+from zoo.engines.openvino_rows import OpenVINORowEngine
 from zoo.engines.tflite import TFLiteEngine
 from zoo.upscale import upscale
 
@@ -25,6 +27,25 @@ def test_results_are_those_of_tflite_and_tiles_are_exact(tflite, name, sized):
     engine = OpenVINOEngine(expected, sized)
     keeps_the_contract(engine, expected, NOISE[..., : expected.channels], 1e-5, (13, (9, 40)))
     assert engine.kind == ("OpenVINO sized" if sized else "OpenVINO")
+
+
+@pytest.mark.parametrize("name", ["espcn_x2", "fsrcnn_x2", "gecko_s_x2"])
+def test_a_last_layer_on_blocks_of_pixels_is_the_same_function(name):
+    expected = of_preset(name)
+    engine = OpenVINORowEngine(expected)
+    assert engine.kind == "OpenVINO fitted"
+    keeps_the_contract(engine, expected, NOISE[..., :1], 1e-5, (13, (9, 40)))
+    # Sides of every parity.
+    for size in ((1, 1), (2, 7), (8, 3), (6, 4)):
+        lr_image = NOISE[: size[0], : size[1], :1]
+        theirs = expected.run(lr_image)
+        np.testing.assert_allclose(engine.run(lr_image), theirs, rtol=0, atol=1e-5 * np.ptp(theirs))
+
+
+@pytest.mark.parametrize("name", ["espcn_x3", "srcnn_x2", "espcn_rgb_x3"])
+def test_last_layers_that_fill_their_vectors_stay(name):
+    with pytest.raises(Unfit, match="fills its vectors|no row of convolutions"):
+        OpenVINORowEngine(of_preset(name))
 
 
 def test_a_file_of_a_fixed_size(tflite):

@@ -11,6 +11,7 @@ from zoo.engines.engine import Engine, Unfit
 from zoo.engines.ncnn import CELL, NcnnEngine
 from zoo.engines.onnxruntime import OnnxruntimeEngine
 from zoo.engines.openvino import OpenVINOEngine
+from zoo.engines.openvino_rows import OpenVINORowEngine
 from zoo.engines.tflite import TFLiteEngine
 
 # Of the range of TFLite's result.
@@ -19,7 +20,7 @@ X86 = ("x86_64", "amd64")
 # Run there by an emulator only: right, and how fast is not known.
 ARM = ("aarch64", "arm64")
 # The smaller ones for small caches, the larger ones lose less at their margins.
-CELLS = (CELL, (24, 48), (64, 128), (120, 160))
+CELLS = (CELL, (24, 48), (64, 128))
 
 
 class Kind(NamedTuple):
@@ -45,6 +46,7 @@ KINDS: dict[str, Kind] = {
     **{f"ncnn {rows}x{columns}": _ncnn((rows, columns)) for rows, columns in CELLS},
     "OpenVINO": Kind(OpenVINOEngine, X86),
     "OpenVINO sized": Kind(lambda engine: OpenVINOEngine(engine, sized=True), X86),
+    "OpenVINO fitted": Kind(OpenVINORowEngine, X86),
     "onnxruntime": Kind(OnnxruntimeEngine, X86),
     "TFLite": Kind(lambda engine: engine),
 }

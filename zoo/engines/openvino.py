@@ -10,6 +10,9 @@ import numpy as np
 from zoo.engines.engine import Engine, Unfit
 from zoo.engines.tflite import TFLiteEngine
 
+# Some processors would compute in half precision otherwise.
+SETTINGS = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": 1}
+
 
 class OpenVINOEngine(Engine):
     """A float32 TFLite file in OpenVINO.
@@ -62,8 +65,7 @@ class OpenVINOEngine(Engine):
         return self._requests[shape]
 
     def _compiled(self, shape: tuple[int, ...]):
-        # Some processors would compute in half precision otherwise.
-        settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": self.threads, "NUM_STREAMS": 1}
+        settings = {**SETTINGS, "INFERENCE_NUM_THREADS": self.threads}
         # OpenVINO reads TFLite from files only, and may read on while it compiles.
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "network.tflite"
