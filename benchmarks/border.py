@@ -4,6 +4,7 @@ Both go through `zoo.upscale`, in turns; the margin is what `zoo.engines.mirrore
 """
 
 import contextlib
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -34,10 +35,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser = record.parser("border", __doc__)
     parser.add_argument("--model", default=PRESETS, help="presets or files, joined with commas; default: %(default)s")
     parser.add_argument("--threads", type=int, help="default: as many as the process may use")
+    parser.add_argument("--processor_time", action="store_true", help="of all threads, for a machine that others share")
     flags = parser.parse_args(arguments)
     written = record.start("border")
     from zoo.upscale import open_engine, upscale
 
+    clock = time.process_time if flags.processor_time else time.perf_counter
     height, width = (60, 80) if flags.quick else FRAME
     frame = np.random.default_rng(0).integers(0, 256, (height, width), np.uint8)
     rows = []
@@ -52,11 +55,11 @@ def main(arguments: list[str] | None = None) -> None:
             with no_margin():
                 upscale(image, engine)
 
-        times = paired({"mirrored": mirrored, "plain": plain}, rounds=2 if flags.quick else 15)
+        times = paired({"mirrored": mirrored, "plain": plain}, rounds=2 if flags.quick else 15, clock=clock)
         summary = summarise(times, "plain")
         row = {name: summary["mirrored"][name] for name in ("ratio", "ratio_low", "ratio_high", "median")}
         rows.append({"model": engine.name, "engine": type(engine).__name__, "reach": engine.radius, **row})
-    written |= {"width": width, "height": height, "rows": rows}
+    written |= {"clock": clock.__name__, "width": width, "height": height, "rows": rows}
     record.table(
         f"The mirrored margin, a grey picture of {width}×{height}",
         ["network", "engine", "reach, px", "ms", "time with it", "quartiles"],
