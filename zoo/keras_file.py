@@ -40,8 +40,9 @@ def opened(path: Path, own: bool = False) -> "keras.Model":
     Raises:
         UsageError: it does harm, is no whole `.keras` file of known layers, or has weights that are not finite.
     """
-    # Windows has no copies of a process.
-    tried = contextlib.nullcontext(lambda: "") if own or sys.platform == "win32" else _TRIAL.of(path)
+    # Windows has no copies of a process, and a program that Python is built into has no Python to start.
+    possible = sys.platform != "win32" and bool(sys.executable)
+    tried = _TRIAL.of(path) if possible and not own else contextlib.nullcontext(lambda: "")
     with tried as result:
         # That process imports Keras while this one does.
         import keras
