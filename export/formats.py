@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from export import int8
+from export.int8.pictures import mixed
 from export.onnx import open_onnx, write_onnx
 from export.options import Options
 from export.saved_model import open_saved_model, write_saved_model
@@ -42,9 +43,10 @@ class Content:
     @cached_property
     def calibration(self) -> tuple[np.ndarray, int8.Tuning | None]:
         """The crops that int8 is fitted to and what was found on them: once for the files of every size."""
-        source = self.options.calibration or sample(scale_of(self.model), self.model.input_shape[-1])
-        crops = int8.crops(source.pictures())
-        return crops, int8.tune(self.quantizable, crops)
+        channels = self.model.input_shape[-1]
+        source = self.options.calibration or sample(scale_of(self.model), channels)
+        crops = mixed(source.pictures(), channels)
+        return crops.images, int8.tune(self.quantizable, crops)
 
 
 def _as_it_is(function: Function, content: Content) -> Function:

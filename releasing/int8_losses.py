@@ -1,13 +1,15 @@
-"""What int8 costs each preset: measured on the public test sets, and written into the cards.
+"""What int8 costs each preset: measured on the public test sets and on what a screen shows, written into the cards.
 
-    python -m releasing.int8_losses --data=Set5,Set14                  # every preset
-    python -m releasing.int8_losses fsrcnn_x3 espcn_x3 --data=Set5,Set14
+    python -m releasing.int8_losses --data=Set5,Set14,BSD100                  # every preset
+    python -m releasing.int8_losses fsrcnn_x3 espcn_x3 --data=Set5,Set14,BSD100
 
-int8 is fitted to the sample photographs; the test sets only measure. `python -m releasing.pages` writes the pages.
+int8 is fitted to the sample photographs and to graphics drawn by `zoo.data.drawing`; the test sets and the pictures of
+`releasing.screens` only measure (a checkerboard has no other form). `python -m releasing.pages` writes the pages.
 """
 
 import argparse
 import json
+import math
 import sys
 import tempfile
 from pathlib import Path
@@ -17,29 +19,55 @@ from zoo.program import quiet_tensorflow
 quiet_tensorflow()
 
 import keras
+import numpy as np
 
 from export import export_model
+from export.formats import Function
+from export.measure import photographs
 from releasing.cards import write_card
+from releasing.screens import HEIGHT, WIDTH, screens
 from zoo import registry
 from zoo.errors import UsageError, exit_on_usage_error
+from zoo.evaluate import open_network
 
 # A file's own size does not matter here: its input is resized to each picture.
 _SIZE = (48, 48)
 
 
-def int8_loss(model: keras.Model, folders: list[Path]) -> dict[str, float]:
-    """The PSNR of a model's int8 file less that of the model itself, dB, per test set; negative where int8 loses.
+def int8_figures(model: keras.Model, folders: list[Path]) -> dict[str, dict[str, float]]:
+    """What a model's int8 file costs.
 
     Args:
         model: of the zoo or not.
         folders: public test sets, their pictures in the folder or its `HR`.
+    Returns:
+        `int8_loss_db`, per test set: its PSNR less that of the model itself, dB, negative where int8 loses; and
+        `int8_agreement_db`, per kind of picture: the PSNR of the int8 file against the float file of the same export,
+        dB, of the worst picture.
     """
     with tempfile.TemporaryDirectory(prefix="export-") as output:
         data = [str(folder) for folder in folders]
         report = export_model(model, output, [_SIZE], ["tflite_int8"], data=data, gate="off")
-    (file,) = report["files"]
+        (file,) = report["files"]
+        (other,) = export_model(model, output, [_SIZE], ["tflite_fp32"], check=False)["files"]
+        expected, received = (open_network(str(Path(output) / each["name"])).run for each in (other, file))
+        agreement = agreements(expected, received, model.input_shape[-1])
     # + 0.0: no loss is not -0.0.
-    return {name: round(-measured["loss"], 4) + 0.0 for name, measured in file["psnr"].items()}
+    losses = {name: round(-measured["loss"], 4) + 0.0 for name, measured in file["psnr"].items()}
+    return {"int8_loss_db": losses, "int8_agreement_db": agreement}
+
+
+def agreements(expected: Function, received: Function, channels: int) -> dict[str, float]:
+    """Kind of picture → PSNR of one function against another, dB, both clipped to [0, 1], of its worst picture."""
+    (photograph, *_) = photographs(channels, (HEIGHT, WIDTH))
+    kinds = {"photograph": [photograph]}
+    kinds |= {kind: [picture / np.float32(255) for picture in group] for kind, group in screens(channels).items()}
+
+    def psnr(picture: np.ndarray) -> float:
+        one, other = (np.clip(function(picture), 0, 1).astype(np.float64) for function in (expected, received))
+        return -10 * math.log10(max(float(np.mean((one - other) ** 2)), 1e-10))
+
+    return {kind: round(min(psnr(picture) for picture in group), 2) for kind, group in kinds.items()}
 
 
 @exit_on_usage_error
@@ -55,9 +83,14 @@ def main(argv: list[str] | None = None) -> int:
     # All names are looked up before any work is done.
     cards = [registry.card(name) for name in options.names or registry.list_presets()]
     for card in cards:
-        card["int8_loss_db"] = int8_loss(registry.load(card["name"]), folders)
-        write_card(card, registry.PRESETS)
-        print(card["name"], json.dumps(card["int8_loss_db"]), flush=True)
+        figures = int8_figures(registry.load(card["name"]), folders)
+        # Where the measurement took a while, somebody may have changed the card; its figures go where those were.
+        card = registry.card(card["name"])
+        entries = {**card, **figures}
+        order = [name for name in entries if name != "int8_agreement_db"]
+        order.insert(order.index("int8_loss_db") + 1, "int8_agreement_db")
+        write_card({name: entries[name] for name in order}, registry.PRESETS)
+        print(card["name"], json.dumps(figures), flush=True)
     return 0
 
 

@@ -45,6 +45,18 @@ def table(cards: list[dict]) -> str:
     return "\n".join(lines)
 
 
+def int8_table(cards: list[dict]) -> str:
+    """One row a preset: what int8 loses on the test sets, and its agreement with the float file by kind of picture."""
+    measured = [entry for entry in cards if entry.get("int8_agreement_db")]
+    kinds = list(measured[0]["int8_agreement_db"]) if measured else []
+    lines = [f"| preset | {' | '.join((*SETS, *kinds))} |", f"|---|{'---|' * (len(SETS) + len(kinds))}"]
+    for entry in measured:
+        losses = [f"{entry['int8_loss_db'][name]:+.2f}" if name in entry["int8_loss_db"] else "–" for name in SETS]
+        agreement = [f"{entry['int8_agreement_db'][kind]:.1f}" for kind in kinds]
+        lines.append(f"| {entry['name']} | {' | '.join((*losses, *agreement))} |")
+    return "\n".join(lines)
+
+
 def page(cards: list[dict]) -> str:
     """The whole of docs/presets.md."""
     parts = [
@@ -52,6 +64,11 @@ def page(cards: list[dict]) -> str:
         "Generated from the cards in `zoo/presets/` by `python -m releasing.pages`. PSNR (dB) / SSIM on Y by the "
         "published protocol (`python -m zoo.evaluate --model=NAME --data=Set5,Set14,BSD100` prints them).",
         table(cards),
+        "## int8",
+        "PSNR of the int8 file less that of the float network, dB; and the int8 file against the float file of the "
+        "same export on a photograph and on other pictures, dB, each kind's worst: drawn by `releasing/screens.py`, "
+        "which nothing is fitted to. `python -m releasing.int8_losses --data=Set5,Set14,BSD100` measures both.",
+        int8_table(cards),
     ]
     for entry in cards:
         training = entry["training"]

@@ -21,7 +21,7 @@ quiet_tensorflow()
 from export import tflite_dynamic
 from export.described import terms
 from releasing.cards import write_card
-from releasing.int8_losses import int8_loss
+from releasing.int8_losses import int8_figures
 from releasing.picture_terms import TERMS, redistribution
 from zoo import complexity, evaluate, registry
 from zoo.data import benchmark
@@ -155,7 +155,7 @@ def make_preset(workdir: Path, name: str, folders: list[Path], output: Path = PR
         "training": training,
         "results": scores(model, config.scale, folders),
         "published": published(config.model, config.scale),
-        "int8_loss_db": int8_loss(model, folders) if folders else None,
+        **(int8_figures(model, folders) if folders else {"int8_loss_db": None, "int8_agreement_db": None}),
         "date": datetime.date.today().isoformat(),
         "sha256": {suffix: hashlib.sha256(path.read_bytes()).hexdigest() for suffix, path in files.items()},
     }

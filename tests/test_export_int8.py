@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import zoo
 from export import export_model, int8
-from export.int8 import fitting, prelu, ranges, simulation, skip
+from export.int8 import fitting, pictures, prelu, ranges, readers, simulation, skip, sums
 from zoo.data import sample
 from zoo.evaluate import open_network
 from zoo.graphs import tflite
@@ -17,7 +17,13 @@ from zoo.graphs import tflite
 
 @pytest.fixture(scope="module")
 def crops():
-    return int8.crops(sample(3).pictures(), 16)
+    return pictures.crops(sample(3).pictures(), 16)
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    """Photographs, text and noise, few of each."""
+    return pictures.mixed(sample(3).pictures(), 1, 16)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +37,7 @@ def network():
         weight.assign(0.1 * value if value.ndim == 1 else value * uneven)
     # An output like a picture's: int8 files clip to [0, 1].
     kernel, bias = model.layers[-1].weights
-    kernel.assign(0.15 * kernel / np.std(model(int8.crops(sample(3).pictures(), 4))))
+    kernel.assign(0.15 * kernel / np.std(model(pictures.crops(sample(3).pictures(), 4))))
     bias.assign([0.5])
     return model
 
@@ -89,15 +95,67 @@ def test_the_image_joins_the_last_layer_without_a_rounding_and_changes_nothing_b
     assert np.array_equal(output(joined, crops), output(original, crops))
     for low, high in ((0.0, 1.7), (-1.0, 127 / 128)):
         chosen = {group: (low, high) for group in joined.groups.values()} | joined.fixed
-        constants = where.constants(chosen, joined.groups, 1)
+        constants = where.constants(chosen, joined.groups)
         levels = np.round(crops * 255)
         scaled = joined.run(levels / 255, chosen, constants)[where.tensors[0]].numpy()
         assert np.abs((scaled - low) / (high - low) * 255 - levels).max() < 0.01
 
 
+def test_a_sum_before_the_last_layer_is_read_from_both_parts(crops):
+    model = zoo.create_model("gecko", 2, maps=4, depth=2, upsampler="subpixel")
+    rng = np.random.default_rng(4)
+    for weight in model.weights:
+        weight.assign(rng.normal(size=weight.shape, scale=0.2))
+    original = simulation.Simulation(int8.float_file(model, (48, 48)))
+    unfolded = simulation.Simulation(sums.unfold(simulation.Simulation(int8.float_file(model, (48, 48)))))
+    expected = output(original, crops)
+    assert "ADD" in _kinds(original) and "ADD" not in _kinds(unfolded) and "CONCATENATION" in _kinds(unfolded)
+    assert np.abs(output(unfolded, crops) - expected).max() <= 1e-5 * np.abs(expected).max()
+    # Behind a concatenation PReLU folds and channels level as they do between convolutions.
+    chosen = {number: np.arange(0, channels.size, 2) for number, channels in _channels(unfolded)}
+    kept = prelu.matters(simulation.Simulation(unfolded.content()), crops)
+    assert set(kept) == set(chosen) and len(chosen) == 3
+    everything = {number: np.arange(4) for number in chosen}
+    folded = simulation.Simulation(prelu.fold(simulation.Simulation(unfolded.content()), everything))
+    assert "PRELU" not in _kinds(folded)
+    assert np.abs(output(folded, crops) - expected).max() <= 1e-5 * np.abs(expected).max()
+    assert len(ranges.equalize(folded, crops)) == 3
+    assert np.abs(output(folded, crops) - expected).max() <= 1e-5 * np.abs(expected).max()
+    # Control: kernels shifted by a channel are another function.
+    (reader,) = [each for each in readers.readers(folded, folded.operations[0][2][0]) if each.joined is not None]
+    folded.constants[reader.weights] = np.roll(folded.constants[reader.weights], 1, axis=-1)
+    assert np.abs(output(folded, crops) - expected).max() > 0.01 * np.abs(expected).max()
+
+
+def test_a_sum_that_others_read_stays(crops):
+    image = keras.Input((None, None, 1))
+    x = keras.layers.Conv2D(4, 3, padding="same")(image)
+    total = x + keras.layers.Conv2D(4, 3, padding="same")(x)
+    model = keras.Model(image, zoo.layers.DepthToSpace(2)(keras.layers.Conv2D(4, 3, padding="same")(total) + total))
+    assert "ADD" in _kinds(simulation.Simulation(sums.unfold(simulation.Simulation(int8.float_file(model, (9, 8))))))
+
+
 def test_where_the_image_cannot_join_it_does_not():
-    large = simulation.Simulation(int8.float_file(zoo.create_model("srcnn", 2), (12, 14)))
-    assert skip.place(large) is None
+    image = keras.Input((None, None, 1))
+    maps = zoo.layers.DepthToSpace(2)(keras.layers.Conv2D(32, 3, padding="same", activation="relu")(image))
+    hr_space = keras.Model(image, keras.layers.Conv2D(1, 3, padding="same")(maps))
+    assert skip.place(simulation.Simulation(int8.float_file(hr_space, (12, 14)))) is None
+
+
+def test_in_hr_space_the_interpolated_image_joins(crops):
+    original = simulation.Simulation(int8.float_file(zoo.create_model("srcnn", 2), (48, 48)))
+    where = skip.place(original)
+    assert where is not None and original.graph.tensors[where.image].shape == (1, 96, 96, 1)
+    joined = simulation.Simulation(skip.insert(simulation.Simulation(original.file.packed()), where))
+    assert np.array_equal(output(joined, crops[:2]), output(original, crops[:2]))
+    # A level of the image becomes the level of the maps, whatever both ranges are.
+    ends = {group: (-0.5, 1.5) for group in joined.groups.values()} | joined.fixed
+    ends[joined.groups[where.image]] = (-0.1, 1.2)
+    tensors = joined.run(crops[:2], ends, where.constants(ends, joined.groups))
+    step, map_step = 1.3 / 255, 2 / 255
+    levels = np.round(tensors[where.image] / step) + np.round(0.1 / step)
+    scaled = np.round(tensors[where.tensors[0]] / map_step) + np.round(0.5 / map_step)
+    assert np.abs(scaled[..., :1] - levels).max() == 0
 
 
 def test_the_levels_hold_zero_and_pass_gradients():
@@ -114,7 +172,7 @@ def test_the_levels_hold_zero_and_pass_gradients():
 def test_pictures_that_tell_nothing_leave_the_weights_as_they_are():
     weights = np.random.default_rng(0).normal(size=(4, 3, 3, 2)).astype(np.float32)
     black, wanted = np.zeros((2, 8, 9, 2), np.float32), np.zeros((2, 8, 9, 4), np.float32)
-    kernel, bias = fitting.solve(fitting.moments(black, wanted, (3, 3), 0), weights)
+    kernel, bias = fitting.solve(fitting.moments(black, wanted, (3, 3), 0, np.ones(2)), weights)
     assert np.abs(kernel - weights).max() <= 0.51 * np.abs(weights).max() / 127 and (bias == 0).all()
 
 
@@ -132,8 +190,8 @@ def test_rounding_hands_its_errors_on():
 
 
 @pytest.mark.slow
-def test_a_file_is_what_the_simulation_says_at_any_size_and_takes_levels(network, content, crops, tmp_path):
-    tuning = int8.tune(network, crops)
+def test_a_file_is_what_the_simulation_says_at_any_size_and_takes_levels(network, content, crops, mixed, tmp_path):
+    tuning = int8.tune(network, mixed)
     for size, io in itertools.product([(48, 48), (37, 50)], ["float", "uint8"]):
         int8.write_int8(network, tmp_path / f"{size[0]}_{io}.tflite", size, tuning, crops, io)
     written = tflite.read(tmp_path / "48_uint8.tflite")
@@ -156,11 +214,11 @@ def test_a_file_is_what_the_simulation_says_at_any_size_and_takes_levels(network
 
 
 @pytest.mark.slow
-def test_fitting_beats_the_converter(network, crops, tmp_path):
-    others = int8.crops(sample(3, split="heldout").pictures(), 4, seed=5)
+def test_fitting_beats_the_converter(network, mixed, tmp_path):
+    others = pictures.crops(sample(3, split="heldout").pictures(), 4, seed=5)
     errors = {}
-    for name, tuning in (("fitted", int8.tune(network, crops)), ("converter", None)):
-        int8.write_int8(network, tmp_path / f"{name}.tflite", (48, 48), tuning, crops, "float")
+    for name, tuning in (("fitted", int8.tune(network, mixed)), ("converter", None)):
+        int8.write_int8(network, tmp_path / f"{name}.tflite", (48, 48), tuning, mixed.images, "float")
         function = open_network(str(tmp_path / f"{name}.tflite")).run
         clipped = [np.clip(function(one), 0, 1) - np.clip(network(one[None])[0], 0, 1) for one in others]
         errors[name] = np.sqrt(np.mean(np.square(clipped)))
@@ -168,11 +226,11 @@ def test_fitting_beats_the_converter(network, crops, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_graph_that_is_not_known_is_left_to_the_converter(tmp_path, crops):
+def test_a_graph_that_is_not_known_is_left_to_the_converter(tmp_path, mixed):
     image = keras.Input((None, None, 1))
     x = keras.layers.Softmax()(keras.layers.Conv2D(12, 3, padding="same")(image))
     model = keras.Model(image, zoo.layers.DepthToSpace(2)(x[..., :4]), name="stranger")
-    assert int8.tune(model, crops) is None
+    assert int8.tune(model, mixed) is None
     report = export_model(model, tmp_path, [(20, 24)], ["tflite_int8"], gate="off")
     assert report["files"][0]["note"] == "calibrated by the converter alone"
 

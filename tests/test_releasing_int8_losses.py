@@ -2,16 +2,24 @@
 
 import shutil
 
+import numpy as np
 import pytest
 from PIL import Image
 
 import zoo
-from export import int8
+from export import formats
+from export.int8.pictures import Crops, drawn, mixed, noise
 from releasing import int8_losses
+from releasing.screens import screens
 from zoo import registry
 from zoo.data import sample
 
 NAMES = zoo.list_presets()
+# Text at 42 dB and more costs these 0.16 to 0.22 dB of the 37 dB that they have on photographs at ×2.
+MORE = ("espcn_x2", "fsrcnn_x2", "gecko_s_x2", "srcnn_x2")
+LOSES_MORE = pytest.mark.xfail(strict=True, reason="int8 costs more than 0.15 dB on Set5 at ×2")
+MEASURED = [name for name in NAMES if zoo.card(name)["int8_agreement_db"]]
+SEEN = ("text", "lines", "interface", "map")
 
 
 @pytest.fixture
@@ -32,14 +40,42 @@ def pictures(tmp_path):
     return folder.parent
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_card_says_what_int8_costs(name):
-    assert set(zoo.card(name)["int8_loss_db"]) >= {"Set5", "Set14"}
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=LOSES_MORE) if name in MORE else name for name in MEASURED],
+)
+def test_int8_loses_little_on_photographs(name):
+    losses = zoo.card(name)["int8_loss_db"]
+    assert set(losses) >= {"Set5", "Set14", "BSD100"} and min(losses.values()) >= -0.15
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if zoo.card(name)["model"] in ("espcn", "fsrcnn", "fsrcnn_s")])
-def test_int8_loses_at_most_a_tenth_of_a_decibel(name):
-    assert min(zoo.card(name)["int8_loss_db"].values()) >= -0.10
+@pytest.mark.parametrize("name", MEASURED)
+def test_int8_holds_off_photographs(name):
+    agreement = zoo.card(name)["int8_agreement_db"]
+    assert min(agreement[kind] for kind in SEEN) >= 40
+    assert min(agreement[kind] for kind in ("noise", "checkerboard")) >= 32
+
+
+def test_what_was_not_measured_has_no_figures():
+    """A figure of files that were fitted in another way would be none of this file's."""
+    assert set(MEASURED) >= {*MORE, "gecko_x2", "fsrcnn_s_x2"}
+    for name in set(NAMES) - set(MEASURED):
+        assert zoo.card(name)["int8_loss_db"] is None
+
+
+def test_the_pictures_that_measure_are_of_all_kinds_and_not_those_that_int8_is_fitted_to():
+    for channels in (1, 3):
+        kinds = screens(channels)
+        assert set(kinds) == {*SEEN, "noise", "checkerboard"}
+        fitted = np.concatenate([drawn(channels, 32), noise(channels, 8)])
+        for kind, group in kinds.items():
+            for picture in group:
+                assert picture.shape == (110, 150, channels) and np.ptp(picture.astype(int)) > 90
+                # A checkerboard has no other form.
+                apart = min(np.abs(picture[:48, :48] / 255 - crop).max() for crop in fitted)
+                assert apart > 0.1 or kind == "checkerboard"
+    # Black on white and white on black.
+    assert screens(1)["text"][0].mean() > 150 and screens(1)["text"][1].mean() < 100
 
 
 @pytest.mark.slow
@@ -49,12 +85,16 @@ def test_the_command_measures_and_writes_nothing_else(presets, pictures, capsys,
     assert int8_losses.main([name, f"--data={pictures}"]) == 0
     after = zoo.card(name)
     assert -0.2 < after.pop("int8_loss_db")["Photos"] < 0.05
+    agreement = after.pop("int8_agreement_db")
+    for kind, value in (before.pop("int8_agreement_db") or {}).items():
+        assert abs(agreement[kind] - value) < 1.5
     before.pop("int8_loss_db")
     assert after == before and name in capsys.readouterr().out
-    # Control: with weights half as large as they should be, int8 loses much.
-    halved = lambda simulation, *_: {index: value / 2 for index, value in simulation.constants.items()}  # noqa: E731
-    monkeypatch.setattr(int8, "fit", halved)
-    assert int8_losses.int8_loss(zoo.load(name), [pictures])["Photos"] < -1
+    # Control: fitted to photographs alone, int8 falls apart on text and noise.
+    only = lambda pictures, channels: Crops(*(part[:64] for part in mixed(pictures, channels)))  # noqa: E731
+    monkeypatch.setattr(formats, "mixed", only)
+    agreement = int8_losses.int8_figures(zoo.load(name), [pictures])["int8_agreement_db"]
+    assert agreement["photograph"] > 40 and agreement["text"] < 40 and agreement["noise"] < 32
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
-"""int8 TFLite files that lose little: PReLU folded away, channels equalized, ranges chosen, weights fitted, and the LR
-image handed to the last layer.
+"""int8 TFLite files that lose little: sums and PReLU folded away, channels equalized, ranges chosen, weights
+fitted, and the image handed to the last layer.
 
-All of it is done after training, on real LR crops without their HR originals: the float network is what the int8 one is
-fitted to. The converter's quantizer then writes the file; `simulation` says what it will compute.
+All of it is done after training, on LR crops of photographs, drawn graphics and noise, without HR originals: the float
+network is what the int8 one is fitted to. The converter's quantizer then writes the file; `simulation` says what it
+will compute.
 """
 
 import dataclasses
@@ -15,17 +16,17 @@ import tensorflow as tf
 from tensorflow.lite.python.convert import mlir_quantize
 
 from export.int8.fitting import before_activation, fit, plain
+from export.int8.pictures import SIDE, Crops
 from export.int8.prelu import fold, matters
 from export.int8.ranges import choose_ranges, equalize
 from export.int8.simulation import Ranges, Simulation, Unsupported
 from export.int8.skip import insert, place
+from export.int8.sums import unfold
 from export.tflite import convert
 from zoo.files import whole_file
 
 IO = {"float": tf.float32, "uint8": tf.uint8}
-_FITTED_ON = 40  # crops of 48×48 px: 92,000 pixels, many for the largest layer's 600 weights an output channel
-_CROP = 48
-_NOTE = "PReLU folded into ReLU, channels equalized, the LR image joined to the last layer's input, weights fitted"
+_NOTE = "PReLU folded into ReLU, channels equalized, the image joined to the last layer's input, weights fitted"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,43 +46,24 @@ class Tuning:
     note: str
 
 
-def crops(pictures, count: int = 64, seed: int = 0) -> np.ndarray:
-    """(count, 48, 48, C) float32 crops in [0, 1] of LR pictures (name, LR uint8, HR), in turn, at random places.
-
-    One of each four is stretched to the whole of [0, 1]: pictures seldom reach pure black and white, but some do.
-    """
-    pictures = [lr_image for _, lr_image, _ in pictures if min(lr_image.shape[:2]) >= _CROP]
-    rng = np.random.default_rng(seed)
-    chosen = []
-    for number in range(count):
-        picture = pictures[number % len(pictures)]
-        top, left = (rng.integers(0, side - _CROP + 1) for side in picture.shape[:2])
-        crop = picture[top : top + _CROP, left : left + _CROP].astype(np.float32) / 255
-        if number % 4 == 3:
-            crop = (crop - crop.min()) / max(np.ptp(crop), 1 / 255)
-        chosen.append(crop)
-    return np.stack(chosen)
-
-
-def tune(model: keras.Model, images: np.ndarray) -> Tuning | None:
+def tune(model: keras.Model, crops: Crops) -> Tuning | None:
     """Finds out how to quantize a model; None where its graph has an operation that `simulation` does not know.
 
     Args:
         model: as `export.prepare.prepare` returns it.
-        images: crops as `crops` gives them.
+        crops: LR crops, as `pictures.mixed` gives them.
     """
     try:
-        original = Simulation(float_file(model, (_CROP, _CROP)))
+        original = Simulation(unfold(Simulation(float_file(model, (SIDE, SIDE)))))
     except Unsupported:
         return None
-    mirrored = matters(original, images)
-    simulation, skip, divisors = _changed(float_file(model, (_CROP, _CROP)), mirrored, images)
-    ranges = choose_ranges(simulation, images, skip.tensors if skip else ())
+    mirrored = matters(original, crops.images)
+    simulation, skip, divisors = _changed(float_file(model, (SIDE, SIDE)), mirrored, crops.images)
+    ranges = choose_ranges(simulation, crops, skip.tensors if skip else ())
     if skip:
-        simulation.constants |= skip.constants(ranges, simulation.groups, images.shape[-1])
-    fitted_on = images[:_FITTED_ON]
-    wanted = _teacher(original, simulation, mirrored, divisors, fitted_on, skip)
-    constants = fit(simulation, ranges, fitted_on, wanted)
+        simulation.constants |= skip.constants(ranges, simulation.groups)
+    wanted = _teacher(original, simulation, mirrored, divisors, crops.images, skip)
+    constants = fit(simulation, ranges, crops, wanted)
     held = {index: constants[index] for _, *pair, _ in simulation.weighted() for index in pair if index >= 0}
     return Tuning(mirrored, held, ranges, _NOTE)
 
@@ -91,7 +73,7 @@ def _changed(content: bytes, mirrored: dict, images: np.ndarray | None = None):
 
     Returns the simulation, where the image comes in, and what the channels were divided by.
     """
-    folded = Simulation(fold(Simulation(content), mirrored))
+    folded = Simulation(fold(Simulation(unfold(Simulation(content))), mirrored))
     divisors = {} if images is None else equalize(folded, images)
     skip = place(folded)
     return Simulation(insert(folded, skip) if skip else folded.content()), skip, divisors

@@ -13,27 +13,26 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from export.int8.pictures import Crops
 from export.int8.simulation import Ranges, Simulation
 
 # Keeps the answer near the weights it starts from where the pictures do not tell; of the inputs' mean power.
 _RIDGE = 1e-4
 
 
-def fit(
-    simulation: Simulation, ranges: Ranges, images: np.ndarray, wanted: dict[int, np.ndarray]
-) -> dict[int, np.ndarray]:
+def fit(simulation: Simulation, ranges: Ranges, crops: Crops, wanted: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
     """The simulation's constants with the weights and biases of some convolutions fitted.
 
     Args:
-        images: (N, h, w, C) LR crops in [0, 1].
+        crops: LR crops and how much each counts.
         wanted: the number of a convolution (`plain`) → what it should compute before its activation, (N, h', w', O).
     """
     constants = dict(simulation.constants)
     for number, target in sorted(wanted.items()):
         _, (image, weights, bias), _, options = simulation.operations[number]
-        given = simulation.run(images, ranges, constants, until=number)[image]
+        given = simulation.run(crops.images, ranges, constants, until=number)[image]
         size = constants[weights].shape[1:3]
-        seen = moments(given, target, size, options.padding)
+        seen = moments(given, target, size, options.padding, crops.weights)
         constants[weights], constants[bias] = solve(seen, constants[weights])
     return constants
 
@@ -66,14 +65,17 @@ class Moments(NamedTuple):
     cross: np.ndarray
 
 
-def moments(images, target, size: tuple[int, int], padding: int) -> Moments:
+def moments(images, target, size: tuple[int, int], padding: int, weights: np.ndarray) -> Moments:
     """Means and covariances of the windows of `size` that a convolution sees and of what it should make of them.
+
+    Each image counts by its weight.
 
     Image by image: the windows of all images of an HR layer would fill gigabytes.
     """
     means = []
     covariance: np.ndarray = np.zeros(())
-    for image, wanted in zip(images, target, strict=True):
+    shares = np.asarray(weights, np.float64) / np.sum(weights, dtype=np.float64)
+    for image, wanted, share in zip(images, target, shares, strict=True):
         windows = tf.image.extract_patches(
             image[None], (1, *size, 1), (1, 1, 1, 1), (1, 1, 1, 1), ("SAME", "VALID")[padding]
         )
@@ -82,10 +84,10 @@ def moments(images, target, size: tuple[int, int], padding: int) -> Moments:
         means.append(both.mean(axis=0, dtype=np.float64))
         # Centred before they are multiplied: what float32 loses of large squares would make the matrix indefinite.
         both -= both.mean(axis=0)
-        covariance = covariance + (both[:, :inputs].T @ both / len(both)).astype(np.float64)
-    mean = np.mean(means, axis=0)
+        covariance = covariance + share * (both[:, :inputs].T @ both / len(both)).astype(np.float64)
+    mean = shares @ means
     between = means - mean
-    covariance = (covariance + between[:, :inputs].T @ between) / len(means)
+    covariance = covariance + between[:, :inputs].T @ (shares[:, None] * between)
     return Moments(mean[:inputs], mean[inputs:], covariance[:, :inputs], covariance[:, inputs:])
 
 

@@ -8,6 +8,7 @@ signed levels that the convolution rounded before and rounds again; a ReLU costs
 import numpy as np
 import tensorflow as tf
 
+from export.int8.readers import readers
 from export.int8.simulation import Simulation
 from zoo.graphs.tflite import schema
 
@@ -34,20 +35,29 @@ def fold(simulation: Simulation, chosen: dict[int, np.ndarray]) -> bytes:
     graph = simulation.graph
     constants = dict(simulation.constants)
     removed = []
-    for number, first, seconds in _places(simulation):
+    for number, first, behind in _places(simulation):
         mirrored = chosen[number]
         _, (before, slopes), (after,), _ = simulation.operations[number]
         kept = simulation.constants[slopes].reshape(-1)[mirrored]
         weights, bias = simulation.operations[first][1][1:3]
         constants[weights] = np.concatenate([constants[weights], -constants[weights][mirrored]])
         constants[bias] = np.concatenate([constants[bias], -constants[bias][mirrored]])
-        for second in seconds:
-            index = simulation.operations[second][1][1]
-            kernels = constants[index]
-            constants[index] = np.concatenate([kernels, -kernels[..., mirrored] * kept], axis=-1)
-            reader, tensors = graph.operations[second], graph.tensors
-            reader.inputs = [tensors[before] if given is tensors[after] else given for given in reader.inputs]
-        graph.tensors[before].shape = (*graph.tensors[before].shape[:-1], len(constants[bias]))
+        count = graph.tensors[before].shape[-1]
+        for reader in behind:
+            here = constants[reader.weights]
+            own = here[..., reader.offset : reader.offset + count]
+            rest = here[..., reader.offset + count :]
+            added = -own[..., mirrored] * kept
+            constants[reader.weights] = np.concatenate([here[..., : reader.offset + count], added, rest], axis=-1)
+            if reader.joined is not None:
+                (joined,) = graph.operations[reader.joined].outputs
+                joined.shape = (*joined.shape[:-1], joined.shape[-1] + len(mirrored))
+            through = graph.operations[reader.number if reader.joined is None else reader.joined]
+            through.inputs = [
+                graph.tensors[before] if given is graph.tensors[after] else given for given in through.inputs
+            ]
+        for index in (before, after):
+            graph.tensors[index].shape = (*graph.tensors[index].shape[:-1], len(constants[bias]))
         graph.operations[first].options.fusedActivationFunction = schema.ActivationFunctionType.RELU
         removed.append(graph.operations[number])
     for operation in removed:
@@ -56,17 +66,15 @@ def fold(simulation: Simulation, chosen: dict[int, np.ndarray]) -> bytes:
 
 
 def _places(simulation: Simulation):
-    """(PReLU, the convolution before it, those after it), by number, where nothing else reads what lies between."""
+    """(PReLU, the convolution before it, what reads it), by number, where nothing else reads what lies between."""
     for number, (name, inputs, (after,), _) in enumerate(simulation.operations):
         if name != "PRELU" or simulation.constants[inputs[1]].size != simulation.constants[inputs[1]].shape[-1]:
             continue
         before = inputs[0]
         producers = [n for n, (_, _, outputs, _) in enumerate(simulation.operations) if before in outputs]
-        readers = [n for n, (_, given, _, _) in enumerate(simulation.operations) if before in given]
-        seconds = [n for n, (_, given, _, _) in enumerate(simulation.operations) if after in given]
-        kinds = [simulation.operations[n] for n in (*producers, *seconds)]
-        # Of both kinds the weights' last axis is the channels that it reads.
-        weighted = all(kind in ("CONV_2D", "TRANSPOSE_CONV") for kind, *_ in kinds[1:])
-        plain = weighted and kinds[0][0] == "CONV_2D" and len(producers) == 1 and len(readers) == 1 and seconds
-        if plain and kinds[0][3].fusedActivationFunction == 0 and len(kinds[0][1]) > 2 and after != simulation.output:
-            yield number, producers[0], seconds
+        alone = sum(before in given for _, given, _, _ in simulation.operations) == 1
+        behind = readers(simulation, after)
+        if len(producers) == 1 and alone and behind:
+            kind, given, _, options = simulation.operations[producers[0]]
+            if kind == "CONV_2D" and options.fusedActivationFunction == 0 and len(given) > 2:
+                yield number, producers[0], behind

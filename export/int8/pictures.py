@@ -1,0 +1,83 @@
+"""What int8 is fitted to: crops of photographs, and of what a screen shows besides them.
+
+Ranges found on photographs alone are too narrow for text, lines, noise and checkerboards, whose edges are the hardest
+that there are: there maps reach two or three times as far.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from zoo.data import graphics
+
+SIDE = 48
+# How much a squared error counts: of a photograph's nothing may be lost, edges may be 40 dB off, and noise 32 dB.
+_PHOTOGRAPH, _DRAWN, _NOISE = 1.0, 0.3, 0.1
+
+
+class Crops(NamedTuple):
+    """Crops and how much each counts.
+
+    Attributes:
+        images: (N, 48, 48, C) float32 in [0, 1].
+        weights: (N,) float32.
+    """
+
+    images: np.ndarray
+    weights: np.ndarray
+
+
+def crops(pictures, count: int = 64, seed: int = 0) -> np.ndarray:
+    """(count, 48, 48, C) float32 crops in [0, 1] of LR pictures (name, LR uint8, HR), in turn, at random places.
+
+    One of each four is stretched to the whole of [0, 1]: pictures seldom reach pure black and white, but some do.
+    """
+    pictures = [lr_image for _, lr_image, _ in pictures if min(lr_image.shape[:2]) >= SIDE]
+    rng = np.random.default_rng(seed)
+    chosen = []
+    for number in range(count):
+        picture = pictures[number % len(pictures)]
+        top, left = (rng.integers(0, side - SIDE + 1) for side in picture.shape[:2])
+        crop = picture[top : top + SIDE, left : left + SIDE].astype(np.float32) / 255
+        if number % 4 == 3:
+            crop = (crop - crop.min()) / max(np.ptp(crop), 1 / 255)
+        chosen.append(crop)
+    return np.stack(chosen)
+
+
+def drawn(channels: int, count: int, seed: int = 0) -> np.ndarray:
+    """(count, 48, 48, C) float32 crops of graphics made by code, as a screen shows them: edges within one pixel."""
+    sheets = [(name, sheet, None) for name, _, sheet in graphics(2, channels).pictures()]
+    chosen = crops(sheets, count, seed)
+    # Every other one the other way round: dark screens.
+    return np.where(np.arange(count)[:, None, None, None] // 2 % 2, 1 - chosen, chosen)
+
+
+def noise(channels: int, count: int, seed: int = 0) -> np.ndarray:
+    """(count, 48, 48, C) float32: uniform noise, black and white noise, checkerboards of one and two px, in turn."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:SIDE, :SIDE]
+    chosen = []
+    for number in range(count):
+        kind, shape = number % 4, (SIDE, SIDE, channels)
+        if kind == 0:
+            crop = rng.integers(0, 256, shape) / 255
+        elif kind == 1:
+            crop = rng.integers(0, 2, shape) * np.ones(shape)
+        else:
+            block = kind - 1
+            low, high = (0.0, 1.0) if number % 8 < 4 else np.sort(rng.random((2, channels)), axis=0)
+            crop = np.where(((y // block + x // block) % 2 == 1)[..., None], high, low) * np.ones(shape)
+        chosen.append(crop)
+    return np.asarray(chosen, np.float32)
+
+
+def mixed(pictures, channels: int, count: int = 64, seed: int = 0) -> Crops:
+    """Photographs, and for every eight of them two drawn crops and one of noise: 203,000 pixels by default."""
+    parts = [
+        (crops(pictures, count, seed), _PHOTOGRAPH),
+        (drawn(channels, count // 4, seed), _DRAWN),
+        (noise(channels, count // 8, seed), _NOISE),
+    ]
+    weights = np.concatenate([np.full(len(part), weight, np.float32) for part, weight in parts])
+    return Crops(np.concatenate([part for part, _ in parts]), weights)
