@@ -32,6 +32,7 @@ def without_groups(proto):
 DECONVOLUTIONS = {
     "4x4 by 2": {"strides": [2, 2], "pads": [1, 1, 1, 1]},
     "9x9 by 3, opset 11": {"kernel": (9, 9), "strides": [3, 3], "pads": [3, 3, 3, 3], "opset": 11},
+    "5x5 by 2, opset 26": {"kernel": (5, 5), "strides": [2, 2], "pads": [2, 1, 2, 1], "opset": 26},
     "asymmetric pads": {"kernel": (5, 4), "strides": [2, 2], "pads": [0, 2, 1, 1]},
     "output padding": {"kernel": (3, 5), "strides": [2, 2], "pads": [1, 2, 1, 2], "output_padding": [1, 1]},
     "a kernel below its stride": {"kernel": (2, 3), "strides": [4, 4], "output_padding": [2, 1], "bias": False},
