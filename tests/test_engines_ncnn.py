@@ -86,6 +86,7 @@ def test_borders_turn_with_the_picture():
     assert Borders(False, False, True, False).turned(0, True) == Borders(False, False, False, True)
 
 
+@pytest.mark.slow
 def test_other_networks_and_activations(tflite):
     for name in ("luma", "luma3", "rgb", "thin"):
         expected = TFLiteEngine(tflite(name).read_bytes(), name)
