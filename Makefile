@@ -15,7 +15,7 @@ test: .venv/installed-test
 	$(BIN)/python -m pytest -m "not slow" -n logical --maxprocesses=4 --dist=loadfile $(PYTEST_FLAGS)
 
 test-all: .venv/installed-test .venv-jax/installed .venv-beam/installed
-	$(BIN)/python -m pytest -m slow $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest -m slow -n logical --maxprocesses=2 --dist=loadfile $(PYTEST_FLAGS)
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

@@ -23,7 +23,9 @@ def test_the_delegate_does_what_the_rules_say(tflite_case, name):  # noqa: F811
     result = delegate.run(tflite_case(name))["gpu"]
     assert result["verdict"] == CASES[name][2], result["sentence"]
     if result["verdict"] == "right":
-        assert result["fully_accelerated"] and result["max_difference"] <= 1e-6 * result["range"]
+        # A mean of many values hardly varies: there the range is that of what is averaged.
+        around = 1.0 if name.startswith("mean") else result["range"]
+        assert result["fully_accelerated"] and result["max_difference"] <= 1e-6 * around
     if result["verdict"] == "wrong":
         # A shift, not a rounding: as large as the picture.
         assert result["max_difference"] > 0.1 * result["range"]

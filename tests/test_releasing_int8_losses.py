@@ -18,6 +18,9 @@ NAMES = zoo.list_presets()
 # Text at 42 dB and more costs these 0.16 to 0.22 dB of the 37 dB that they have on photographs at ×2.
 MORE = ("espcn_x2", "fsrcnn_x2", "gecko_s_x2", "srcnn_x2")
 LOSES_MORE = pytest.mark.xfail(strict=True, reason="int8 costs more than 0.15 dB on Set5 at ×2")
+# Lines agree to 39.05 dB.
+BELOW = ("gecko_jpeg_x4",)
+APART = pytest.mark.xfail(strict=True, reason="lines are less than 40 dB from those of the float file")
 MEASURED = [name for name in NAMES if zoo.card(name)["int8_agreement_db"]]
 SEEN = ("text", "lines", "interface", "map")
 
@@ -49,7 +52,7 @@ def test_int8_loses_little_on_photographs(name):
     assert set(losses) >= {"Set5", "Set14", "BSD100"} and min(losses.values()) >= -0.15
 
 
-@pytest.mark.parametrize("name", MEASURED)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=APART) if name in BELOW else name for name in MEASURED])
 def test_int8_holds_off_photographs(name):
     agreement = zoo.card(name)["int8_agreement_db"]
     assert min(agreement[kind] for kind in SEEN) >= 40
@@ -80,7 +83,7 @@ def test_the_pictures_that_measure_are_of_all_kinds_and_not_those_that_int8_is_f
 
 @pytest.mark.slow
 def test_the_command_measures_and_writes_nothing_else(presets, pictures, capsys, monkeypatch):
-    name = "espcn_x3"  # at ×2 the photograph is so easy, 44 dB, that int8 costs it 0.4 dB
+    name = "gecko_x3"
     before = zoo.card(name)
     assert int8_losses.main([name, f"--data={pictures}"]) == 0
     after = zoo.card(name)

@@ -179,11 +179,17 @@ def _im2col(operation: Operation) -> Iterator[str]:
         )
 
 
+def _pad_rank_3(operation: Operation) -> Iterator[str]:
+    if operation.name in ("PAD", "PADV2", "MIRROR_PAD") and len(operation.inputs[0].shape) == 3:
+        yield f"{operation.inputs[0]} is padded at rank 3, and comes out shifted; pad at rank 4"
+
+
 _MEASURED = "measured on the WebGPU delegate of ai-edge-litert 2.3"
 _OPERATIONS = "LiteRT, tflite/delegates/gpu/common/operations.cc, CalculateSamePadding"
 # Name → severity, where it is written or how it was found, and the look at one operation.
 RULES: dict[str, tuple[str, str, Look]] = {
     "transposed-shift": ("wrong", f"{_OPERATIONS}; {_MEASURED}", _shift),
+    "pad-rank-3": ("wrong", f"google-ai-edge/LiteRT#9272; {_MEASURED}", _pad_rank_3),
     "no-flex": ("refused", _PARSER, _flex),
     "int16": ("refused", _MEASURED, _int16),
     "im2col": ("refused", f"LiteRT, tflite/kernels/conv.cc, Prepare; {_MEASURED}", _im2col),

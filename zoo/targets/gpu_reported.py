@@ -17,16 +17,6 @@ if TYPE_CHECKING:  # a file's parser needs LiteRT's schema, which rewriting a Ke
 _MANY = 4096
 
 
-def _padded_rank_3(operation: Operation) -> Iterator[str]:
-    if operation.name in ("PAD", "PADV2", "MIRROR_PAD") and len(operation.inputs[0].shape) == 3:
-        widths = operation.inputs[1]
-        if not widths.constant or widths.values[:-1].any():
-            yield (
-                f"{operation.inputs[0]} is padded along another axis than the last: at rank 3 rows came out shifted by "
-                "one; pad at rank 4"
-            )
-
-
 def _mixed_ranks(operation: Operation) -> Iterator[str]:
     sides = [tensor for tensor in operation.inputs if tensor is not None and not tensor.constant]
     if operation.name in ("ADD", "MUL", "SUB", "DIV") and len({len(tensor.shape) for tensor in sides}) > 1:
@@ -62,7 +52,6 @@ def _read_outputs(operation: Operation, graph: Graph) -> Iterator[str]:
 
 # Name → source and look; those that need the graph around an operation apart.
 REPORTED = {
-    "pad-rank-3": ("google-ai-edge/LiteRT#9272", _padded_rank_3),
     "mixed-ranks": ("google-ai-edge/LiteRT#8980", _mixed_ranks),
     "matmul-transposed": ("google-ai-edge/LiteRT#8913", _transposed_matrices),
     "long-sum": ("google-ai-edge/LiteRT#9249", _long_sums),
