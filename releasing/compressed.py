@@ -17,13 +17,15 @@ from zoo.program import quiet_tensorflow
 quiet_tensorflow()
 
 from releasing.cards import write_card
+from releasing.picture_sets import folders_of
 from zoo import evaluate, registry
 from zoo.data import benchmark
 from zoo.errors import UsageError, exit_on_usage_error
 from zoo.metrics import psnr
 from zoo.metrics.blocking import blocking
 
-PROTOCOLS = ("jpeg30", "jpeg45", "jpeg60", "jpeg90", "rgb8")
+# Compressed, and the same pictures uncompressed.
+PROTOCOLS = (*(name for name, each in evaluate.PROTOCOLS.items() if each.quality), "rgb8")
 
 
 def compressed(models: dict, scale: int, folders: list[Path]) -> dict:
@@ -60,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("names", nargs="+", metavar="NAME", help="presets trained with --degradation=jpeg")
     parser.add_argument("--data", required=True, help="folders of public test sets, joined with commas")
     options = parser.parse_args(argv)
-    folders = [Path(folder) for folder in options.data.split(",") if folder]
+    folders = folders_of(options.data)
     for name in options.names:
         card = registry.card(name)
         plain = card["name"].replace("_jpeg", "")

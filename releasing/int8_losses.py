@@ -9,7 +9,6 @@ int8 is fitted to the sample photographs and to graphics drawn by `zoo.data.draw
 
 import argparse
 import json
-import math
 import sys
 import tempfile
 from pathlib import Path
@@ -25,10 +24,12 @@ from export import export_model
 from export.formats import Function
 from export.measure import photographs
 from releasing.cards import write_card
+from releasing.picture_sets import folders_of
 from releasing.screens import HEIGHT, WIDTH, screens
 from zoo import registry
-from zoo.errors import UsageError, exit_on_usage_error
+from zoo.errors import exit_on_usage_error
 from zoo.evaluate import open_network
+from zoo.metrics import psnr
 
 # A file's own size does not matter here: its input is resized to each picture.
 _SIZE = (48, 48)
@@ -63,11 +64,11 @@ def agreements(expected: Function, received: Function, channels: int) -> dict[st
     kinds = {"photograph": [photograph]}
     kinds |= {kind: [picture / np.float32(255) for picture in group] for kind, group in screens(channels).items()}
 
-    def psnr(picture: np.ndarray) -> float:
+    def agreement(picture: np.ndarray) -> float:
         one, other = (np.clip(function(picture), 0, 1).astype(np.float64) for function in (expected, received))
-        return -10 * math.log10(max(float(np.mean((one - other) ** 2)), 1e-10))
+        return min(psnr(one, other), 100.0)
 
-    return {kind: round(min(psnr(picture) for picture in group), 2) for kind, group in kinds.items()}
+    return {kind: round(min(agreement(picture) for picture in group), 2) for kind, group in kinds.items()}
 
 
 @exit_on_usage_error
@@ -77,19 +78,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="presets; default: all")
     parser.add_argument("--data", required=True, help="folders of public test sets, joined with commas")
     options = parser.parse_args(argv)
-    folders = [Path(folder) for folder in options.data.split(",") if folder]
-    if not folders:
-        raise UsageError("Expected folders of test sets in --data. Received: none")
+    folders = folders_of(options.data)
     # All names are looked up before any work is done.
     cards = [registry.card(name) for name in options.names or registry.list_presets()]
     for card in cards:
         figures = int8_figures(registry.load(card["name"]), folders)
-        # Where the measurement took a while, somebody may have changed the card; its figures go where those were.
-        card = registry.card(card["name"])
-        entries = {**card, **figures}
-        order = [name for name in entries if name != "int8_agreement_db"]
-        order.insert(order.index("int8_loss_db") + 1, "int8_agreement_db")
-        write_card({name: entries[name] for name in order}, registry.PRESETS)
+        # The measurement takes a while: somebody may have changed the card.
+        write_card(registry.card(card["name"]) | figures, registry.PRESETS)
         print(card["name"], json.dumps(figures), flush=True)
     return 0
 

@@ -1,8 +1,10 @@
 """Fixtures that every room's tests share."""
 
+import errno
 import logging
 import os
 import re
+import shutil
 import sys
 import warnings
 from pathlib import Path
@@ -89,6 +91,30 @@ def shown_log(monkeypatch):
     logger.setLevel(before or logging.WARNING)
     yield
     logger.setLevel(before)
+
+
+@pytest.fixture
+def closed(monkeypatch):
+    """The name of folders that cannot be read; by their rights they could, as root reads every folder."""
+    scandir = os.scandir
+
+    def refuse(path):
+        if os.fspath(path).endswith("closed"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    return "closed"
+
+
+@pytest.fixture
+def presets(tmp_path, monkeypatch):
+    """The folder of the presets, a copy that a test may change."""
+    from zoo import registry
+
+    folder = shutil.copytree(registry.PRESETS, tmp_path / "presets")
+    monkeypatch.setattr(registry, "PRESETS", folder)
+    return folder
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ import pytest
 
 from zoo.color import luma
 from zoo.data import imresize, sample
-from zoo.data.jpeg import BLURRED, COMPRESSED, NOISY, jpeg, through_jpeg, worn
+from zoo.data.jpeg import BLURRED, COMPRESSED, JUDGED, NOISY, jpeg, through_jpeg, worn
 from zoo.errors import UsageError
 from zoo.evaluate import evaluate, mean
 from zoo.metrics import psnr
 from zoo.training import TrainConfig
-from zoo.training.validation import QUALITIES, Validation
+from zoo.training.validation import Validation
 
 
 def studio(levels):
@@ -105,7 +105,7 @@ def test_validation_pictures_are_compressed():
     source = sample(2, channels=1, split="heldout")
     plain, compressed = (Validation(source, None, degradation=each) for each in ("none", "jpeg"))
     for index, (before, after) in enumerate(zip(plain.lr_images, compressed.lr_images)):
-        expected = np.asarray(jpeg(before[None], np.float32([QUALITIES[index % len(QUALITIES)]])))[0]
+        expected = np.asarray(jpeg(before[None], np.float32([JUDGED[index % len(JUDGED)]])))[0]
         np.testing.assert_array_equal(after, expected)
         assert np.abs(after - before).max() > 1 / 255
 

@@ -1,7 +1,5 @@
 """What int8 costs is in every preset's card, little for those that promise it, and measured by a command."""
 
-import shutil
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,7 +9,6 @@ from export import formats
 from export.int8.pictures import Crops, drawn, mixed, noise
 from releasing import int8_losses
 from releasing.screens import screens
-from zoo import registry
 from zoo.data import sample
 
 NAMES = zoo.list_presets()
@@ -23,14 +20,6 @@ BELOW = ("gecko_jpeg_x4",)
 APART = pytest.mark.xfail(strict=True, reason="lines are less than 40 dB from those of the float file")
 MEASURED = [name for name in NAMES if zoo.card(name)["int8_agreement_db"]]
 SEEN = ("text", "lines", "interface", "map")
-
-
-@pytest.fixture
-def presets(tmp_path, monkeypatch):
-    """The folder of the presets, a copy that a test may change."""
-    folder = shutil.copytree(registry.PRESETS, tmp_path / "presets")
-    monkeypatch.setattr(registry, "PRESETS", folder)
-    return folder
 
 
 @pytest.fixture

@@ -34,6 +34,8 @@ COMPRESSED, BLURRED, NOISY = 0.6, 0.1, 0.1
 QUALITIES = 30.0, 95.0
 MOST_BLUR = 0.8  # standard deviation in LR pixels
 MOST_NOISE = 5.0  # standard deviation in 8-bit levels
+# The qualities that validation and the protocols of `zoo.evaluate` compress with.
+JUDGED = (30, 45, 60, 90)
 
 
 def jpeg(images, quality):

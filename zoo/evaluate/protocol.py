@@ -8,7 +8,7 @@ import numpy as np
 
 from zoo import color, metrics
 from zoo.data import crop_to_multiple, imresize
-from zoo.data.jpeg import through_jpeg
+from zoo.data.jpeg import JUDGED, through_jpeg
 from zoo.engines.engine import Engine
 from zoo.engines.keras import KerasEngine
 from zoo.errors import UsageError, one_of
@@ -42,7 +42,7 @@ PROTOCOLS = {
     "y_unshaved": Protocol("like y with the border counted", shaved=False),
     **{
         f"jpeg{quality}": Protocol(f"like rgb8 with the LR as a JPEG file of quality {quality}", "rgb", quality=quality)
-        for quality in (30, 45, 60, 90)
+        for quality in JUDGED
     },
     "rgb": Protocol("8-bit RGB, all channels, LR from the RGB and 8-bit, scale px shaved", lr="rgb", judged="rgb"),
 }

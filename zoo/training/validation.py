@@ -8,14 +8,12 @@ import numpy as np
 
 from zoo.color import luma
 from zoo.data import imresize
-from zoo.data.jpeg import jpeg
+from zoo.data.jpeg import JUDGED, jpeg
 from zoo.errors import UsageError
 from zoo.evaluate import unfit
 from zoo.metrics import psnr
 
 LOGGER = logging.getLogger("zoo.training")
-# Of the pictures of a run for compressed ones, each the next.
-QUALITIES = (30, 45, 60, 90)
 
 
 class Validation:
@@ -28,7 +26,7 @@ class Validation:
             left out and named.
         network: function of (1, h, w, c) float32 that gives the image enlarged, with the weights of the moment.
         threads: so many pictures are computed at a time.
-        degradation: of the run; "jpeg": the LR pictures are compressed, at QUALITIES in turn.
+        degradation: of the run; "jpeg": the LR pictures are compressed, at `zoo.data.jpeg.JUDGED` in turn.
 
     Raises:
         UsageError: no picture is left.
@@ -50,7 +48,7 @@ class Validation:
             self.hr_images.append(hr)
             lr = imresize(hr / 255.0, 1 / self.scale).astype(np.float32)
             if degradation == "jpeg":
-                quality = QUALITIES[len(self.lr_images) % len(QUALITIES)]
+                quality = JUDGED[len(self.lr_images) % len(JUDGED)]
                 lr = np.asarray(jpeg(lr[None], np.array([quality], np.float32)))[0]
             self.lr_images.append(lr)
         if not self.names:
