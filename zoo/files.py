@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all."""
+"""Files and folders that appear whole or not at all, and where the user's cache is."""
 
 import contextlib
 import hashlib
@@ -8,6 +8,7 @@ import math
 import os
 import secrets
 import shutil
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -164,3 +165,20 @@ def remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+def user_cache() -> Path:
+    """The folder for what can be made again, below the user's cache as the system has it; it need not be there.
+
+    Example:
+        >>> user_cache().name
+        'subpixel-zoo'
+    """
+    try:
+        home = Path.home()
+    # A user whom the system does not know: nothing can be kept.
+    except RuntimeError:
+        home = Path(os.devnull)
+    default = {"darwin": home / "Library" / "Caches", "win32": Path(os.environ.get("LOCALAPPDATA", home))}
+    cache = os.environ.get("XDG_CACHE_HOME") or default.get(sys.platform, home / ".cache")
+    return Path(cache, "subpixel-zoo")

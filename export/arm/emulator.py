@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import UsageError
+from zoo.files import user_cache
 
 # A phone's core of 2018, with dot products and half precision; and all that the emulator knows: i8mm, bf16, SVE.
 CPUS = ("cortex-a76", "max")
@@ -28,8 +29,7 @@ MISSING = "Not run on ARM64: no emulator; on Debian `python -m export.arm --inst
 
 def folder() -> Path:
     """Where the emulator lies: the folder in ZOO_ARM64, or one in the user's cache."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(os.environ.get("ZOO_ARM64") or cache / "subpixel-zoo" / "arm64").absolute()
+    return Path(os.environ.get("ZOO_ARM64") or user_cache() / "arm64").absolute()
 
 
 def installed() -> bool:

@@ -80,7 +80,8 @@ def find(root: Path, files: list[Path], scale: int, lr_data: str = "") -> Pairs:
     if lr_data:
         folder = existing_folder(lr_data)
         return Pairs(f"those in {folder}, as --lr_data says", folder, _named(folder, picture_files(folder), scale))
-    beside = [path for path in files if path not in set(originals(files))]
+    own = set(originals(files))
+    beside = [path for path in files if path not in own]
     if beside:
         fitting = [path for path in beside if _scale(path, _LR) in (None, scale)]
         if not fitting:

@@ -9,7 +9,6 @@ import hashlib
 import json
 import logging
 import os
-import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 import zoo
 from zoo import machine
 from zoo.engines.kinds import KINDS, PACKAGES
-from zoo.files import read_record, sweep, write_json
+from zoo.files import read_record, sweep, user_cache, write_json
 
 LOGGER = logging.getLogger("zoo.engines")
 # Windows of a picture of some megapixels, all of one size.
@@ -53,16 +52,7 @@ class Choice:
 
 def folder() -> Path:
     """Where the records lie: below the folder `ZOO_CACHE`, or the user's cache as the system has it."""
-    if given := os.environ.get("ZOO_CACHE"):
-        return Path(given, "engines")
-    try:
-        home = Path.home()
-    # A user whom the system does not know: nothing can be kept.
-    except RuntimeError:
-        home = Path(os.devnull)
-    default = {"darwin": home / "Library" / "Caches", "win32": Path(os.environ.get("LOCALAPPDATA", home))}
-    cache = os.environ.get("XDG_CACHE_HOME") or default.get(sys.platform, home / ".cache")
-    return Path(cache, "subpixel-zoo", "engines")
+    return Path(os.environ.get("ZOO_CACHE") or user_cache(), "engines")
 
 
 def of(fingerprint: str, threads: int) -> dict[str, Any]:
