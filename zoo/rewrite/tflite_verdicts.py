@@ -19,39 +19,44 @@ def judged(rows: list[Row], original: File, result: File, target: Target) -> lis
         rows: of what became of the original's operations, each called after the tensor that they give.
         result: the file that came out; the original itself where nothing moved.
     """
-    before, after = original.graphs[0], result.graphs[0]
+    before, after = _Made(original.graphs[0]), _Made(result.graphs[0])
     return [_judged(row, before, after, target) for row in rows]
 
 
-def _judged(row: Row, before: Graph, after: Graph, target: Target) -> Row:
-    stayed, came = _names(after), _names(before)
-    verdict = _verdict(_behind(before, row.layer, stayed if row.becomes else came), target)
+class _Made:
+    """What makes the tensors of a graph, by their names.
+
+    Attributes:
+        names: of all tensors, the constants too.
+    """
+
+    def __init__(self, graph: Graph):
+        self.names = {tensor.name for each in graph.operations for tensor in each.tensors()}
+        self._by = {tensor.name: each for each in graph.operations for tensor in each.outputs}
+
+    def behind(self, name: str, known: set[str]) -> list[Operation]:
+        """The operation that gives a tensor, and those before it whose results are not known elsewhere."""
+        found: list[Operation] = []
+        waiting = [name]
+        while waiting:
+            operation = self._by.get(waiting.pop())
+            if operation is None or any(operation is each for each in found):
+                continue
+            found.append(operation)
+            waiting += [each.name for each in operation.inputs if each is not None and each.name not in known]
+        return found
+
+
+def _judged(row: Row, before: _Made, after: _Made, target: Target) -> Row:
+    verdict = _verdict(before.behind(row.layer, (after if row.becomes else before).names), target)
     if not row.becomes:
         return dataclasses.replace(row, verdict=verdict)
-    new = _behind(after, row.layer, came)
+    new = after.behind(row.layer, before.names)
     single = all(tensor.dtype == "float32" for each in new for tensor in each.outputs)
     faster = xnnpack.speedup(row.facts) if row.facts is not None and single else 0.0
     return dataclasses.replace(
         row, verdict=verdict, verdict_after=_verdict(new, target), faster=faster if math.isfinite(faster) else 0.0
     )
-
-
-def _names(graph: Graph) -> set[str]:
-    return {tensor.name for each in graph.operations for tensor in each.tensors()}
-
-
-def _behind(graph: Graph, name: str, known: set[str]) -> list[Operation]:
-    """The operation that gives a tensor, and those before it whose results are not known elsewhere."""
-    made_by = {tensor.name: each for each in graph.operations for tensor in each.outputs}
-    found: list[Operation] = []
-    waiting = [name]
-    while waiting:
-        operation = made_by.get(waiting.pop())
-        if operation is None or any(operation is each for each in found):
-            continue
-        found.append(operation)
-        waiting += [each.name for each in operation.inputs if each is not None and each.name not in known]
-    return found
 
 
 def _verdict(operations: list[Operation], target: Target) -> str:
