@@ -53,7 +53,7 @@ def state(workdir):
 
 
 @pytest.fixture(scope="module")
-def whole_file(tmp_path_factory):
+def whole_run(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("whole")
     done = train(*SMALL, f"--workdir={workdir}")
     assert done.returncode == 0, done.stderr
@@ -62,7 +62,7 @@ def whole_file(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_killed_and_stopped_at_random_steps_a_run_ends_with_the_same_bits(whole, tmp_path):
+def test_killed_and_stopped_at_random_steps_a_run_ends_with_the_same_bits(whole_run, tmp_path):
     killed, _ = signalled(tmp_path, signal.SIGKILL, 12, 38)
     assert killed == -signal.SIGKILL
     stopped, error = signalled(tmp_path, signal.SIGINT, 42, 70)
@@ -71,7 +71,7 @@ def test_killed_and_stopped_at_random_steps_a_run_ends_with_the_same_bits(whole,
     assert json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])["step"] < 80
     done = train(*SMALL, f"--workdir={tmp_path}")
     assert done.returncode == 0 and "Going on from the checkpoint of step" in done.stderr
-    first, second = state(whole), state(tmp_path)
+    first, second = state(whole_run), state(tmp_path)
     assert first.keys() == second.keys()
     for name, value in first.items():
         np.testing.assert_array_equal(value, second[name], err_msg=name)
