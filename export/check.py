@@ -1,15 +1,20 @@
 """`python -m export.check FILE.tflite`: what a GPU delegate, or a target, makes of a TFLite file, without TensorFlow.
 
+It is run on noise and, where it reads pictures, on photographs, and each output has a verdict by its name: right, right
+but for rounding, wrong, or inconclusive where it hardly changes. Each deconvolution is run alone too.
+
 Exit code 0: nothing speaks against the file; 1: a rule is broken that makes the target refuse it or compute something
-else, or the delegate did so in one of three runs with different inputs, or NaN or infinity came out, in half precision
-too; 2: no such file. Of the targets only the GPU delegate and the CPU are run.
+else, or the delegate did so in one of the runs or in a deconvolution alone, or NaN or infinity came out, in half
+precision too; 2: no such file; 3: it could not be told: an output is inconclusive, or the file cannot be run at all. Of
+the targets only the GPU delegate and the CPU are run.
 """
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from export import delegate, described, inputs, measure
+from export import delegate, described, inputs, measure, probes
 from export.arm import emulator
 from export.arm.verdicts import verdicts, worst
 from export.report import environment
@@ -21,6 +26,7 @@ from zoo.program import program
 from zoo.targets import records
 from zoo.targets.record import Finding, summarized
 
+UNTOLD = 3
 # What a run may say that speaks against a file.
 _BAD = {"refused", "wrong", "crashed", "not finite"}
 
@@ -33,6 +39,7 @@ def inspect(
     limits: tuple[float, float] | None = None,
     picture: str | Path | None = None,
     arm: bool = False,
+    progress: Callable[[str], None] = lambda line: None,
 ) -> dict:
     """A report on one TFLite file.
 
@@ -42,11 +49,13 @@ def inspect(
         seconds: about how long its latency is measured.
         target: whose rules it is held against; only the GPU delegate and XNNPACK can be run.
         limits: what the values of its float inputs lie between; default: what its metadata say, else [0, 1].
-        picture: what it is run on; default: noise.
+        picture: what it is run on, mirrored or cut to its size, and scaled; default: noise and photographs.
         arm: whether it is run on emulated ARM64 too.
+        progress: called with a line before what takes long.
     Returns:
         `name`, `bytes`, `inputs`, `outputs`, `operations`, `macs`, `target` and `findings`, and with `run` `latency`,
-        `half`, `cpu` and `gpu` of `export.delegate.run`; with `arm` what `export.arm.verdicts` says.
+        `half`, `cpu` and `gpu` of `export.delegate.run`, `ran_on` in words and `probes` of `export.probes.probed`;
+        with `arm` what `export.arm.verdicts` says.
     Raises:
         UsageError: no TFLite file, or no such target.
     """
@@ -65,9 +74,19 @@ def inspect(
     if not run and not arm:
         return entry
     limits = limits or described.limits(file) or inputs.UNIT
-    images = inputs.picture(file, picture, limits) if picture else inputs.noise(file, limits)
+    if picture:
+        (images, *others), ran_on = inputs.picture(file, picture, limits), Path(picture).name
+    else:
+        images, others = inputs.noise(file, limits), inputs.photographs(file, limits)
+        ran_on = "noise and photographs" if others else "noise"
     if run and tasks:
-        entry |= {**delegate.run(path, images, tasks, seconds=seconds, file=file), "environment": environment()}
+        how = "in software, which takes up to minutes (--rules_only runs nothing)" if delegate.in_software() else "here"
+        if "gpu" in tasks:
+            progress(f"{path.name}: on the GPU delegate {how}")
+        entry |= delegate.run(path, images, tasks, seconds=seconds, file=file, others=others)
+        entry |= {"ran_on": ran_on, "environment": environment()}
+        if entry.get("gpu", {}).get("verdict", "not run") != "not run":
+            entry["probes"] = probes.probed(file, lambda line: progress(f"{path.name}: {line}"))
     if arm:
         entry["arm"] = verdicts([path], [images])[0] if emulator.installed() else {"sentence": emulator.MISSING}
     return entry
@@ -76,9 +95,16 @@ def inspect(
 def speaks_against(entry: dict) -> bool:
     """Whether something that `inspect` found does."""
     found = {finding["severity"] for finding in entry["findings"]} | {_verdict(entry, name) for name in ("gpu", "half")}
+    found |= {probe["verdict"] for probe in entry.get("probes", [])}
     if "sentence" not in entry.get("arm", {"sentence": ""}):
         found.add(worst(entry["arm"]))
     return bool(found & _BAD) or not entry.get("cpu", {}).get("finite", True)
+
+
+def untold(entry: dict) -> bool:
+    """Whether what was run leaves it open: an output that hardly changes, or a file that nothing here can run."""
+    ran = "latency" not in entry or "median_ms" in entry["latency"]
+    return _verdict(entry, "gpu") == "inconclusive" or not ran
 
 
 def _verdict(entry: dict, name: str) -> str | None:
@@ -106,7 +132,15 @@ def _print(entry: dict) -> None:
     if not entry["findings"]:
         print("  rules: nothing found; only a run can tell whether the file is taken")
     print(f"  {entry['target']}")
-    print(f"  {entry['gpu']['sentence']}" if "gpu" in entry else "  Not run on an accelerator.")
+    for probe in entry.get("probes", []):
+        print(f"  {probes.line(probe)}")
+    if "gpu" not in entry:
+        print("  Not run on an accelerator.")
+        return
+    for line in delegate.outputs_of(entry["gpu"]):
+        print(f"  {line}")
+    runs = f" ({len(entry['gpu']['runs'])} runs, on {entry['ran_on']})" if "runs" in entry["gpu"] else ""
+    print(f"  {entry['name']}{runs}: {entry['gpu']['sentence']}")
 
 
 @exit_on_usage_error
@@ -119,7 +153,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--json", type=Path, help="where to write all of it")
     parser.add_argument("--rules_only", action="store_true", help="run nothing; the rules need no driver")
-    parser.add_argument("--input", metavar="PICTURE", help="what the files are run on; default: noise")
+    parser.add_argument("--input", metavar="PICTURE", help="what the files are run on; default: noise and photographs")
     parser.add_argument(
         "--range", help=f"values of float inputs: one of {', '.join(RANGES)}; default: by a file's metadata, else 0..1"
     )
@@ -132,12 +166,15 @@ def main(arguments: list[str] | None = None) -> int:
         span, low = RANGES[one_of("--range", flags.range, RANGES)]
         limits = low, low + span
     options = {"target": flags.target, "limits": limits, "picture": flags.input, "arm": flags.arm}
+    options["progress"] = lambda line: print(line, file=sys.stderr, flush=True)
     entries = [inspect(path, not flags.rules_only, **options) for path in flags.files]
     for entry in entries:
         _print(entry)
     if flags.json:
         write_json(flags.json, entries)
-    return int(any(speaks_against(entry) for entry in entries))
+    if any(speaks_against(entry) for entry in entries):
+        return 1
+    return UNTOLD if any(untold(entry) for entry in entries) else 0
 
 
 if __name__ == "__main__":

@@ -16,7 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from export import outputs as parts
 from export.inputs import noise, three
+from export.outputs import figures, judged, sentence, worst
 from zoo.graphs import tflite
 from zoo.machine import available_threads
 
@@ -44,6 +46,7 @@ def run(
     timeout: float = 600.0,
     file: tflite.File | None = None,
     tolerance: float | None = None,
+    others: list[list[np.ndarray]] | None = None,
 ) -> dict[str, Any]:
     """Runs a TFLite file in a child process.
 
@@ -57,10 +60,12 @@ def run(
         timeout: seconds, after which the child is ended.
         file: what lies at `path`, if it has been read already.
         tolerance: of the output's range, how far the delegate may be from XNNPACK; default: by the file's types.
+        others: the inputs of further runs, in order: photographs, say.
     Returns:
-        An entry a task. `gpu` has `verdict` ("right", "wrong", "not finite", "partly", "refused", "crashed", "not
-        run"), `sentence`, and where it ran `device`, `fully_accelerated`, `max_difference`, `mean_difference` against
-        XNNPACK and the output's `range`, the worst of its `runs`. `half` has the differences, `verdict` ("right",
+        An entry a task. `gpu` has `verdict` ("right", "rounding", "wrong", "inconclusive", "not finite", "partly",
+        "refused", "crashed", "not run"), `sentence`, and where it ran `device`, `fully_accelerated`, `max_difference`,
+        `mean_difference` against XNNPACK and `range` of the output that decides, the `runs`, and `outputs`: a verdict
+        on each by its name (`export.outputs.judged`). `half` has the differences, `verdict` ("right",
         "far", "not finite") and `sentence`; `latency` `median_ms`, `best_ms`, `runs` and `threads`. `cpu` has `finite`:
         whether XNNPACK gives neither NaN nor infinity in the file's own precision.
     """
@@ -70,15 +75,17 @@ def run(
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="export-") as folder:
         inputs = []
-        for number, each in enumerate(three(images)):
+        for number, each in enumerate([*three(images), *(others or [])]):
             inputs.append(str(Path(folder) / f"inputs_{number}.npz"))
             np.savez(inputs[-1], *each)
         job = {"file": str(Path(path).resolve()), "inputs": inputs, "threads": threads, "seconds": seconds}
-        others = [task for task in tasks if task != "gpu"]
-        if others:
-            results, _, log = child({**job, "tasks": others}, dict(os.environ), timeout)
-            for task in others:
-                results.setdefault(task, {"sentence": f"Not measured: {_reason(log)}."})
+        job["names"] = file.output_names
+        on_cpu = [task for task in tasks if task != "gpu"]
+        if on_cpu:
+            results, _, log = child({**job, "tasks": on_cpu}, dict(os.environ), timeout)
+            # What cannot be run at all is said once.
+            for task in [task for task in on_cpu if task not in results][:1]:
+                results[task] = {"sentence": f"Not measured: {reason(log)}."}
             if "max_difference" in results.get("half", {}):
                 results["half"] |= _half(results["half"])
         if "gpu" in tasks:
@@ -97,7 +104,7 @@ def _gate(job: dict, file: tflite.File, folder: str, timeout: float, tolerance: 
             return _verdict(results.get("gpu"), code, log, name, tolerance or default)
     if not log or "No adapters found" in log:
         return {"verdict": "not run", "sentence": NO_DRIVER}
-    return {"verdict": "not run", "sentence": f"Not run: {_reason(log)}."}
+    return {"verdict": "not run", "sentence": f"Not run: {reason(log)}."}
 
 
 def _verdict(result: dict | None, code: int | None, log: str, device: str, tolerance: float) -> dict[str, Any]:
@@ -105,21 +112,20 @@ def _verdict(result: dict | None, code: int | None, log: str, device: str, toler
         if code is None or code < 0:
             how = "did not end in time" if code is None else f"ended with signal {-code}"
             return {"verdict": "crashed", "device": device, "sentence": f"The process on the {device} {how}."}
-        return {"verdict": "refused", "device": device, "sentence": f"Refused by the {device}: {_reason(log)}."}
-    runs = result["runs"]
-    off = [number for number, one in enumerate(runs, 1) if one["max_difference"] > tolerance * one["range"]]
-    if not result["finite"]:
-        verdict, sentence = "not finite", f"WRONG: the {device} gives NaN or infinity"
-    elif off:
-        verdict, sentence = "wrong", f"WRONG: the {device} computes something else and does not say so"
-        if len(off) < len(runs):
-            sentence += f", in run {' and '.join(map(str, off))} of {len(runs)}"
-    elif result["fully_accelerated"]:
-        verdict, sentence = "right", f"Right in float32: all of it runs on the {device}"
-    else:
-        verdict, sentence = "partly", f"Right in float32, but only a part of it runs on the {device}"
-    difference = f"largest difference from XNNPACK {result['max_difference']:.1e} of a range of {result['range']:.2g}"
-    return {"verdict": verdict, "device": device, **result, "sentence": f"{sentence}; {difference}."}
+        return {"verdict": "refused", "device": device, "sentence": f"Refused by the {device}: {reason(log)}."}
+    outputs = judged([each["outputs"] for each in result["runs"]], tolerance)
+    deciding, whole = worst(outputs), result["fully_accelerated"]
+    verdict, words = deciding["verdict"], sentence(deciding, device, whole, len(result["runs"]))
+    if verdict in ("right", "rounding") and not whole:
+        verdict = "partly"
+    found = {"verdict": verdict, "device": device, **result, **figures(deciding)}
+    return {**found, "outputs": outputs, "sentence": words}
+
+
+def outputs_of(entry: dict[str, Any]) -> list[str]:
+    """A line for each output of a file that has several; the sentence says it of one."""
+    outputs = entry.get("outputs", [])
+    return [parts.line(each, len(entry["runs"])) for each in outputs] if len(outputs) > 1 else []
 
 
 def quantized(file: tflite.File) -> bool:
@@ -127,14 +133,23 @@ def quantized(file: tflite.File) -> bool:
     return any(tensor.dtype != "float32" for step in file.operations for tensor in filter(None, step.outputs))
 
 
-def _half(result: dict) -> dict[str, str]:
+def _half(result: dict) -> dict[str, Any]:
     """The verdict on half precision, by XNNPACK's: a phone's GPU computes in it unless it is told otherwise."""
-    difference = f"{result['max_difference']:.1e} of a range of {result['range']:.2g}"
+    found = worst(judged([each["outputs"] for each in result["runs"]], HALF_TOLERANCE))
+    difference = f"{found['max_difference']:.1e} of a range of {found['range']:.2g}"
     if not result["finite"]:
         return {"verdict": "not finite", "sentence": "In half precision: NaN or infinity; ask a GPU for float32."}
-    if result["max_difference"] > HALF_TOLERANCE * result["range"]:
-        return {"verdict": "far", "sentence": f"In half precision: far off, {difference}; ask a GPU for float32."}
-    return {"verdict": "right", "sentence": f"In half precision: {difference} off."}
+    if found["verdict"] == "wrong":
+        words = f"In half precision: far off, {difference}; ask a GPU for float32."
+        return {**figures(found), "verdict": "far", "sentence": words}
+    return {**figures(found), "verdict": "right", "sentence": f"In half precision: {difference} off."}
+
+
+def in_software() -> bool:
+    """Whether it is the processor that the delegate runs on here, which takes up to minutes."""
+    with tempfile.TemporaryDirectory(prefix="export-") as folder:
+        found = environments(folder)
+    return bool(found) and found[0].get("VK_ICD_FILENAMES", "") in _ICDS
 
 
 def environments(folder: str) -> list[dict[str, str]]:
@@ -176,13 +191,15 @@ def _text(output: bytes | str | None) -> str:
     return output.decode(errors="replace") if isinstance(output, bytes) else output or ""
 
 
-def _reason(log: str) -> str:
+def reason(log: str) -> str:
     """Why, out of a child's log: the operations that the delegate names, or else the error that ended it."""
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     refused = next((number for number, line in enumerate(lines) if "are not supported by GPU delegate" in line), None)
     if refused is not None:
         end = next((n for n in range(refused, len(lines)) if "operations will run on the" in lines[n]), len(lines))
-        return "; ".join(line.rstrip(".") for line in lines[refused + 1 : end][:4])
+        # Of some operations it names nothing but the name.
+        named = [line.rstrip(".") for line in lines[refused + 1 : end] if not line.rstrip(".").endswith(":")]
+        return "; ".join(named[:4])
     # TFLite says what it minds and then which node; LiteRT names its source file first, the cause in a branch below it.
     minded = [lines[number - 1] for number, line in enumerate(lines) if re.match(r"ERROR: Node number \d+", line)]
     causes = [line for line in lines if re.match(r"└ (?!ERROR)|\w+(Error|Exception): (?!ERROR)", line)] or lines[-1:]

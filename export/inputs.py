@@ -26,33 +26,77 @@ def noise(file: tflite.File, limits: tuple[float, float] = UNIT) -> list[np.ndar
     return images
 
 
-def picture(file: tflite.File, path: str | Path, limits: tuple[float, float] = UNIT) -> list[np.ndarray]:
-    """A picture as the input of a file that takes one picture: mirrored or cut to its size, floats within the limits.
+def picture(file: tflite.File, path: str | Path, limits: tuple[float, float] = UNIT) -> list[list[np.ndarray]]:
+    """A picture as two inputs of a file that takes one picture: mirrored or cut to its size, and scaled to it.
 
     Raises:
         UsageError: the file takes something else, or the picture cannot be read.
     """
     from PIL import Image
 
-    from zoo.color import rgb_to_y
-
-    shape = _shape(file.inputs[0])
-    if len(file.inputs) != 1 or len(shape) != 4 or shape[-1] not in (1, 3):
+    if len(file.inputs) != 1 or not _takes_a_picture(file.inputs[0]):
         raise UsageError(f"Expected a file of one picture for --input. Received: {', '.join(map(str, file.inputs))}")
     try:
         with Image.open(path) as opened:
             rgb = np.asarray(opened.convert("RGB"))
     except OSError as error:
         raise UsageError(f"Expected a picture in --input. Received: {str(path)!r}: {error}") from error
+    (tensor,) = file.inputs
+    return [[_as_input(fitted, tensor, limits)] for fitted in (_cut(rgb, tensor), _scaled(rgb, tensor))]
+
+
+def photographs(file: tflite.File, limits: tuple[float, float] = UNIT) -> list[list[np.ndarray]]:
+    """Inputs of a file that reads pictures: two photographs with a person in each, whole, scaled to its size.
+
+    Noise may leave a network that looks for something without an answer. Other inputs are noise. Empty for a file that
+    reads no picture, and where scikit-image, whose photographs they are, is not installed.
+    """
+    try:
+        from skimage import data
+    except ImportError:
+        return []
+    if not any(map(_takes_a_picture, file.inputs)):
+        return []
+    runs = []
+    for image in (data.astronaut(), data.camera()):
+        rgb = image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
+        runs.append(
+            [
+                _as_input(_scaled(rgb, tensor), tensor, limits) if _takes_a_picture(tensor) else other
+                for tensor, other in zip(file.inputs, noise(file, limits), strict=True)
+            ]
+        )
+    return runs
+
+
+def _takes_a_picture(tensor: tflite.Tensor) -> bool:
+    return len(tensor.shape) == 4 and tensor.shape[-1] in (1, 3)
+
+
+def _cut(rgb: np.ndarray, tensor: tflite.Tensor) -> np.ndarray:
+    height, width = _shape(tensor)[1:3]
+    around = [(0, max(0, wanted - given)) for wanted, given in zip((height, width), rgb.shape[:2], strict=True)]
+    return np.pad(rgb, [*around, (0, 0)], mode="symmetric")[:height, :width]
+
+
+def _scaled(rgb: np.ndarray, tensor: tflite.Tensor) -> np.ndarray:
+    from PIL import Image
+
+    height, width = _shape(tensor)[1:3]
+    return np.asarray(Image.fromarray(rgb).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def _as_input(rgb: np.ndarray, tensor: tflite.Tensor, limits: tuple[float, float]) -> np.ndarray:
+    """A picture uint8 (h, w, 3) in the type, the channels and the batch of an input; floats within the limits."""
+    from zoo.color import rgb_to_y
+
+    shape, dtype = _shape(tensor), np.dtype(tensor.dtype)
     image = rgb if shape[-1] == 3 else np.round(rgb_to_y(rgb)).reshape(*rgb.shape[:2], 1)
-    around = [(0, max(0, wanted - given)) for wanted, given in zip(shape[1:3], image.shape[:2], strict=True)]
-    image = np.pad(image, [*around, (0, 0)], mode="symmetric")[: shape[1], : shape[2]][None]
-    image = np.repeat(image, shape[0], axis=0)
-    dtype = np.dtype(file.inputs[0].dtype)
+    image = np.repeat(image[None], shape[0], axis=0)
     if np.issubdtype(dtype, np.integer):
-        return [(image.astype(np.int64) + np.iinfo(dtype).min).astype(dtype)]
+        return (image.astype(np.int64) + np.iinfo(dtype).min).astype(dtype)
     low, high = limits
-    return [(low + (high - low) / 255 * image).astype(dtype)]
+    return (low + (high - low) / 255 * image).astype(dtype)
 
 
 def three(images: list[np.ndarray]) -> list[list[np.ndarray]]:

@@ -16,7 +16,7 @@ from zoo.targets.record import Target
 
 Function = Callable[[np.ndarray], np.ndarray]
 # From the worst to the best, as a file is judged by its worst run.
-_VERDICTS = ("not finite", "wrong", "crashed", "refused", "partly", "not run", "right")
+_VERDICTS = ("not finite", "wrong", "crashed", "refused", "partly", "inconclusive", "not run", "rounding", "right")
 
 
 def small_sizes(scale: int) -> list[tuple[int, int]]:

@@ -12,7 +12,8 @@ import keras
 import numpy as np
 
 from export import measure, network_files
-from export.delegate import QUANTIZED_TOLERANCE
+from export.claim import claim
+from export.delegate import QUANTIZED_TOLERANCE, in_software
 from export.network_files import FORMATS, Size, is_picture, reads_a_photograph
 from export.options import Options
 from export.prepare import in_form
@@ -69,6 +70,10 @@ def export_network(
             entry = _written(prepared, output, name, size, options)
             progress(f"{output / entry['name']}: {entry['bytes']:,} bytes")
             if options.check:
+                if options.gate != "off" and FORMATS[name] and in_software():
+                    progress(
+                        "  on the GPU delegate in software, which may take minutes; --gate=off runs nothing on it …"
+                    )
                 entry |= _checked(output / entry["name"], inputs, expected, options)
                 progress(f"  {_summary(entry)}")
             files.append(entry)
@@ -76,7 +81,7 @@ def export_network(
         return {"model": model.name, "files": files, "claim": "Not checked."}
     report = {
         "model": model.name,
-        "claim": _claim(files),
+        "claim": claim(files, levels=False),
         "takes": _shapes(model.inputs),
         "gives": _shapes(model.outputs),
         "keep_form": options.keep_form,
@@ -178,17 +183,6 @@ def _summary(entry: dict[str, Any]) -> str:
         return entry["keras"]["sentence"]
     words = f"at most {entry['keras']['max_difference']:.1e} of the range from Keras"
     return words + (f", GPU delegate: {measure.verdict(entry)}" if "gpu" in entry else "")
-
-
-def _claim(files: list[dict[str, Any]]) -> str:
-    runs = [(entry["name"], entry["gpu"]) for entry in files if "gpu" in entry]
-    bad = next(((name, run) for name, run in runs if run["verdict"] not in ("right", "not run")), None)
-    if bad:
-        return f"NOT fit for a GPU delegate: {bad[0]}: {bad[1]['sentence']}"
-    ran = [run for _, run in runs if run["verdict"] == "right"]
-    if ran:
-        return f"Right and fully accelerated on the {ran[0]['device']}, at the size of each file."
-    return runs[0][1]["sentence"] if runs else "No file for a GPU delegate was asked for."
 
 
 def _shapes(tensors) -> str:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from export.delegate import outputs_of
 from export.measure import verdict
 from zoo import machine
 from zoo.files import whole_file, write_json
@@ -110,6 +111,7 @@ def _details(entry: dict[str, Any]) -> list[str]:
     lines += [f"- {name}: {value['sentence']}" for name, value in entry.get("psnr", {}).items() if "sentence" in value]
     if "gpu" in entry:
         lines.append(f"- {entry['gpu']['sentence']}")
+        lines += [f"- {line}" for line in outputs_of(entry["gpu"])]
         lines += [f"- {line}" for line in _small_sizes(entry["remainders"])]
     lines += [f"- {finding}" for finding in summarized([Finding(**each) for each in entry.get("findings", [])])]
     return lines

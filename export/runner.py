@@ -64,6 +64,16 @@ def compare(reference: list[np.ndarray], other: list[np.ndarray]) -> dict[str, f
     }
 
 
+def compare_each(names: list[str], reference: list[np.ndarray], other: list[np.ndarray]) -> list[dict]:
+    """`compare` for each output by itself, with its name and the reference's lowest and highest value."""
+    found = []
+    for name, expected, received in zip(names, reference, other, strict=True):
+        values = expected[np.isfinite(expected)]
+        low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
+        found.append({"name": name, "low": low, "high": high, **compare([expected], [received])})
+    return found
+
+
 def compiled(path: str, options: Options, engine: Xnnpack, runs: list[list[np.ndarray]], like: list[np.ndarray]):
     """Runs a file by CompiledModel on the inputs of each run in turn.
 
@@ -108,7 +118,7 @@ def latency(engine: Xnnpack, seconds: float) -> dict[str, float | int]:
 
 
 def main() -> None:
-    """Job: `file`, `inputs` (an .npz of the inputs in order for each run), `threads`, `tasks`: latency, half, gpu.
+    """Job: `file`, `inputs` (an .npz of the inputs in order for each run), `names` of the outputs, `threads`, `tasks`.
 
     The first line says whether what XNNPACK computes in the file's own precision is finite.
     """
@@ -132,7 +142,10 @@ def main() -> None:
         else:
             accelerated, others = compiled(job["file"], options[task], engine, runs, outputs)
             pairs = zip(references, others, strict=True)
-            compared = [compare(reference, engine.to_real(other)) for reference, other in pairs]
+            compared = [
+                {**compare(reference, real), "outputs": compare_each(job["names"], reference, real)}
+                for reference, real in ((reference, engine.to_real(other)) for reference, other in pairs)
+            ]
             result = {"fully_accelerated": accelerated, **together(compared)}
         print(json.dumps({task: result}), flush=True)
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import keras
 
-from export import measure
+from export import delegate, measure
+from export.claim import claim
 from export.described import describe
 from export.formats import FORMATS, Content, Format, check_formats
 from export.network import enlarges_pictures, export_network
@@ -67,7 +68,7 @@ def export_model(
     if not enlarges_pictures(model):
         return export_network(model, Path(output), sizes, formats, progress, chosen)
     sizes = sizes or [(360, 640)]
-    job = _Job(model, chosen)
+    job = _Job(model, chosen, progress)
     output = Path(output)
     files = []
     for name in formats:
@@ -84,7 +85,7 @@ def export_model(
         return {"model": model.name, "files": files, "claim": "Not checked."}
     report = {
         "model": model.name,
-        "claim": claim(files),
+        "claim": claim(files, levels=True),
         "scale": job.scale,
         "channels": job.channels,
         "color": chosen.color,
@@ -104,7 +105,8 @@ def export_model(
 class _Job:
     """One model with all that its files have in common."""
 
-    def __init__(self, model: keras.Model, options: Options):
+    def __init__(self, model: keras.Model, options: Options, progress: Callable[[str], None]):
+        self.progress = progress
         self.sets = {_set_name(folder): benchmark(folder) for folder in options.data}
         self.scale = scale_of(model)
         wanted, form = (model, options.color, options.clip, options.keep_form), options.record.enlargement
@@ -144,9 +146,15 @@ class _Job:
                 entry |= measure.run(path, file, [images[0][None]], ("latency", "half"))
                 entry["gpu"] = {"verdict": "not run", "sentence": f"Not run at its own size: the gate is {gate}."}
                 if gate == "full":
+                    self._wait("at its own size", "; --gate=small leaves it out")
                     entry["gpu"] = measure.run(path, file, [images[0][None]], ("gpu",))["gpu"]
                 entry["remainders"] = self._remainders(path.name, form) if gate != "off" else []
         return entry
+
+    def _wait(self, where: str, instead: str) -> None:
+        """Says that a run follows which may take a while."""
+        if delegate.in_software():
+            self.progress(f"  on the GPU delegate in software {where}, which may take minutes{instead} …")
 
     def _remainders(self, name: str, form: Format) -> list[dict[str, Any]]:
         """The delegate's verdicts on small files of the same kind, LR sides of every remainder modulo the scale.
@@ -155,6 +163,7 @@ class _Job:
         """
         runs = []
         with tempfile.TemporaryDirectory(prefix="export-") as folder:
+            self._wait(f"at {self.scale} small sizes", "; --gate=off leaves them out")
             for size in measure.small_sizes(self.scale):
                 path = Path(folder) / name
                 self.write(form, path, size)
@@ -229,18 +238,3 @@ def _summary(entry: dict[str, Any]) -> str:
     if "gpu" in entry:
         words.append(f"GPU delegate: {measure.verdict(entry)}")
     return ", ".join(words) or keras["sentence"]
-
-
-def claim(files: list[dict[str, Any]]) -> str:
-    """One sentence on what was run and on what; "compatible" is not said of what was not."""
-    static = [entry for entry in files if "gpu" in entry]
-    runs = [(entry["name"], run) for entry in static for run in (entry["gpu"], *entry["remainders"])]
-    ran = [(name, run) for name, run in runs if run["verdict"] != "not run"]
-    bad = next(((name, run) for name, run in ran if run["verdict"] != "right"), None)
-    if bad:
-        return f"NOT fit for a GPU delegate: {bad[0]}: {bad[1]['sentence']}"
-    if not static:
-        return "No file for a GPU delegate was asked for."
-    if not ran:
-        return runs[0][1]["sentence"]
-    return f"Right and fully accelerated on the {ran[0][1]['device']}, at every remainder modulo the scale."

@@ -245,7 +245,7 @@ def test_a_report_says_what_was_measured_and_what_was_not(tmp_path):
     assert 1e-7 < file["keras"]["max_difference"] < 1e-2 and file["keras"]["pictures"] == 2
     assert file["latency"]["median_ms"] > 0 and file["half"]["max_difference"] > 0
     assert file["macs"] == zoo.complexity.count(rewrite.to_lr_space(model), 72, 93)["macs"]
-    assert file["gpu"]["verdict"] == "not run" and report["claim"].startswith("Not run")
+    assert file["gpu"]["verdict"] == "not run" and f"{file['name']}: Not run" in report["claim"]
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert file["name"] in text and "compatible" not in text.lower() and "phone's GPU" in text
     assert "threads" in text and "2 photographs" in text
@@ -295,7 +295,14 @@ def test_the_gate_tells_the_deconvolution_from_its_rewrite(tmp_path):
     report = json.loads((tmp_path / "rewritten" / "report.json").read_text(encoding="utf-8"))
     assert report["files"][0]["operations"] == file["operations"]
     pages = [(tmp_path / name / "report.md").read_text(encoding="utf-8") for name in ("rewritten", "published")]
-    assert "Right and fully accelerated" in pages[0] and "Right too at 24×25, 25×26, 26×24" in pages[0]
+    headline = (
+        f"{file['name']}: right and fully accelerated on the {file['gpu']['device']}, at its own size and at 3 small"
+    )
+    assert (
+        headline in pages[0]
+        and f"Keras, in levels of 255, on photographs: {file['name']}" in pages[0]
+        and "Right too at 24×25, 25×26, 26×24" in pages[0]
+    )
     # What is wrong is said for its size.
     assert "At 24×25: WRONG" in pages[1]
 

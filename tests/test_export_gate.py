@@ -9,7 +9,7 @@ from PIL import Image
 from tflite_cases import convert, tflite_case  # noqa: F401 — a fixture
 
 from export import check, delegate, inputs
-from export.runner import compare, together
+from export.runner import compare, compare_each, together
 from zoo.graphs import tflite
 
 
@@ -23,7 +23,8 @@ def judged(function, runs):
     """The verdict on a device that computes `function(images, number of the run)` where the truth is their doubles."""
     truth = [[2.0 * image for image in images] for images in runs]
     given = [function(images, number) for number, images in enumerate(runs)]
-    compared = together([compare(*pair) for pair in zip(truth, given, strict=True)])
+    pairs = list(zip(truth, given, strict=True))
+    compared = together([{**compare(*pair), "outputs": compare_each(["out"], *pair)} for pair in pairs])
     return delegate._verdict({"fully_accelerated": True, **compared}, 0, "", "device", delegate.TOLERANCE)
 
 
@@ -58,9 +59,11 @@ def test_a_picture_fills_the_input_in_its_own_type(tmp_path):
     picture = np.random.default_rng(1).integers(0, 256, (9, 30, 3), np.uint8)
     Image.fromarray(picture).save(tmp_path / "a.png")
     file = tflite.parse(convert(lambda x: x + tf.nn.relu(x), (1, 16, 20, 3)), "three channels")
-    (image,) = inputs.picture(file, tmp_path / "a.png")
+    ((image,), (scaled,)) = inputs.picture(file, tmp_path / "a.png")
     assert image.shape == (1, 16, 20, 3) and np.abs(image[0, :9] - picture[:, :20] / 255).max() < 1e-6
-    (levels,) = inputs.picture(file, tmp_path / "a.png", (-1, 1))
+    expected = np.asarray(Image.fromarray(picture).resize((20, 16), Image.Resampling.BICUBIC)) / 255
+    assert np.abs(scaled[0] - expected).max() < 1e-6 and np.abs(scaled - image).max() > 0.1
+    ((levels,), _) = inputs.picture(file, tmp_path / "a.png", (-1, 1))
     assert np.abs(levels - (2 * image - 1)).max() < 1e-6
 
 

@@ -104,6 +104,19 @@ class File:
         """The first graph's."""
         return self.graphs[0].outputs
 
+    @property
+    def output_names(self) -> list[str]:
+        """What people know the first graph's outputs by: their names in its signature, else those of the tensors."""
+        known = {tensor: entry.name.decode() for entry, tensor in self._signatures if entry.name}
+        return [known.get(tensor, tensor.name) for tensor in self.outputs]
+
+    def keep(self, operations: list[Operation], inputs: list[Tensor], outputs: list[Tensor]) -> None:
+        """Leaves of the first graph only these operations, between these tensors; signatures and other graphs go."""
+        graph = self.graphs[0]
+        graph.operations, graph.inputs, graph.outputs, graph.changed = operations, inputs, outputs, True
+        self.graphs, self.raw.subgraphs = [graph], [graph.raw]
+        self._signatures, self.raw.signatureDefs = [], None
+
     def metadata(self, name: str) -> bytes | None:
         """The bytes that the file stores under a name; None if there are none."""
         found = (buffer.data for entry, buffer in self._metadata if entry.name == name.encode())
