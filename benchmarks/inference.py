@@ -3,8 +3,8 @@
 Every network in LR form and with a deconvolution (one function, the same weights), at ×3 → 1920×1080 and ×2 →
 1280×720, on 1 and on 2 threads. Outputs are checked against Keras before anything is timed. Each number of threads has
 a process of its own, bound to as many cores. `zoo` is what `zoo.upscale` runs: the file for every size, whose
-convolutions fit a CPU's vectors, in the engine that a second's measurement chose; `TFLite` the same file in TFLite's
-own engine; the engines after them have the file as the rewrite leaves it.
+convolutions fit a CPU's vectors, in the engine chosen after as many measurements as count; `TFLite` the same file in
+TFLite's own engine; the engines after them have the file as the rewrite leaves it.
 """
 
 import json
@@ -35,7 +35,6 @@ def candidates(model, form: str, folder: Path, threads: int) -> tuple[dict[str, 
     from export.tflite import write_tflite
     from zoo.engines.tflite import TFLiteEngine
     from zoo.errors import UsageError
-    from zoo.upscale import open_engine
 
     folder.mkdir()
     tflite, plain, onnx = folder / "model.tflite", folder / "plain.tflite", folder / f"{model.name}.onnx"
@@ -43,7 +42,7 @@ def candidates(model, form: str, folder: Path, threads: int) -> tuple[dict[str, 
     tflite_dynamic(model, tflite, keep_form=keep_form)
     write_tflite(prepare(model, keep_form=keep_form), plain, None)
     makers = {
-        "zoo": lambda: open_engine(tflite, threads, measure=True).run,
+        "zoo": lambda: _chosen(tflite, threads).run,
         "TFLite": lambda: TFLiteEngine(tflite.read_bytes(), "TFLite", threads).run,
         "TFLite, plain": lambda: TFLiteEngine(plain.read_bytes(), "TFLite", threads).run,
         "onnxruntime": lambda: peers.onnxruntime(onnx, threads),
@@ -67,6 +66,17 @@ def candidates(model, form: str, folder: Path, threads: int) -> tuple[dict[str, 
         except ImportError as error:
             missing[f"{name}, {form}"] = str(error)
     return runs, missing
+
+
+def _chosen(tflite: Path, threads: int):
+    """The engine that a file has after as many measurements as count."""
+    from zoo.engines import choices
+    from zoo.engines.opening import measured, open_engine
+    from zoo.engines.tflite import TFLiteEngine
+
+    for _ in range(choices.ENOUGH):
+        measured(TFLiteEngine(tflite.read_bytes(), tflite.name, threads))
+    return open_engine(tflite, threads)
 
 
 def check(runs: dict[str, Any], lr_image, expected) -> dict[str, float]:

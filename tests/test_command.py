@@ -91,13 +91,14 @@ def test_engines_says_what_was_measured_and_why_another_is_not_taken(cache, caps
         return {name: measuring.Time(0.001 * (9 if name != "TFLite" else 5)) for name in engines}
 
     monkeypatch.setattr(measuring, "times", times)
-    for flags in ([], ["--measure"], []):
+    for flags in ([], ["--measure"], [], ["--measure"]):
         assert command.main(["engines", "espcn_x2", "--threads=1", *flags]) == 0
         shown = capsys.readouterr().out
         assert ("  espcn_x2        TFLite        measured 2" in shown) == bool(measured)
         assert ("    TFLite 5.0 ms" in shown) == bool(measured)
+        assert (", the least of 2 measurements" in shown) == (len(measured) == 2)
         assert re.search("^    not ncnn 40x80, ncnn .*: not installed", shown, re.M)
-    assert len(measured) == 1
+    assert len(measured) == 2
     assert command.main(["engines", "espcnx2"]) == 2
     assert capsys.readouterr().err.startswith("error: Expected a pattern of presets, as 'fsrcnn*'. Received: 'espcnx2'")
 

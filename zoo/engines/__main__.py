@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog=program("zoo.engines"), description=__doc__)
     parser.add_argument("pattern", nargs="?", default="*", help="of the presets that are opened, as 'fsrcnn*'")
     parser.add_argument("--threads", type=int, help="default: as many as the process may use")
-    parser.add_argument("--measure", action="store_true", help="measure the engines anew, a second or two each preset")
+    parser.add_argument("--measure", action="store_true", help="measure the engines again, a second or two each preset")
     flags = parser.parse_args(arguments)
     if flags.threads is not None and flags.threads < 1:
         raise UsageError(f"Expected --threads of at least 1. Received: {flags.threads}")
@@ -60,6 +60,7 @@ def _lines(file: TFLiteEngine, chosen: Engine, choice: Choice | None) -> list[st
     else:
         times = {kind: f"{kind} {1e3 * choice.seconds[kind]:.1f} ms" for kind in choice.order()}
         why, refused = f"measured {choice.date}", choice.refused
+        why += f", the least of {choice.measurements} measurements" if choice.measurements > 1 else ""
         others = ", ".join(times.values())
     lines = [f"  {file.name:<16}{chosen.kind:<14}{why}"]
     lines += [f"    {others}"] if others else []

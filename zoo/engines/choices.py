@@ -9,7 +9,7 @@ import hashlib
 import json
 import logging
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,13 @@ from zoo.files import read_record, sweep, user_cache, write_json
 LOGGER = logging.getLogger("zoo.engines")
 # Windows of a picture of some megapixels, all of one size.
 RUNS = 8
+# Measurements of a network, in as many processes, until the record is taken as it is: other programs and a processor
+# that is still cold disturb one of them, hardly all.
+ENOUGH = 3
 # What this process has measured or read: also where the cache cannot be written.
 KNOWN: dict[Path, "Choice"] = {}
+# What this process has measured itself.
+OWN: set[Path] = set()
 
 
 @dataclass(frozen=True)
@@ -33,13 +38,15 @@ class Choice:
         seconds: kind → the least time that a window of noise took.
         ready: kind → how much longer the first window of another size took.
         refused: kind → why it was not measured.
-        date: of the measurement, as 2026-11-27.
+        date: of the last measurement, as 2026-11-27.
+        measurements: that the times are the least of.
     """
 
     seconds: dict[str, float]
     ready: dict[str, float]
     refused: dict[str, str]
     date: str = field(default_factory=lambda: datetime.date.today().isoformat())
+    measurements: int = 1
 
     def order(self, sizes: bool = False) -> list[str]:
         """The kinds, the fastest first.
@@ -48,6 +55,15 @@ class Choice:
             sizes: the work has pictures of many sizes, so that engines get ready again and again.
         """
         return sorted(self.seconds, key=lambda kind: self.seconds[kind] + sizes * self.ready.get(kind, 0) / RUNS)
+
+    def and_before(self, earlier: "Choice") -> "Choice":
+        """This measurement and those before it: each kind's least times, the kinds that are measured now."""
+        return replace(
+            self,
+            seconds={kind: min(time, earlier.seconds.get(kind, time)) for kind, time in self.seconds.items()},
+            ready={kind: min(time, earlier.ready.get(kind, time)) for kind, time in self.ready.items()},
+            measurements=self.measurements + earlier.measurements,
+        )
 
 
 def folder() -> Path:
@@ -76,8 +92,9 @@ def read(key: dict[str, Any]) -> Choice | None:
         record = read_record(path)
         if record.get("of") != key:
             return None
-        choice = Choice(record["seconds"], record["ready"], record["refused"], record["date"])
-        if not choice.seconds or not all(choice.seconds[kind] > 0 <= choice.ready[kind] for kind in choice.order()):
+        choice = Choice(*(record[each.name] for each in fields(Choice)))
+        sound = all(choice.seconds[kind] > 0 <= choice.ready[kind] for kind in choice.order())
+        if choice.measurements < 1 or not choice.seconds or not sound:
             raise ValueError("times")
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         LOGGER.warning("%s cannot be read (%s): engines are chosen anew", path, error)
@@ -86,15 +103,29 @@ def read(key: dict[str, Any]) -> Choice | None:
     return choice
 
 
-def keep(key: dict[str, Any], choice: Choice) -> None:
-    """Keeps a choice for this process, and in the user's cache where that can be written."""
+def keep(key: dict[str, Any], choice: Choice) -> Choice:
+    """Keeps a measurement for this process, and in the user's cache where that can be written.
+
+    Returns:
+        What is known now: the measurement, and those before it.
+    """
     path = _path(key)
+    if earlier := read(key):
+        choice = choice.and_before(earlier)
     KNOWN[path] = choice
+    OWN.add(path)
     try:
         sweep([path], age=3600)
         write_json(path, {"of": key, **asdict(choice)})
     except OSError as error:
         LOGGER.info("%s cannot be written (%s): the engine is chosen for this process only", path, error)
+    return choice
+
+
+def settled(key: dict[str, Any]) -> bool:
+    """Whether another measurement in this process would tell nothing new: it has made one, or there are enough."""
+    known = read(key)
+    return known is not None and (_path(key) in OWN or known.measurements >= ENOUGH)
 
 
 def _path(key: dict[str, Any]) -> Path:

@@ -47,9 +47,9 @@ def open_engine(
             Keras model is converted to TFLite with its upsampling in LR space, where its layers allow it. TFLite files
             run in the fastest of the installed engines (extra `fast`) that compute the same as TFLite's own.
         threads: default as many as the process may use. Keras' backend has settings of its own.
-        measure: find out which engine is the fastest for this network on this machine, where that is not known yet,
-            which takes about a second; it is kept in the user's cache. Else, and while other programs keep the
-            processors busy, the best guess is taken.
+        measure: find out which engine is the fastest for this network on this machine, which takes about a second; it
+            is kept in the user's cache, and known when three processes have measured it. Else, and while other
+            programs keep the processors busy, what was measured so far is taken, or the best guess.
         radius: the receptive field's radius, LR px, where neither card, metadata nor graph tell it.
         kinds: `Engine.kinds` of work that goes on: networks among them get that engine again, if it is here.
         sizes: pictures of many sizes will come, so that what an engine takes to get ready for each counts.
@@ -155,27 +155,26 @@ def without_cells(engine: Engine) -> Engine:
 
 def _known(engine: TFLiteEngine, measure: bool) -> Choice | None:
     """What was measured of a network's engines here, now if that is asked for."""
-    known = choices.read(choices.of(engine.fingerprint(), engine.threads))
-    if known is not None or not measure:
+    key = choices.of(engine.fingerprint(), engine.threads)
+    known = choices.read(key)
+    if not measure or choices.settled(key):
         return known
     # What would be found beside others' work would be kept, and be wrong.
     if machine.taken() > BUSY:
         LOGGER.info("%s: other programs are at work, no engine is measured now", engine.name)
-        return None
-    return measured(engine)
+        return known
+    return measured(engine) or known
 
 
 def measured(engine: TFLiteEngine) -> Choice | None:
-    """Measures the engines of a network in about a second and keeps what was found; None where it is too slow."""
+    """Measures the engines of a network in about a second and keeps the least times; None where it is too slow."""
     engines, refused = candidates(engine)
     found = measuring.times(engines)
     if not found:
         LOGGER.info("%s is too slow to be measured", engine.name)
         return None
     runs, ready = ({kind: time[part] for kind, time in found.items()} for part in range(2))
-    choice = Choice(runs, ready, refused)
-    choices.keep(choices.of(engine.fingerprint(), engine.threads), choice)
-    return choice
+    return choices.keep(choices.of(engine.fingerprint(), engine.threads), Choice(runs, ready, refused))
 
 
 def candidates(engine: TFLiteEngine) -> tuple[dict[str, Engine], dict[str, str]]:
