@@ -156,6 +156,19 @@ def rows(results: list[dict]) -> list[list[str]]:
     return made
 
 
+def chart(results: list[dict]) -> dict:
+    """The times of one size; what computes something else is set off, and what did not run is named."""
+    here = [row for row in results if tuple(row["lr_size"]) == SIZES[0]]
+    labels = [f"{row['network']}, {row['form']} ({row['gate']['verdict']})" for row in here]
+    times = [row.get("f32", {}).get("computing_ms") for row in here]
+    values = [(label, time) for label, time in zip(labels, times) if time is not None]
+    ours = [label for label, _ in values if DECONVOLUTION not in label]
+    made = record.chart("GPU delegate, 640×360, not read back", values, "ms", ours)
+    absent = [label for label, time in zip(labels, times) if time is None]
+    note = "red: computes something else" + (f"; no time: {', '.join(absent)}" if absent else "")
+    return made | {"wrong": [label for label, _ in values if label.endswith("(wrong)")], "note": note}
+
+
 @exit_on_usage_error
 def main(arguments: list[str] | None = None) -> int:
     """The command `python -m benchmarks.delegate_gpu`."""
@@ -186,13 +199,7 @@ def main(arguments: list[str] | None = None) -> int:
             cases = delegate_files.read(Path(made))
         written |= {"device": device, "results": measure_all(cases)}
     record.table(device, HEADINGS, rows(written["results"]))
-    values = [
-        (f"{row['network']}, {row['form']} ({row['gate']['verdict']})", row["f32"]["computing_ms"])
-        for row in written["results"]
-        if "computing_ms" in row.get("f32", {}) and row["lr_size"] == SIZES[0]
-    ]
-    ours = [label for label, _ in values if DECONVOLUTION not in label]
-    written["chart"] = record.chart("GPU delegate, 640×360, not read back", values, "ms", ours)
+    written["chart"] = chart(written["results"])
     record.finish(written, flags.json)
     return 0
 

@@ -250,17 +250,19 @@ def main(arguments: list[str] | None = None) -> None:
             for each in written["presets"]
         ],
     )
-    network = "10 Gbit/s, 50 µs"
-    values = []
-    for each in written["presets"]:
-        planned = each["plans"][network][str(LARGE_BATCH)]
-        values += [
-            (f"{each['name']}, {count} worker{'s' * (count > 1)}", 1 / seconds)
-            for count, seconds in zip(planned["workers"], planned["seconds"])
-        ]
-    title = f"Steps per second by the model: batch {LARGE_BATCH}, {network}"
-    written["chart"] = record.chart(title, values, "/s", [label for label, _ in values if ", 1 worker" in label])
+    written["chart"] = chart(written["presets"])
     record.finish(written, flags.json)
+
+
+def chart(presets: list[dict], network: str = "10 Gbit/s, 50 µs") -> dict:
+    """How many times faster each preset's step is by the model, over workers."""
+    plans = {each["name"]: each["plans"][network][str(LARGE_BATCH)] for each in presets}
+    found = {
+        name: [[count, plan["seconds"][0] / seconds] for count, seconds in zip(plan["workers"], plan["seconds"])]
+        for name, plan in plans.items()
+    }
+    title = f"How many times faster a step is by the model: batch {LARGE_BATCH}, {network}"
+    return {"title": title, "across": "workers", "up": "times as fast as one worker", "curves": found}
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ that still brings half of the ideal speed-up. The global batch stays what it is:
 
 {plans}
 
-![Steps per second by the model](plots/scaling.svg)
+![How many times faster a step is, over the number of workers](plots/scaling.svg)
 
 At the default batch of {batch} the offset of a step, which every worker pays in full, and the messages soon outweigh
 the share of the gradient that another worker takes over. So: the cores of one machine first, then a GPU; several

@@ -45,6 +45,20 @@ def test_a_gpu_has_a_row_a_file():
     assert "| espcn_x3, its only form | 640×360 | crashed | – | – | – | – | – | – |" in text
 
 
+def test_the_chart_sets_wrong_results_off_and_names_what_has_no_time():
+    row = {"network": "n_x3", "lr_size": [360, 640]}
+    results = [
+        {**row, "form": LR_FORM, "gate": {"verdict": "right"}, "f32": {"computing_ms": 1.0}},
+        {**row, "form": DECONVOLUTION, "gate": {"verdict": "wrong"}, "f32": {"computing_ms": 2.0}},
+        {**row, "form": SINGLE, "gate": {"verdict": "refused"}},
+        {**row, "form": LR_FORM, "lr_size": [720, 1280], "gate": {"verdict": "right"}, "f32": {"computing_ms": 9.0}},
+    ]
+    made = delegate_gpu.chart(results)
+    assert made["values"] == [["n_x3, LR form (right)", 1.0], ["n_x3, deconvolution (wrong)", 2.0]]
+    assert made["wrong"] == ["n_x3, deconvolution (wrong)"] and made["ours"] == ["n_x3, LR form (right)"]
+    assert "no time: n_x3, its only form (refused)" in made["note"]
+
+
 def test_a_folder_without_files_is_refused(tmp_path, capsys):
     assert delegate_gpu.main([f"--files={tmp_path}"]) == 2
     assert capsys.readouterr().err.startswith("error: Expected a folder that --write made")

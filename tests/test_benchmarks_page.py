@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from benchmarks import page, record
+from benchmarks import chart, page, record
 from benchmarks.record import RESULTS
 
 
@@ -23,6 +23,15 @@ def test_the_page_is_what_was_measured(tmp_path, monkeypatch, capsys):
     path.write_text(json.dumps(record), encoding="utf-8")
     assert page.main(["--check"]) == 1
     assert capsys.readouterr().err.count("is not what the command writes") == 2
+
+
+def test_every_chart_is_what_its_record_says():
+    records = {path: json.loads(path.read_text(encoding="utf-8")) for path in RESULTS.glob("*.json")}
+    drawn = {path: chart.draw(each) for path, each in records.items() if "chart" in each}
+    charts = {path: path.with_suffix(".svg") for path in drawn if path.with_suffix(".svg").is_file()}
+    assert len(charts) >= 10
+    stale = [path.name for path, svg in charts.items() if svg.read_text(encoding="utf-8") != drawn[path]]
+    assert stale == [], "run `python -m benchmarks.chart FILE.json`"
 
 
 @pytest.mark.parametrize("name", page.SECTIONS)

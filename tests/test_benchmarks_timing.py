@@ -1,6 +1,7 @@
 """What turns times into figures: order, medians, ratios, fits, records and charts. No time is asserted."""
 
 import json
+import re
 from xml.etree import ElementTree
 
 import numpy as np
@@ -129,6 +130,32 @@ def test_a_chart_is_drawn_anew_from_the_json(tmp_path):
     (tmp_path / "x.json").write_text(json.dumps(written))
     chart.main([str(tmp_path / "x.json")])
     assert (tmp_path / "x.svg").read_text() == chart.draw(written)
+
+
+def test_figures_are_written_as_people_write_them():
+    assert [chart.number(value) for value in (1390.4, 124.6, 12.34, 0.2251)] == ["1,390", "125", "12.3", "0.225"]
+
+
+def test_what_is_wrong_does_not_look_right_and_ratios_have_a_line_at_one():
+    values = [("a", 2.0), ("b (wrong)", 0.5)]
+    drawing = chart.bars("T", values, "×", ["a"], ["b (wrong)"], "not drawn: c")
+    bars = re.findall(r'<rect x="300" y="\d+" width="([\d.]+)" height="16" (.*)/>', drawing)
+    assert "stroke" in bars[1][1] and "stroke" not in bars[0][1] and "not drawn: c" in drawing
+    # The line stands where a bar of 1 would end.
+    (x,) = re.findall(r'<line x1="([\d.]+)"', drawing)
+    assert float(x) - 300 == pytest.approx(float(bars[0][0]) / 2, abs=0.1)
+    assert "<line" not in chart.bars("T", values, "ms")
+
+
+def test_lines_of_many_networks_are_named_beside_one_another():
+    found = {f"net{i}_x{scale}": [(1, 1.0), (2, 1.9), (4, 3 + i / 100)] for i in range(5) for scale in (2, 3, 4)}
+    drawing = ElementTree.fromstring(chart.curves("T", "workers", "times", found))
+    space = "{http://www.w3.org/2000/svg}"
+    places = {each.text: float(each.get("y")) for each in drawing.iter(f"{space}text") if each.text in found}
+    assert places.keys() == found.keys()
+    heights = sorted(places.values())
+    assert all(b - a >= 13.9 for a, b in zip(heights, heights[1:])) and heights[-1] < float(drawing.get("height")) - 40
+    assert len(list(drawing.iter(f"{space}polyline"))) == len(found) + 1
 
 
 def test_layers_are_the_differences_between_what_leads_up_to_them():

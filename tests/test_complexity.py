@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 import zoo.layers as zoo_layers
-from zoo import complexity
+from zoo import complexity, registry
 from zoo.errors import UsageError
 from zoo.registry import create_model, list_models
 
@@ -62,6 +62,21 @@ def test_srcnn_costs_what_its_variants_cost(kernels, gmac):
     assert counted["macs"] / 1e9 == pytest.approx(gmac, rel=2e-3)
     # 25 taps for each of 9 phases per LR pixel: the bicubic start, apart from the network's own.
     assert counted["macs_fixed"] == 25 * 720 * 1280
+
+
+def test_the_table_and_the_cards_have_the_same_gmac():
+    costs = {(row["model"], row["scale"]): row for row in complexity.rows()}
+    compared = 0
+    for card in map(registry.card, registry.list_presets()):
+        if card["options"].keys() <= {"channels", "activation", "upsampler"} and card["channels"] == 1:
+            assert card["macs_720p"] == costs[card["model"], card["scale"]]["macs_lr"], card["name"]
+            compared += 1
+    assert compared >= 10
+    # Control: FSRCNN's deconvolution without its zeros costs less than the LR form, whose kernels have some.
+    assert (
+        costs["fsrcnn", 2]["macs"] < costs["fsrcnn", 2]["macs_lr"]
+        and costs["srcnn", 2]["macs"] == costs["srcnn", 2]["macs_lr"]
+    )
 
 
 def test_macs_of_usual_layers_by_hand():

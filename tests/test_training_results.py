@@ -12,6 +12,7 @@ from zoo.color import luma
 from zoo.data import imresize
 from zoo.errors import UsageError
 from zoo.evaluate import evaluate, mean
+from zoo.training import curve
 from zoo.training.comparison import DETAIL, Comparison, most_detailed
 from zoo.training.curve import draw_curve, ticks
 from zoo.training.events import Events
@@ -118,6 +119,22 @@ def test_the_curve_is_drawn(tmp_path):
     colours = [set(Image.open(tmp_path / name).convert("RGB").getdata()) for name in ("curve.png", "short.png")]
     assert (20, 90, 200) in colours[0] and (20, 90, 200) not in colours[1]
     assert all((200, 150, 60) in each for each in colours)
+
+
+@pytest.mark.parametrize("gain", [2.0, -2.0])
+def test_the_curve_does_not_cross_the_word_bicubic_and_its_loss_has_round_ticks(tmp_path, monkeypatch, gain):
+    written = []
+    monkeypatch.setattr(
+        curve.ImageDraw.ImageDraw, "text", lambda pen, place, words, *_, **how: written.append((place, words, how))
+    )
+    records = [{"step": s, "loss": 0.0072 - 0.0017 * s / 1000} for s in range(100, 1100, 100)]
+    records += [{"step": s, "psnr": 28.0 + gain * s / 1000} for s in (0, 500, 1000)]
+    draw_curve(records, 28.5 if gain > 0 else 27.5, "a run", tmp_path / "curve.png")
+    _, words, how = next(each for each in written if each[1].startswith("bicubic"))
+    # The curve ends above bicubic where it gains, and the word stands below it; and the other way round.
+    assert how["anchor"] == ("rt" if gain > 0 else "rb"), words
+    losses = [words for _, words, how in written if how.get("anchor") == "lm"]
+    assert losses == ["0.0055", "0.006", "0.0065", "0.007"]
 
 
 @pytest.mark.parametrize("low, high", [(0, 1200), (28.31, 28.45), (-1.6, -1.1), (5, 5)])

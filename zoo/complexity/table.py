@@ -4,8 +4,25 @@ from zoo import registry
 from zoo.complexity.counting import count
 
 
+def lr_form(name: str, scale: int, **options):
+    """An untrained model in the form that presets and their files have: a learned upsampling in LR space.
+
+    Example:
+        >>> lr_form("fsrcnn", 2).get_layer("upsampler").__class__.__name__
+        'SubpixelUpsampler'
+    """
+    from zoo.layers import EXACT, LEARNED
+
+    model = registry.create_model(name, scale, **options)
+    if isinstance(model.get_layer("upsampler"), tuple(LEARNED[form] for form in EXACT)):
+        return registry.create_model(name, scale, **options, upsampler="subpixel")
+    return model
+
+
 def rows(height: float = 720, width: float = 1280, scales: tuple[int, ...] = (2, 3, 4)) -> list[dict]:
     """The cost of every model of the registry at every scale, luma, in its published form: `count`'s dicts, named.
+
+    `macs_lr` is the cost in LR form, the one that presets and their files have.
 
     Example:
         >>> first = rows(scales=(3,))[0]
@@ -13,7 +30,12 @@ def rows(height: float = 720, width: float = 1280, scales: tuple[int, ...] = (2,
         ('espcn', 22721, 4)
     """
     return [
-        {"model": name, "scale": scale, **count(registry.create_model(name, scale=scale), height, width)}
+        {
+            "model": name,
+            "scale": scale,
+            **count(registry.create_model(name, scale=scale), height, width),
+            "macs_lr": count(lr_form(name, scale), height, width)["macs"],
+        }
         for name in registry.list_models()
         for scale in scales
     ]
@@ -33,18 +55,23 @@ def summary(height: float = 720, width: float = 1280, scales: tuple[int, ...] = 
     from rich.table import Table
 
     table = Table(
+        # With lines it would not fit 80 columns.
+        box=None,
+        pad_edge=False,
         title=f"One luma picture of {width:g}×{height:g}",
-        caption="quoted: deconvolutions with their zeros; fixed: interpolation; radius in LR px; MB of float32 maps",
+        caption="GMAC: in LR form, as presets and their files are\n"
+        "paper: with the layer of the paper, FSRCNN's a deconvolution\n"
+        "quoted: the same with a deconvolution's zeros counted, as papers do\n"
+        "fixed: an interpolation's; radius: LR px; MB: float32 maps",
     )
     table.add_column("model", no_wrap=True)
-    for heading in ("scale", "parameters", "GMAC", "quoted", "fixed", "radius", "MB"):
+    for heading in ("parameters", "GMAC", "paper", "quoted", "fixed", "radius", "MB"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows(height, width, scales):
         table.add_row(
-            row["model"],
-            f"×{row['scale']}",
+            f"{row['model']} ×{row['scale']}",
             f"{row['parameters']:,}",
-            *(f"{row[key] / 1e9:.2f}" for key in ("macs", "macs_quoted", "macs_fixed")),
+            *(f"{row[key] / 1e9:.2f}" for key in ("macs_lr", "macs", "macs_quoted", "macs_fixed")),
             "whole" if row["receptive_field"] is None else str(row["receptive_field"]),
             f"{row['peak_memory'] / 1e6:.0f}",
         )

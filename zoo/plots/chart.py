@@ -8,7 +8,7 @@ from zoo.errors import UsageError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-GREY, BLUE, ORANGE = "#8a9199", "#1f6fb2", "#d9822b"
+GREY, BLUE = "#8a9199", "#1f6fb2"
 
 
 def figure(width: float, height: float) -> "Figure":

@@ -1,4 +1,4 @@
-"""Checkerboards: what a network adds, at the frequencies of its upsampling, to a flat field and to a ramp.
+"""Checkerboards: what a network adds, pixel by pixel of its upsampling, to a flat field and to a ramp.
 
 Where the phases of an upsampler do not treat the image alike its output carries a pattern of period scale. A flat field
 shows it for what it is; on a ramp nearest-neighbour enlargement has one too, its stairs.
@@ -13,7 +13,7 @@ import numpy as np
 
 from zoo import registry
 from zoo.identities import METHODS
-from zoo.plots.chart import BLUE, GREY, ORANGE, figure
+from zoo.plots.chart import figure
 
 if TYPE_CHECKING:
     import keras
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 FIELDS = ("flat", "ramp")
 # LR px of a field that are looked at, and that a network of the zoo reaches beyond them at most (SRCNN, FSRCNN: 7).
 _SIDE, _BORDER = 32, 10
-# An amplitude, in levels of 255, below which nothing is drawn.
-_FLOOR = 1e-4
+# LR px from the middle that are drawn, and how many times the contrast is raised for that.
+_SHOWN, _CONTRAST = 5, 20
 
 
 class Case(NamedTuple):
@@ -109,18 +109,6 @@ def checkerboard(rest: np.ndarray, scale: int) -> float:
     return float(rest.reshape(height // scale, scale, width // scale, scale).mean(axis=(0, 2)).std())
 
 
-def spectrum(rest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Frequencies, cycles per HR px from 0 to 0.5, and amplitudes (root mean square) of a square residual.
-
-    A wave in two dimensions counts at the higher of its two frequencies; the squares sum up to the mean square.
-    """
-    side = len(rest)
-    power = np.abs(np.fft.fft2(rest) / rest.size) ** 2
-    cycles = np.minimum(np.arange(side), side - np.arange(side))
-    higher = np.maximum(cycles[:, None], cycles)
-    return np.arange(side // 2 + 1) / side, np.sqrt(np.bincount(higher.ravel(), power.ravel()))
-
-
 class Residuals(NamedTuple):
     """A network's residuals by field, before training and after it; a preset has no before."""
 
@@ -150,28 +138,33 @@ def measure(scale: int, steps: int, batch: int = 8) -> Iterator[Residuals]:
 
 
 def draw(rows: list[Residuals], scale: int, steps: int) -> "Figure":
-    """One row a network, flat field and ramp beside each other, the checkerboard's size written into each."""
-    made = figure(9, 1.05 * len(rows) + 1)
-    axes = made.subplots(len(rows), len(FIELDS), sharex=True, sharey=True, squeeze=False)
-    for row, line in zip(rows, axes):
-        for name, panel in zip(FIELDS, line):
-            words = []
-            for when, rests, colour in (("before", row.before, GREY), ("after", row.after, BLUE)):
-                if rests:
-                    frequencies, amplitudes = spectrum(rests[name])
-                    panel.semilogy(frequencies, np.maximum(amplitudes, _FLOOR), colour, linewidth=1.2)
-                    size = checkerboard(rests[name], scale)
-                    words.append(f"{when} {size:.3f}" if size >= 5e-4 else f"{when} 0")
-            panel.set_title(f"{row.label}: {', '.join(words)}", fontsize=8, loc="left")
-            panel.set_ylim(_FLOOR, 100)
-            for order in range(1, scale // 2 + 1):
-                panel.axvline(order / scale, color=ORANGE, linewidth=0.6, zorder=0)
+    """The middle of every residual, its contrast raised, and its checkerboard's size: the cases above the presets."""
+    trained, presets = ([row for row in rows if (row.before is None) == alone] for alone in (False, True))
+    times = {"before": "as started", "after": f"after {steps:,} steps"}
+    bands = [(trained, [(name, when, words) for name in FIELDS for when, words in times.items()])]
+    bands.append((presets, [(name, "after", "preset") for name in FIELDS]))
+    columns = max(len(trained), len(presets))
+    made = figure(1.2 * columns + 0.8, 1.35 * sum(len(lines) for band, lines in bands if band) + 0.6)
+    grid = made.add_gridspec(sum(len(lines) for band, lines in bands if band), columns)
+    top = 0
+    for band, lines in bands:
+        for line, (name, when, words) in enumerate(lines if band else ()):
+            for column, row in enumerate(band):
+                rest = (row.before or {} if when == "before" else row.after)[name]
+                axes = made.add_subplot(grid[top + line, column], label=f"{row.label}, {name}, {when}")
+                inside = np.s_[len(rest) // 2 - _SHOWN * scale : len(rest) // 2 + _SHOWN * scale]
+                axes.imshow(_CONTRAST * rest[inside, inside], cmap="gray", vmin=-128, vmax=128)
+                axes.set_xticks([]), axes.set_yticks([])
+                size = checkerboard(rest, scale)
+                axes.set_xlabel(f"{size:.3f}" if size >= 5e-4 else "0", fontsize=7, labelpad=2)
+                if line == 0:
+                    axes.set_title(row.label, fontsize=6.5)
+                if column == 0:
+                    axes.set_ylabel(f"{name},\n{words}", fontsize=7)
+        top += len(lines) if band else 0
     made.suptitle(
-        f"×{scale}: what a network adds to a flat field (left) and to a ramp (right)\n"
-        f"grey: as started, blue: after {steps:,} steps (presets: as they are); in words: the checkerboard alone, "
-        "levels of 255",
+        f"×{scale}: what a network adds to a flat field and to a ramp, {2 * _SHOWN * scale}×{2 * _SHOWN * scale} px, "
+        f"contrast ×{_CONTRAST}\nbelow each: how strong the checkerboard is, levels of 255",
         fontsize=9,
     )
-    made.supxlabel("cycles per HR pixel; orange: the frequencies of a checkerboard", fontsize=9)
-    made.supylabel("amplitude, levels of 255", fontsize=9)
     return made

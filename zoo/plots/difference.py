@@ -47,16 +47,19 @@ def draw(measured: dict[str, np.ndarray], picture: np.ndarray) -> "Figure":
     better = np.abs(measured["bicubic"]) - np.abs(measured[last])
     columns = len(panels) + 2
     made = figure(3.1 * columns, 3.1 * height / width + 0.9)
-    first, *middle, final = made.subplots(1, columns)
+    # The bars of colours in a row of their own: what stands above has one size.
+    grid = made.add_gridspec(2, columns, height_ratios=(1, 0.04))
+    first, *middle, final = (made.add_subplot(grid[0, column]) for column in range(columns))
     first.imshow(picture, cmap="gray", vmin=0, vmax=255)
     first.set_title("original", fontsize=9)
     for axes, (title, error) in zip(middle, panels.items()):
         shown = axes.imshow(error, cmap="magma", vmin=0, vmax=LIMIT)
         axes.set_title(title, fontsize=9)
-    made.colorbar(shown, ax=middle, location="bottom", shrink=0.5, extend="max", label="levels of 255")
+    units = "levels of 255"
+    made.colorbar(shown, made.add_subplot(grid[1, 1:-1]), extend="max", orientation="horizontal", label=units)
     shown = final.imshow(better, cmap="RdBu", vmin=-LIMIT / 2, vmax=LIMIT / 2)
     final.set_title(f"blue: {last} is nearer", fontsize=9)
-    made.colorbar(shown, ax=final, location="bottom", shrink=0.8, extend="both", label="levels of 255")
+    made.colorbar(shown, made.add_subplot(grid[1, -1]), extend="both", orientation="horizontal", label=units)
     for axes in (first, *middle, final):
         axes.set_axis_off()
     return made

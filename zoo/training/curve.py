@@ -47,9 +47,9 @@ def draw_curve(records: list[dict], bicubic: float | None, title: str, path: Pat
     if losses:
         y, low, high = axis([value for _, value in losses])
         pen.line([(x(step), y(value)) for step, value in losses], LOSS, 2 * TWICE, joint="curve")
-        for value in ticks(low, high):
-            label = f"{10**value:.2g}"
-            pen.text(((WIDTH - RIGHT + 8) * TWICE, y(value)), label, LOSS, font=font, anchor="lm")
+        for value in ticks(10**low, 10**high):
+            place = (WIDTH - RIGHT + 8) * TWICE, y(math.log10(value))
+            pen.text(place, f"{value:.4g}", LOSS, font=font, anchor="lm")
         pen.text(((WIDTH - 10) * TWICE, 10 * TWICE), "loss", LOSS, font=font, anchor="ra")
     if psnrs:
         y, low, high = axis([value for _, value in psnrs] + ([] if bicubic is None else [bicubic]))
@@ -59,8 +59,10 @@ def draw_curve(records: list[dict], bicubic: float | None, title: str, path: Pat
         if bicubic is not None:
             for start in range(LEFT, WIDTH - RIGHT, 12):
                 pen.line([start * TWICE, y(bicubic), (start + 6) * TWICE, y(bicubic)], BICUBIC, 2 * TWICE)
-            place = (LEFT + 8) * TWICE, y(bicubic) - 4 * TWICE
-            pen.text(place, f"bicubic {bicubic:.2f} dB", BICUBIC, font=font, anchor="lb")
+            # At the end, on the side where the curve is not.
+            above = psnrs[-1][1] < bicubic
+            place = (WIDTH - RIGHT - 8) * TWICE, y(bicubic) + (-4 if above else 4) * TWICE
+            pen.text(place, f"bicubic {bicubic:.2f} dB", BICUBIC, font=font, anchor="rb" if above else "rt")
         points = [(x(step), y(value)) for step, value in psnrs]
         pen.line(points, PSNR, 3 * TWICE, joint="curve")
         for px, py in points:
