@@ -5,7 +5,9 @@ import pytest
 from PIL import Image
 from upscale_cases import everything_in, picture
 
+from zoo.registry import best_presets
 from zoo.upscale import upscale
+from zoo.upscale.__main__ import main
 from zoo.upscale.targets import jobs
 
 
@@ -162,6 +164,17 @@ def test_refused_models(upscale_command, tmp_path, model, words):
 def test_refused_flags(upscale_command, arguments, words):
     code, _, err = upscale_command(*arguments)
     assert code == 2 and words in err
+
+
+@pytest.mark.parametrize(("flags", "scale"), [([], 2), (["--scale=3"], 3)])
+def test_without_a_model_the_scales_best_preset_is_taken_and_named(flags, scale, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    source = picture(tmp_path / "a.png")
+    assert main(["a.png", "--output=b.png", *flags]) == 0
+    name = best_presets()[scale]
+    assert capsys.readouterr().err == f"note: enlarged by {name}; `zoo presets` lists others for --model\n"
+    assert np.array_equal(np.asarray(Image.open("b.png")), upscale(np.asarray(Image.open(source)), name))
+    assert main(["a.png", "--output=c.png", f"--model={name}"]) == 0 and capsys.readouterr().err == ""
 
 
 def test_scale_repeats_the_network(upscale_command, tmp_path):

@@ -91,6 +91,36 @@ def test_presets_run_by_name_and_their_hash_is_checked(presets, tflite):
         open_engine("tiny_x3")
 
 
+def test_the_best_preset_of_each_scale_may_be_shipped_and_takes_any_picture(monkeypatch):
+    best = registry.best_presets()
+    cards = {name: registry.card(name) for name in registry.list_presets()}
+
+    def mean(name: str) -> float:
+        return sum(each["psnr"] for each in cards[name]["results"].values())
+
+    assert list(best) == [2, 3, 4]
+    for scale, name in best.items():
+        others = [other for other, card in cards.items() if card["scale"] == scale and card["channels"] == 1]
+        free = [other for other in others if cards[other]["redistribution"] == "free pictures only"]
+        plain = [other for other in free if "compressed" not in cards[other]]
+        assert name == max(plain, key=mean)
+    # Control: figures alone would choose another; and without a preset that may be shipped there is none.
+    assert any(mean(name) > mean(best[card["scale"]]) for name, card in cards.items() if card["channels"] == 1)
+    monkeypatch.setattr(registry, "card", lambda name: cards[name] | {"redistribution": "research only"})
+    assert registry.best_presets() == {}
+
+
+def test_without_a_model_the_best_ones_are_taken():
+    from zoo.engines.scales import BEST, family_of, open_scaled
+
+    best = registry.best_presets()
+    assert family_of(BEST) == dict(sorted(best.items(), reverse=True))
+    assert open_scaled(BEST, 3).name == best[3]
+    assert [engine.name for engine in open_scaled(BEST, 6).engines] == [best[3], best[2]]
+    with pytest.raises(UsageError, match=r"Expected a scale made of \[2, 3, 4\] for best. Received: --scale=5"):
+        open_scaled(BEST, 5)
+
+
 def test_scales_are_reached_by_repetition_and_by_families(presets, tflite):
     from zoo.engines.scales import factors, open_scaled
 

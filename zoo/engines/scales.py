@@ -10,6 +10,9 @@ from zoo.engines.engine import Engine
 from zoo.engines.opening import open_engine
 from zoo.errors import UsageError
 
+# As a model: of every scale the preset that is the best one.
+BEST = "best"
+
 
 def open_scaled(
     model: str,
@@ -25,7 +28,8 @@ def open_scaled(
 
     Args:
         model: a preset or a file; several, with commas, follow one another; or the name of a family of presets (the
-            part before `_x`), whose members are combined by the scale, largest first: 8 = 4·2.
+            part before `_x`), whose members are combined by the scale, largest first: 8 = 4·2. `BEST` is the family
+            of the best presets.
         scale: the whole enlargement. Default: the product of the models'. A single model is repeated to reach it.
         threads, radius, measure, kinds, sizes, values: as in `open_engine`.
 
@@ -57,7 +61,9 @@ def open_scaled(
 
 
 def family_of(name: str) -> dict[int, str]:
-    """Scale → preset for the presets NAME_xSCALE, largest first; empty if there is none."""
+    """Scale → preset for the presets NAME_xSCALE, or for the best ones, largest first; empty if there is none."""
+    if name == BEST:
+        return dict(sorted(registry.best_presets().items(), reverse=True))
     if name in registry.list_presets():
         return {}
     scales = {}

@@ -14,7 +14,7 @@ from typing import Any
 from zoo.data.decode import one_limit
 from zoo.engines import mirrored, ranges
 from zoo.engines.engine import Engine
-from zoo.engines.scales import open_scaled
+from zoo.engines.scales import BEST, open_scaled
 from zoo.errors import UsageError, exit_on_usage_error, shown
 from zoo.files import read_record
 from zoo.program import program, quiet
@@ -23,6 +23,8 @@ from zoo.upscale.targets import Job, existing, jobs, video_job
 
 # Bytes of files from which on a second of measuring engines is soon made up for: some tens of seconds of work.
 MEASURED, MEASURED_VIDEO = 8 << 20, 1 << 20
+# The enlargement where neither it nor a model is named.
+SCALE = 2
 
 
 def parse(arguments: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
@@ -32,9 +34,10 @@ def parse(arguments: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
         "inputs", nargs="+", metavar="IN", help="pictures, folders or patterns ('photos/**/*.jpg'), or one video"
     )
     parser.add_argument("--output", required=True, help="a folder, or the file to write for one picture")
-    parser.add_argument("--model", required=True, help="a preset, a .tflite or .keras file; several with commas follow "
-                        "one another; or a family of presets with --scale")  # fmt: skip
-    parser.add_argument("--scale", type=int, help="the enlargement; a model is repeated to reach it: 8 = 4·2 = 2·2·2")
+    parser.add_argument("--model", default=BEST, help="a preset, a .tflite or .keras file; several with commas follow "
+                        "one another; or a family of presets with --scale; default: the best preset")  # fmt: skip
+    parser.add_argument("--scale", type=int, help="the enlargement; a model is repeated to reach it: 8 = 4·2 = 2·2·2; "
+                        f"default: the model's, {SCALE} without --model")  # fmt: skip
     exists = parser.add_mutually_exclusive_group()
     exists.add_argument("--overwrite", action="store_true", help="write results anew that are there already")
     exists.add_argument("--skip", action="store_true", help="leave results alone that are there already")
@@ -52,6 +55,8 @@ def parse(arguments: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--runner", help="an Apache Beam runner for a library of pictures, which goes on where it was "
                         "cut off; its own flags (--flag=value) go to it")  # fmt: skip
     flags, others = parser.parse_known_args(arguments)
+    if flags.model == BEST and flags.scale is None:
+        flags.scale = SCALE
     if others and flags.runner is None:
         parser.error(f"unrecognized arguments: {' '.join(others)}")
     for name, low, high in (
@@ -88,6 +93,8 @@ def main(arguments: list[str] | None = None) -> int:
     kinds = _begun(planned, video is not None, library)
     with quiet():
         engine = _engine(flags, planned, video is not None, library, kinds)
+    if flags.model == BEST:
+        print(f"note: enlarged by {engine.name}; `zoo presets` lists others for --model", file=sys.stderr)
     for remark in (mirrored.remark(engine), ranges.remark(engine), _in_another(engine, kinds)):
         if remark:
             print(f"note: {remark}", file=sys.stderr)
