@@ -25,6 +25,7 @@ def test_rewrites_explains_and_measures(unet, tmp_path, capsys, monkeypatch):
     assert "nearest ×2" in printed and "DepthToSpace 2" in printed
     # The network pools twice: 28×20 and 12×44 are odd multiples of what it takes.
     assert "28×20" in printed and "12×44" in printed and "of the largest output" in printed
+    assert "out.keras; `import zoo.layers` before keras.models.load_model reads it\n" in printed
     rewritten = keras.models.load_model(tmp_path / "out.keras")
     images = np.random.default_rng(0).uniform(size=(2, 12, 20, 3)).astype("float32")
     assert oracle.relative(rewritten(images), model(images)) <= 1e-5
@@ -38,6 +39,14 @@ def test_flags(unet, tmp_path, capsys):
     assert "all that moved" in capsys.readouterr().out
     assert main([str(source), str(tmp_path / "both.keras"), "--whole", "--target=xnnpack"]) == 2
     assert not (tmp_path / "both.keras").exists()
+
+
+def test_a_file_without_layers_of_the_zoo_needs_no_import(tmp_path, capsys):
+    lr_image = keras.Input((None, None, 2))
+    keras.Model(lr_image, layers.Conv2D(3, 3, padding="same")(lr_image)).save(tmp_path / "in.keras")
+    assert main([str(tmp_path / "in.keras"), str(tmp_path / "out.keras")]) == 0
+    printed = capsys.readouterr().out
+    assert printed.endswith(f"wrote {tmp_path / 'out.keras'}\n") and "import zoo.layers" not in printed
 
 
 def test_the_difference_is_seen():

@@ -24,6 +24,8 @@ WORDS = {
     "models": ("zoo.complexity.__main__", "list the architectures and what they cost"),
     "engines": ("zoo.engines.__main__", "list what computes a network here, and which of them a preset gets"),
 }
+# Modules that a light install leaves out (requirements-light.txt).
+HEAVY = ("absl", "keras", "skimage", "tensorflow", "tensorflow_datasets")
 
 
 def usage() -> str:
@@ -47,9 +49,18 @@ def main(arguments: list[str] | None = None) -> int:
         sys.argv[0] = f"zoo {word}"  # what its --help calls it
     quiet_tensorflow()
     own_package(WORDS[word][0].partition(".")[0])
-    with quiet():  # TensorFlow greets whoever imports it
-        module = importlib.import_module(WORDS[word][0])
-    return module.main(rest) or 0
+    try:
+        with quiet():  # TensorFlow greets whoever imports it
+            module = importlib.import_module(WORDS[word][0])
+        return module.main(rest) or 0
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in HEAVY:
+            raise
+        raise UsageError(
+            f"Expected {missing} for `zoo {word}`, which `pip install subpixel-zoo` brings. "
+            "Received: an environment without it"
+        ) from error
 
 
 if __name__ == "__main__":

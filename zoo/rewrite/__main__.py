@@ -10,6 +10,7 @@ Exit code 0: written; 1: the result differs from the original, nothing is writte
 
 import argparse
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -241,7 +242,9 @@ def _save(model, target: Path, rewritten, explanation) -> int:
         print(f"largest difference on a random input of {height}×{width}: {difference:.1e} of the largest output")
     if not differences:
         print("difference not measured: none of the sizes tried fits the model's inputs")
-    print(f"wrote {target}")
+    with zipfile.ZipFile(target) as file:
+        ours = b'"zoo>' in file.read("config.json")
+    print(f"wrote {target}{'; `import zoo.layers` before keras.models.load_model reads it' if ours else ''}")
     return 0
 
 
