@@ -16,7 +16,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / name for name in ("README.md", "WORKSPACE.md", "CHANGELOG.md")] + sorted((ROOT / "docs").glob("*.md"))
-ids = [page.name for page in PAGES]
+PAGES.append(ROOT / "examples" / "android" / "README.md")
+ids = [page.relative_to(ROOT).as_posix() for page in PAGES]
 ROOMS = ("zoo", "export", "releasing", "benchmarks", "experiments")
 
 
@@ -83,23 +84,23 @@ def test_the_readme_is_short():
 
 # Commands that no test runs as they stand here, each with what is there instead. Never run at all: the first three.
 NOT_RUN = {
-    r"python train.py .*--data=div2k": "the real DIV2K; tests/test_div2k.py has a small one of the same layout",
-    r"python -m zoo.data.prepare --data=div2k": "the real DIV2K; tests of zoo.data.prepare have another source",
+    r"zoo train .*--data=div2k": "the real DIV2K; tests/test_div2k.py has a small one of the same layout",
+    r"zoo prepare --data=div2k": "the real DIV2K; tests of zoo.data.prepare have another source",
     r".*FlinkRunner": "needs a cluster",
-    r"python .*--strategy=multi_worker|TF_CONFIG=": "needs several machines; tests start workers",
-    r"python train.py --data=DIR": "needs a prepared folder; its tests make one",
-    r"python -m zoo.upscale .*--runner=DirectRunner|\. .venv-beam": "needs .venv-beam; its own tests run there",
+    r"zoo train .*--strategy=multi_worker|TF_CONFIG=": "needs several machines; tests start workers",
+    r"zoo train --data=DIR": "needs a prepared folder; its tests make one",
+    r"zoo upscale .*--runner=DirectRunner|\. .venv-beam": "needs .venv-beam; its own tests run there",
     r"zoo train --engine=device": "needs JAX; tests/test_training_device.py runs it in .venv-jax",
     r"make |bash .ci/run|pip install |npm ": "sets an environment up, or starts these tests",
     r"python -m benchmarks.": "measures for minutes; tests run their parts",
-    r"python -m zoo.plots checkerboard": "trains eight networks; tests/test_plots.py draws them after three steps each",
+    r"zoo plots checkerboard": "trains eight networks; tests/test_plots.py draws them after three steps each",
     r"jupyter ": "tests/test_notebook.py",
-    r"python -m export.check FILE.tflite": "a name to fill in; the README's is run",
+    r"zoo check FILE.tflite": "a name to fill in; the README's is run",
 }
 # Flags that make what is run here small; the last of two flags alike counts.
 SMALL = {
-    r"zoo train|python train.py": "--steps=2 --batch=2 --lr_size=12 --noexport --jit=off",
-    r"python -m export |zoo export": "--sizes=24x32 --gate=off",
+    r"zoo train": "--steps=2 --batch=2 --lr_size=12 --noexport --jit=off",
+    r"zoo export": "--sizes=24x32 --gate=off",
 }
 FOLDERS = {"photos": 2, "my_pictures": 3, "my_valid": 1, "Set5/HR": 2, "Set14/HR": 1, "BSD100/HR": 1}
 
@@ -119,10 +120,28 @@ def reason_not_to_run(command: str) -> str | None:
 
 def test_commands_are_found_and_what_is_not_run_has_a_reason():
     found = [command for page in PAGES for command in commands_of(page)]
-    assert "python -m zoo.rewrite decoder.keras fast.keras" in found and "make test" in found
-    for command in ("zoo upscale photos --output=large", "python train.py --data=my_pictures --workdir=runs/mine"):
+    assert "zoo rewrite decoder.keras fast.keras" in found and "make test" in found
+    for command in ("zoo upscale photos --output=large", "zoo train --data=my_pictures --workdir=runs/mine"):
         assert reason_not_to_run(command) is None
-    assert reason_not_to_run("python train.py --model=fsrcnn --data=div2k --workdir=x")
+    assert reason_not_to_run("zoo train --model=fsrcnn --data=div2k --workdir=x")
+
+
+def other_names(text: str) -> list[str]:
+    """Commands that have a word of `zoo` and are called otherwise."""
+    from zoo.command import WORDS
+
+    modules = [re.escape(module.removesuffix(".__main__")) for module, _ in WORDS.values()]
+    return re.findall(rf"python train\.py|python -m (?:{'|'.join(modules)})(?![\w.])", text)
+
+
+def test_a_command_has_one_name():
+    # What was typed when a time was taken stays.
+    measured = re.compile(r"^\| `python -m .*\| [\d.]+ \|$", re.M)
+    for page in PAGES:
+        if page.name != "CHANGELOG.md":
+            assert other_names(measured.sub("", page.read_text(encoding="utf-8"))) == [], page.name
+    assert other_names("`python -m zoo.rewrite`, python train.py --x and python -m export.check") != []
+    assert other_names("python -m export.arm --install; python -m zoo.rewriting") == []
 
 
 def test_the_zoo_command_of_the_pages_exists():
@@ -188,9 +207,9 @@ def test_the_page_works_from_its_first_line_to_its_last(page, tmp_path):
             small = next((flags for pattern, flags in SMALL.items() if re.match(pattern, command)), "")
             program, *rest = shlex.split(f"{command} {small}")
             start = ["-m", "zoo.command"] if program == "zoo" else []
-            runs.append([sys.executable, *start, *(str(ROOT / word) if word == "train.py" else word for word in rest)])
+            runs.append([sys.executable, *start, *rest])
     for run in runs:
         # The export's files have the size that the page names, not the small one.
-        run = [word.replace("360x640", "24x32") if "export.check" in run else word for word in run]
+        run = [word.replace("360x640", "24x32") if "check" in run else word for word in run]
         done = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=400)
         assert done.returncode == 0, (run, done.stderr[-2000:])
