@@ -59,6 +59,9 @@ def _parser() -> argparse.ArgumentParser:
         help="what the files are for, which chooses the form of the upsampling and activations: "
         f"{', '.join(records.TARGETS)}; default gpu_delegate",
     )
+    parser.add_argument(
+        "--layer_errors", action="store_true", help="beside int8 files, where they lose, as JSON for Model Explorer"
+    )
     parser.add_argument("--calibration", help="folder of pictures that int8 is fitted to; default: sample photographs")
     parser.add_argument("--data", default="", help="folders of public test sets, joined with commas: PSNR of each file")
     parser.add_argument("--nocheck", action="store_true", help="write the files, run nothing")
@@ -121,6 +124,7 @@ def main(arguments: list[str] | None = None) -> int:
         border=flags.border,
         target=flags.target,
         clip=flags.clip,
+        layer_errors=flags.layer_errors,
         keep_form=flags.keep_form or bool(flags.upsampler),
         calibration=calibration,
         terms=terms(card(flags.model)) if flags.model in list_presets() else "",

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from export import int8
-from export.int8.pictures import mixed
+from export.int8.pictures import KINDS, Crops, mixed
 from export.onnx import open_onnx, write_onnx
 from export.options import Options
 from export.saved_model import open_saved_model, write_saved_model
@@ -41,12 +41,20 @@ class Content:
     options: Options
 
     @cached_property
-    def calibration(self) -> tuple[np.ndarray, int8.Tuning | None]:
+    def calibration(self) -> tuple[Crops, int8.Tuning | None]:
         """The crops that int8 is fitted to and what was found on them: once for the files of every size."""
         channels = self.model.input_shape[-1]
         source = self.options.calibration or sample(scale_of(self.model), channels)
         crops = mixed(source.pictures(), channels)
-        return crops.images, int8.tune(self.quantizable, crops)
+        return crops, int8.tune(self.quantizable, crops)
+
+    @cached_property
+    def layer_errors(self) -> dict[str, dict[str, float]]:
+        """Kind of picture → where int8 loses on it; empty where int8 was not fitted."""
+        crops, tuning = self.calibration
+        if tuning is None:
+            return {}
+        return {name: int8.layer_errors(self.quantizable, crops, tuning, kind) for kind, name in enumerate(KINDS)}
 
 
 def _as_it_is(function: Function, content: Content) -> Function:
@@ -91,7 +99,7 @@ class Format:
 def _write_int8(content: Content, path: Path, size: Size) -> None:
     crops, tuning = content.calibration
     assert size is not None, "the format is static"
-    int8.write_int8(content.quantizable, path, size, tuning, crops, content.options.io)
+    int8.write_int8(content.quantizable, path, size, tuning, crops.images, content.options.io)
 
 
 def _note_int8(content: Content) -> str:

@@ -26,7 +26,7 @@ from zoo.rewrite.difference import outputs
 from zoo.rewrite.graph import has_graph, inputs_of
 
 # What only a super-resolution network has; the value that stands for "not asked for".
-_PICTURES = {"color": None, "io": "float", "clip": False, "data": (), "border": "mirror"}
+_PICTURES = {"layer_errors": False, "color": None, "io": "float", "clip": False, "data": (), "border": "mirror"}
 Progress = Callable[[str], None]
 
 

@@ -30,6 +30,7 @@ class Options:
         target: a name out of `zoo.targets.records`: the form of an enlargement and the activations that files are
             written with, and the rules that they are held against; None is the GPU delegate.
         terms: licence of the weights and credits of the pictures behind them, for the metadata of TFLite files.
+        layer_errors: writes, beside each int8 file, a JSON file for Model Explorer that says where it loses.
         border: what a shader takes to lie outside the picture: `"mirror"` or `"zeros"`.
 
     Raises:
@@ -50,6 +51,7 @@ class Options:
     gate: str = "full"
     target: str | None = None
     border: str = "mirror"
+    layer_errors: bool = False
     terms: str = ""
 
     def __post_init__(self):

@@ -11,6 +11,7 @@ from export import delegate, measure
 from export.claim import claim
 from export.described import describe
 from export.formats import FORMATS, Content, Format, check_formats
+from export.int8.errors import node_data
 from export.network import enlarges_pictures, export_network
 from export.options import Options
 from export.prepare import prepare
@@ -126,6 +127,10 @@ class _Job:
                 for_target(file, options.record)
             clipped = options.clip or options.color == "rgb" or "int8" in form.suffix
             _describe(file, path, self.content.model.name, self.scale, options.terms, clipped)
+            if options.layer_errors and form is FORMATS["tflite_int8"]:
+                for kind, errors in self.content.layer_errors.items():
+                    with whole_file(path.with_suffix(f".{kind}.json")) as unfinished:
+                        unfinished.write_text(node_data(errors, file), encoding="utf-8")
 
     def check(self, path: Path, form: Format, size: tuple[int, int] | None) -> dict[str, Any]:
         gate = self.content.options.gate

@@ -1,6 +1,6 @@
 """What int8 costs each preset: measured on the public test sets and on what a screen shows, written into the cards.
 
-    python -m releasing.int8_losses --data=Set5,Set14,BSD100                  # every preset
+    python -m releasing.int8_losses --data=Set5,Set14,BSD100,DIV2K_valid_crop256        # every preset
     python -m releasing.int8_losses fsrcnn_x3 espcn_x3 --data=Set5,Set14,BSD100
 
 int8 is fitted to the sample photographs and to graphics drawn by `zoo.data.drawing`; the test sets and the pictures of
@@ -27,12 +27,16 @@ from releasing.cards import write_card
 from releasing.picture_sets import folders_of
 from releasing.screens import HEIGHT, WIDTH, screens
 from zoo import registry
+from zoo.data import benchmark
+from zoo.engines.engine import Engine
 from zoo.errors import exit_on_usage_error
-from zoo.evaluate import open_network
+from zoo.evaluate import evaluate, mean, open_network
 from zoo.metrics import psnr
 
 # A file's own size does not matter here: its input is resized to each picture.
 _SIZE = (48, 48)
+# All channels, as the challenges on phones measure; and Y of the 8-bit RGB, as Qualcomm AI Hub does.
+_RGB = ("rgb", "rgb8")
 
 
 def int8_figures(model: keras.Model, folders: list[Path]) -> dict[str, dict[str, float]]:
@@ -42,20 +46,36 @@ def int8_figures(model: keras.Model, folders: list[Path]) -> dict[str, dict[str,
         model: of the zoo or not.
         folders: public test sets, their pictures in the folder or its `HR`.
     Returns:
-        `int8_loss_db`, per test set: its PSNR less that of the model itself, dB, negative where int8 loses; and
+        `int8_loss_db`, per test set: its PSNR less that of the model itself, dB, negative where int8 loses;
         `int8_agreement_db`, per kind of picture: the PSNR of the int8 file against the float file of the same export,
-        dB, of the worst picture.
+        dB, of the worst picture; and of an RGB model `int8_rgb`: set → protocol → PSNR, dB, of either file.
     """
     with tempfile.TemporaryDirectory(prefix="export-") as output:
         data = [str(folder) for folder in folders]
         report = export_model(model, output, [_SIZE], ["tflite_int8"], data=data, gate="off")
         (file,) = report["files"]
         (other,) = export_model(model, output, [_SIZE], ["tflite_fp32"], check=False)["files"]
-        expected, received = (open_network(str(Path(output) / each["name"])).run for each in (other, file))
-        agreement = agreements(expected, received, model.input_shape[-1])
+        engines = {
+            kind: open_network(str(Path(output) / each["name"])) for kind, each in (("float", other), ("int8", file))
+        }
+        agreement = agreements(engines["float"].run, engines["int8"].run, model.input_shape[-1])
+        rgb = {}
+        if model.input_shape[-1] == 3:
+            rgb = {"int8_rgb": {folder.name: rgb_figures(engines, folder) for folder in folders}}
     # + 0.0: no loss is not -0.0.
     losses = {name: round(-measured["loss"], 4) + 0.0 for name, measured in file["psnr"].items()}
-    return {"int8_loss_db": losses, "int8_agreement_db": agreement}
+    return {"int8_loss_db": losses, "int8_agreement_db": agreement, **rgb}
+
+
+def rgb_figures(engines: dict[str, Engine], folder: Path) -> dict[str, dict[str, float]]:
+    """Protocol → file → PSNR, dB."""
+    return {
+        protocol: {
+            kind: round(mean(evaluate(engine, benchmark(folder), engine.scale, protocol)).psnr or 0.0, 4)
+            for kind, engine in engines.items()
+        }
+        for protocol in _RGB
+    }
 
 
 def agreements(expected: Function, received: Function, channels: int) -> dict[str, float]:

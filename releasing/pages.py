@@ -9,7 +9,7 @@ from pathlib import Path
 
 from releasing.generated import inserted, settle
 from zoo.errors import exit_on_usage_error
-from zoo.published import SETS, published
+from zoo.published import BSD300, DIV2K_VALID, INT8, SETS, published
 from zoo.registry import best_presets, card, list_presets
 
 ROOT = Path(__file__).parent.parent
@@ -76,6 +76,29 @@ def int8_table(cards: list[dict]) -> str:
     return "\n".join(lines)
 
 
+def int8_beside(cards: list[dict]) -> str:
+    """RGB networks in float32 and int8, ours below what others published on the like."""
+    ours = {
+        DIV2K_VALID: ("DIV2K_valid_crop256", "rgb", "100 DIV2K validation pictures, centre crops of 256×256, RGB"),
+        BSD300: ("BSD100", "rgb8", "BSD100, Y, whole pictures"),
+    }
+    lines = ["| network | × | pictures | float, dB | int8, dB | loss | source |", "|---|---|---|---|---|---|---|"]
+
+    def row(name, scale, pictures, whole, eight, source, digits=2):
+        loss = "–" if whole is None else f"{eight - whole:+.{digits}f}"
+        figures = "–" if whole is None else f"{whole:.{digits}f}", f"{eight:.{digits}f}", loss
+        lines.append(f"| {' | '.join((name, str(scale), pictures, *figures, source))} |")
+
+    for on, (folder, protocol, pictures) in ours.items():
+        for other in (each for each in INT8 if each[2].split()[0] == on.split()[0]):
+            # As many digits as the source has.
+            row(*other, digits=1 if on == BSD300 else 2)
+        for entry in cards:
+            if found := entry.get("int8_rgb", {}).get(folder, {}).get(protocol):
+                row(f"**{entry['name']}**", entry["scale"], pictures, found["float"], found["int8"], "here")
+    return "\n".join(lines)
+
+
 def page(cards: list[dict]) -> str:
     """The whole of docs/presets.md."""
     parts = [
@@ -97,6 +120,10 @@ def page(cards: list[dict]) -> str:
         "same export on a photograph and on other pictures, dB, each kind's worst: drawn by `releasing/screens.py`, "
         "which nothing is fitted to. `python -m releasing.int8_losses --data=Set5,Set14,BSD100` measures both.",
         int8_table(cards),
+        "RGB networks beside what others published: the pictures of the challenges on phones as far as they are at "
+        "hand, which is crops and not whole pictures, so that losses compare and levels do not; and those of Qualcomm "
+        "AI Hub's tables, whose BSD300 has BSD100 as its test part.",
+        int8_beside(cards),
     ]
     for entry in cards:
         training = entry["training"]

@@ -26,6 +26,19 @@ PUBLISHED: dict[tuple[str, int], tuple[dict[str, tuple[float, float | None]], st
     ("espcn", 4): ({"Set5": (30.52, 0.8697), "Set14": (27.42, 0.7606), "BSD100": (26.87, 0.7216)}, TABLE),
 }
 
+# RGB networks in float32 and in int8: name, scale, pictures, PSNR in dB of either (None where the source has none), and
+# where it was read. AI Hub's networks take 128×128 LR px.
+DIV2K_VALID = "DIV2K validation, RGB"
+BSD300 = "BSD300, test part, Y"
+INT8: tuple[tuple[str, int, str, float | None, float, str], ...] = (
+    ("ABPN", 3, DIV2K_VALID, 30.22, 30.09, "arXiv 2105.09750, after training"),
+    ("ABPN", 3, DIV2K_VALID, 30.22, 30.15, "arXiv 2105.09750, fine-tuned"),
+    ("winner of 2022", 3, "DIV2K test, RGB", None, 30.03, "Mobile AI & AIM 2022, arXiv 2211.05910"),
+    ("XLSR", 4, BSD300, 29.3, 29.3, "numerics in quic/ai-hub-models"),
+    ("QuickSRNet small", 4, BSD300, 29.3, 28.6, "numerics in quic/ai-hub-models"),
+    ("SESR-M5", 4, BSD300, 29.3, 29.3, "numerics in quic/ai-hub-models"),
+)
+
 # (architecture, scale) → what was published where it is not the registry's default.
 OPTIONS = {("srcnn", scale): {"kernels": (9, 5, 5)} for scale in (2, 3, 4)} | {("espcn", 3): {"channels": 3}}
 

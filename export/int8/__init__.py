@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python.convert import mlir_quantize
 
+from export.int8 import errors
 from export.int8.fitting import before_activation, fit, plain
 from export.int8.pictures import SIDE, Crops
 from export.int8.prelu import fold, matters
@@ -101,6 +102,12 @@ def float_file(model: keras.Model, size: tuple[int, int]) -> bytes:
         path = Path(folder) / "float.tflite"
         convert(model, path, size, target_spec={"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]})
         return path.read_bytes()
+
+
+def layer_errors(model: keras.Model, crops: Crops, tuning: Tuning, kind: int) -> dict[str, float]:
+    """Where the int8 file of a tuned model loses on the crops of a kind: `export.int8.errors.layer_errors`."""
+    changed, *_ = _changed(float_file(model, (SIDE, SIDE)), tuning.mirrored)
+    return errors.layer_errors(changed, tuning.ranges, tuning.constants, crops.images[crops.kinds == kind])
 
 
 def quantized(content: bytes, tuning: Tuning, io: str) -> bytes:

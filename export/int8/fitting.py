@@ -28,11 +28,13 @@ def fit(simulation: Simulation, ranges: Ranges, crops: Crops, wanted: dict[int, 
         wanted: the number of a convolution (`plain`) → what it should compute before its activation, (N, h', w', O).
     """
     constants = dict(simulation.constants)
+    tensors: dict[int, np.ndarray] = {}
     for number, target in sorted(wanted.items()):
         _, (image, weights, bias), _, options = simulation.operations[number]
-        given = simulation.run(crops.images, ranges, constants, until=number)[image]
+        # Only what lies behind the last fitted layer is new.
+        tensors = simulation.run(crops.images, ranges, constants, until=number, known=tensors)
         size = constants[weights].shape[1:3]
-        seen = moments(given, target, size, options.padding, crops.weights)
+        seen = moments(tensors[image], target, size, options.padding, crops.weights)
         constants[weights], constants[bias] = solve(seen, constants[weights])
     return constants
 

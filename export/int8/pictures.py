@@ -11,8 +11,9 @@ import numpy as np
 from zoo.data import graphics
 
 SIDE = 48
+KINDS = ("photographs", "drawn", "noise")
 # How much a squared error counts: of a photograph's nothing may be lost, edges may be 40 dB off, and noise 32 dB.
-_PHOTOGRAPH, _DRAWN, _NOISE = 1.0, 0.3, 0.1
+_WEIGHTS = np.array([1.0, 0.3, 0.1], np.float32)
 
 
 class Crops(NamedTuple):
@@ -21,10 +22,12 @@ class Crops(NamedTuple):
     Attributes:
         images: (N, 48, 48, C) float32 in [0, 1].
         weights: (N,) float32.
+        kinds: (N,): which of `KINDS` each is, by its number.
     """
 
     images: np.ndarray
     weights: np.ndarray
+    kinds: np.ndarray
 
 
 def crops(pictures, count: int = 64, seed: int = 0) -> np.ndarray:
@@ -74,10 +77,6 @@ def noise(channels: int, count: int, seed: int = 0) -> np.ndarray:
 
 def mixed(pictures, channels: int, count: int = 64, seed: int = 0) -> Crops:
     """Photographs, and for every eight of them two drawn crops and one of noise: 203,000 pixels by default."""
-    parts = [
-        (crops(pictures, count, seed), _PHOTOGRAPH),
-        (drawn(channels, count // 4, seed), _DRAWN),
-        (noise(channels, count // 8, seed), _NOISE),
-    ]
-    weights = np.concatenate([np.full(len(part), weight, np.float32) for part, weight in parts])
-    return Crops(np.concatenate([part for part, _ in parts]), weights)
+    parts = crops(pictures, count, seed), drawn(channels, count // 4, seed), noise(channels, count // 8, seed)
+    kinds = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    return Crops(np.concatenate(parts), _WEIGHTS[kinds], kinds)

@@ -37,6 +37,7 @@ class Simulation:
         constants: tensor → float32 array.
         groups: tensor → the tensor whose range it shares, often itself.
         fixed: group → the range that it must have.
+        rounded: the tensors whose values are rounded; the others hold values that were rounded before.
         input, output: the graph's.
     """
 
@@ -55,6 +56,7 @@ class Simulation:
             self.operations.append((operation.name, *indices, operation.options))
         self.constants = {number: tensor.values for number, tensor in enumerate(self.graph.tensors) if tensor.constant}
         self.groups, self.fixed = self._share()
+        self.rounded = {outputs[0] for name, _, outputs, _ in self.operations if name not in _SAME_RANGE}
 
     def _share(self) -> tuple[dict[int, int], Ranges]:
         groups: dict[int, int] = {self.input: self.input}
@@ -80,7 +82,12 @@ class Simulation:
                 yield number, inputs[weights], inputs[bias] if len(inputs) > bias else -1, axis
 
     def run(
-        self, images, ranges: Ranges | None = None, constants: dict | None = None, until: int | None = None
+        self,
+        images,
+        ranges: Ranges | None = None,
+        constants: dict | None = None,
+        until: int | None = None,
+        known: dict | None = None,
     ) -> dict:
         """All moving tensors by index, for a batch of images.
 
@@ -89,6 +96,7 @@ class Simulation:
             ranges: of the groups; None computes in float.
             constants: replace the graph's own.
             until: the number of the operation to stop before.
+            known: tensors that an earlier run gave, which are not computed again.
         """
         constants = {**self.constants, **(constants or {})}
 
@@ -98,14 +106,16 @@ class Simulation:
             low, high = ranges[self.groups[index]]
             return fake_quantize(value, low, high)
 
-        tensors = {self.input: round_to_levels(self.input, images)}
+        tensors = dict(known or {self.input: round_to_levels(self.input, images)})
         for name, inputs, outputs, options in self.operations[:until]:
+            if outputs[0] in tensors:
+                continue
             values = [tensors.get(index, constants.get(index)) for index in inputs]
             if name in WEIGHTED and ranges is not None:
                 weights, _, axis = WEIGHTED[name]
                 values[weights] = fake_quantize_weights(values[weights], axis)
             value = _activate(_COMPUTE[name](options, *values), options)
-            tensors[outputs[0]] = value if name in _SAME_RANGE else round_to_levels(outputs[0], value)
+            tensors[outputs[0]] = round_to_levels(outputs[0], value) if outputs[0] in self.rounded else value
         return tensors
 
     def content(self, ranges: Ranges | None = None, constants: dict | None = None) -> bytes:
