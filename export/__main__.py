@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--formats",
         default="saved_model,tflite_fp32",
-        help="saved_model, tflite_fp32, tflite_fp16, tflite_int8, tflite_dynamic, onnx, glsl, several with commas",
+        help="saved_model, tflite_fp32, tflite_fp16, tflite_int8, tflite_dynamic, onnx, glsl, wgsl; several by commas",
     )
     parser.add_argument("--color", choices=("y", "rgb"), help="rgb: a luma model takes and gives RGB")
     parser.add_argument("--io", choices=("float", "uint8"), default="float", help="what int8 files take and give")

@@ -16,6 +16,7 @@ from export.saved_model import open_saved_model, write_saved_model
 from export.shaders.libplacebo import open_shader
 from export.shaders.mpv import write_shader
 from export.shaders.row import read_row
+from export.shaders.wgsl import write_wgsl
 from export.tflite import open_tflite, write_dynamic, write_tflite
 from zoo.data import sample
 from zoo.errors import UsageError
@@ -129,6 +130,11 @@ def _shown(function: Function, content: Content) -> Function:
     return mirrored
 
 
+def _open_in_browser(path: Path) -> Function:
+    """Only a browser runs it."""
+    raise ImportError(name="WebGPU for Python")
+
+
 FORMATS = {
     "saved_model": Format(
         "_saved_model",
@@ -158,6 +164,13 @@ FORMATS = {
         lambda content, path, size: write_shader(content.model, path, content.options.border),
         open_shader,
         "`mpv --glsl-shaders`; any size; acts where the picture is enlarged by more than 1.2",
+        reference=_shown,
+    ),
+    "wgsl": Format(
+        ".wgsl",
+        lambda content, path, size: write_wgsl(content.model, path, content.options.border),
+        _open_in_browser,
+        "WebGPU, as the page in web/ runs it on videos; any size",
         reference=_shown,
     ),
 }

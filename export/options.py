@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from export.int8 import IO
-from export.shaders.mpv import BORDERS
+from export.shaders.code import BORDERS
 from zoo.data import Source
 from zoo.errors import UsageError
 from zoo.targets import records

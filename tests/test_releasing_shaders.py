@@ -24,3 +24,5 @@ def test_the_page_is_what_the_command_writes_and_files_come_of_it(tmp_path, monk
     assert shaders.main([f"--output={tmp_path / 'new'}"]) == 0
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["fsrcnn_s_x2.glsl"]
     assert "fsrcnn_s_x2.glsl: " in capsys.readouterr().out
+    assert shaders.main([f"--output={tmp_path / 'page'}", "--format=wgsl"]) == 0
+    assert [path.name for path in (tmp_path / "page").iterdir()] == ["fsrcnn_s_x2.wgsl"]

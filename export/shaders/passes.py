@@ -38,6 +38,12 @@ class Pass:
     base: Convolution | None = None
 
     @property
+    def sources(self) -> list[int]:
+        """Numbers of the passes whose maps it reads, each once."""
+        found = [self.source, *self.added.values()]
+        return list(dict.fromkeys(number for number in found if number is not None))
+
+    @property
     def reads(self) -> float:
         """Texture reads for an LR pixel."""
         read = slices(self.layers[0].kernel.shape[2]) * _seen(self.layers[0])
