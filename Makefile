@@ -30,8 +30,12 @@ resolve: .venv/bin/python
 bench: .venv/installed-bench .venv-beam/installed
 	for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name --json=runs/bench/$$name.json || exit 1; done
 
-web: .venv/installed
+web: web/shaders/made
 	cd web && npm ci --no-audit --no-fund && npm run serve
+
+web/shaders/made: .venv/installed $(wildcard export/shaders/*.py zoo/presets/*.h5)
+	$(BIN)/python -m releasing.shaders --format=wgsl --output=web/shaders
+	touch $@
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Expected Python >= 3.11. Received: " + sys.version)'

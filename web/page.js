@@ -1,11 +1,16 @@
 // The page: what is dropped goes to the worker, what comes back goes on the canvas.
+import { comparison, setSize } from "./compare.js";
+import { Networks } from "./networks.js";
 import { checkSize, openPicture, paint, pixelsOf, save } from "./picture.js";
 import { isTflite } from "./tflite.js";
+import { isVideo, videos } from "./video.js";
 
 const element = (id) => document.getElementById(id);
 const MEASURED_FRAMES = 10;
 const NAMES = { webgpu: "WebGPU", wasm: "WebAssembly" };
 
+const networks = new Networks(element("network"), "models/index.json");
+const video = videos(attempt, problem);
 const state = { network: null, picture: null, pictureName: "", runtime: null };
 
 const worker = new Worker(new URL("./worker.js", import.meta.url));
@@ -52,10 +57,11 @@ async function attempt(task) {
 
 async function take(file) {
   if (!file) return;
+  if (isVideo(file)) return video.take(file);
   const bytes = new Uint8Array(await file.slice(0, 8).arrayBuffer());
   if (isTflite(bytes) || file.name.endsWith(".tflite")) {
     await openNetwork(file.name, new Uint8Array(await file.arrayBuffer()));
-    listNetwork(file.name, file);
+    networks.add(file.name, file);
   } else {
     const image = await openPicture(file);
     checkSize({ width: image.naturalWidth, height: image.naturalHeight }, state.network?.scale ?? 1);
@@ -65,21 +71,8 @@ async function take(file) {
   await show();
 }
 
-// Networks on offer: those beside the page, by address, and those that were dropped, as files.
-const networks = new Map();
-
-function listNetwork(name, source) {
-  if (!networks.has(name)) element("network").add(new Option(name.replace(/\.tflite$/, ""), name));
-  networks.set(name, source);
-  element("network").value = name;
-}
-
 async function chooseNetwork(name) {
-  const source = networks.get(name);
-  if (source instanceof File) return openNetwork(name, new Uint8Array(await source.arrayBuffer()));
-  const response = await fetch(source);
-  if (!response.ok) throw new Error(`Expected ${source} beside this page. Received: status ${response.status}.`);
-  return openNetwork(name, new Uint8Array(await response.arrayBuffer()));
+  return openNetwork(name, new Uint8Array(await (await networks.open(name)).arrayBuffer()));
 }
 
 async function openNetwork(name, bytes) {
@@ -106,9 +99,7 @@ async function show() {
   if (!result) return;
   paint(element("before"), picture);
   paint(element("after"), result.picture);
-  const stack = element("stack");
-  stack.style.setProperty("--width", result.picture.width);
-  stack.style.setProperty("--height", result.picture.height);
+  setSize(element("stack"), result.picture.width, result.picture.height);
   element("result").hidden = false;
   state.savedName = `${pictureName.replace(/\.[^.]*$/, "")}_${state.network.name.replace(/\.tflite$/, "")}.png`;
   report(result, [result.milliseconds], picture);
@@ -144,27 +135,14 @@ async function measure() {
   report(result, times, picture);
 }
 
-function split(percent) {
-  element("split").value = percent;
-  element("stack").style.setProperty("--split", `${percent}%`);
-}
-
-function dragSplit(event) {
-  if (event.buttons !== 1) return;
-  const { left, width } = element("stack").getBoundingClientRect();
-  split(Math.min(Math.max((100 * (event.clientX - left)) / width, 0), 100));
-}
-
 async function begin() {
   state.runtime = await ask("start");
   for (const option of element("processor").options) {
     if (option.value.startsWith("webgpu")) option.disabled = !state.runtime.webgpu;
   }
-  const response = await fetch("models/index.json");
-  const names = response.ok ? await response.json() : [];
-  for (const name of names) listNetwork(name, `models/${name}`);
-  element("network").value = names[0];
-  if (names.length) await chooseNetwork(names[0]);
+  const first = await networks.list();
+  element("network").value = first;
+  if (first) await chooseNetwork(first);
   else element("about").textContent = "none yet: drop a .tflite file";
 }
 
@@ -199,8 +177,6 @@ element("actual").addEventListener("change", ({ target }) => {
   view.scrollLeft = (element("split").value / 100) * view.scrollWidth - view.clientWidth / 2;
   view.scrollTop = (view.scrollHeight - view.clientHeight) / 2;
 });
-element("split").addEventListener("input", ({ target }) => split(target.value));
-element("stack").addEventListener("pointerdown", dragSplit);
-element("stack").addEventListener("pointermove", dragSplit);
+comparison(element("stack"), element("split"));
 
 attempt(begin);

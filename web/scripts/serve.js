@@ -14,6 +14,7 @@ const types = {
   ".svg": "image/svg+xml",
   ".tflite": "application/octet-stream",
   ".wasm": "application/wasm",
+  ".wgsl": "text/plain; charset=utf-8",
 };
 
 function fileFor(url) {

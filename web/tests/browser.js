@@ -1,6 +1,7 @@
 // Drives the page in a real Chromium: node tests/browser.js JOB.json   (tests/test_web.py writes the job)
-// The job: { address, chromium, gpu, viewport, steps: [{ network, picture, … }] }, each step dropping files on the
-// page, choosing a processor, moving the slider, pressing a button, saving or taking a screenshot, as named.
+// The job: { address, chromium, gpu, viewport, steps: [{ network, picture, video, … }] }, each step dropping files on the
+// page, choosing a processor, moving the slider, pressing a button, waiting until an element says something, saving or
+// taking a screenshot, as named; `frame` pauses the video and writes what it shows to this file, as RGBA bytes.
 // Prints what the page then says, one object per step, and writes its pixels as RGBA bytes.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,6 +13,9 @@ const swiftshader = [
   "--enable-unsafe-webgpu",
   "--use-webgpu-adapter=swiftshader",
   "--enable-features=Vulkan",
+  // What draws a WebGPU canvas and a video's frames has to be the same driver.
+  "--use-angle=swiftshader",
+  "--use-vulkan=swiftshader",
   "--ignore-gpu-blocklist",
 ];
 const quiet = [
@@ -21,6 +25,8 @@ const quiet = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
+  "--use-fake-device-for-media-stream",
+  "--use-fake-ui-for-media-stream",
   // Nothing but the page's own host has an address: as good as no network.
   "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ];
@@ -42,19 +48,22 @@ const idle = (page) => page.waitForFunction(() => document.body.dataset.busy ===
 const saw = (page) =>
   page.evaluate(() => {
     const ids = ["problem", "note", "about", "with", "size", "network-time", "frame-time", "frames"];
+    ids.push("about-shader", "frame-rate", "video-time", "video-size");
     const texts = Object.fromEntries(ids.map((id) => [id, document.getElementById(id).textContent]));
     return { ...texts, clip: getComputedStyle(document.getElementById("before")).clipPath };
   });
 
-async function pixels(page, path) {
-  const { width, height, base64 } = await page.evaluate(() => {
-    const canvas = document.getElementById("after");
-    const { width, height } = canvas;
+async function pixels(page, path, id) {
+  const { width, height, base64 } = await page.evaluate((id) => {
+    const shown = document.getElementById(id);
+    const [width, height] = [shown.videoWidth ?? shown.width, shown.videoHeight ?? shown.height];
+    const canvas = new OffscreenCanvas(width, height);
+    canvas.getContext("2d").drawImage(shown, 0, 0);
     const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
     let text = "";
     for (let i = 0; i < data.length; i += 32768) text += String.fromCharCode(...data.subarray(i, i + 32768));
     return { width, height, base64: btoa(text) };
-  });
+  }, id);
   writeFileSync(path, Buffer.from(base64, "base64"));
   return { width, height };
 }
@@ -80,14 +89,25 @@ try {
     if (step.processor) await page.selectOption("#processor", step.processor).then(() => idle(page));
     if (step.network) await drop(page, step.network);
     if (step.picture) await drop(page, step.picture);
+    if (step.video) await drop(page, step.video);
     if (step.press) await page.click(step.press).then(() => idle(page));
     if (step.split) await page.fill("#split", String(step.split));
+    if (step.wait) {
+      const said = (id) => document.querySelector(id).textContent !== "" || document.querySelector("#problem").textContent;
+      await page.waitForFunction(said, step.wait, { timeout: 60_000 });
+    }
+    if (step.frame) {
+      const paused = await page.evaluate(() => document.getElementById("video").paused);
+      if (!paused) await page.click("#pause").then(() => idle(page));
+    }
     if (step.save) {
-      const [download] = await Promise.all([page.waitForEvent("download"), page.click("#save")]);
+      const button = step.frame ? "#save-frame" : "#save";
+      const [download] = await Promise.all([page.waitForEvent("download"), page.click(button)]);
       await download.saveAs(join(step.save, download.suggestedFilename()));
     }
     const result = await saw(page);
-    if (step.pixels && !result.problem) Object.assign(result, await pixels(page, step.pixels));
+    if (step.frame) result.frame = await pixels(page, step.frame, "video");
+    if (step.pixels && !result.problem) Object.assign(result, await pixels(page, step.pixels, "after"));
     if (step.screenshot) await page.screenshot({ path: step.screenshot, fullPage: true });
     report.steps.push(result);
   }

@@ -1,0 +1,88 @@
+// The page's part for videos: what is dropped goes to the player, what it reports is said.
+import { comparison, setSize } from "./compare.js";
+import { Networks } from "./networks.js";
+import { save } from "./picture.js";
+import { Player } from "./player.js";
+
+const element = (id) => document.getElementById(id);
+const networks = new Networks(element("shader"), "shaders/index.json");
+
+/** Whether a file is for this part. Not every system knows the type of each. */
+export const isVideo = ({ name, type }) => type.startsWith("video/") || /\.(wgsl|mp4|m4v|mov|mkv|webm|ogv)$/i.test(name);
+
+/** Wires the part; `attempt` runs a task and says what goes wrong, `problem` says a sentence. */
+export function videos(attempt, problem) {
+  const player = new Player(element("video"), element("enlarged"), report, (error) => problem(error.message));
+  const opened = { network: null, video: "" };
+  const listed = networks.list().catch(() => undefined);
+
+  async function openNetwork(name) {
+    const { scale, channels } = await player.openNetwork(await (await networks.open(name)).text());
+    opened.network = name.replace(/\.wgsl$/, "");
+    element("about-shader").textContent = `×${scale}, ${channels === 1 ? "luma" : "RGB"}, as WebGPU passes`;
+    if (element("video").readyState >= HTMLMediaElement.HAVE_CURRENT_DATA) await show();
+  }
+
+  /** A network is there before the first video is. */
+  async function prepare() {
+    element("film").hidden = false;
+    if (opened.network) return;
+    const first = await listed;
+    if (!first) throw new Error("Expected a network for videos: drop a .wgsl file, or serve this page by `make web`.");
+    element("shader").value = first;
+    await openNetwork(first);
+  }
+
+  async function take(file) {
+    element("film").hidden = false;
+    if (file.name.endsWith(".wgsl")) {
+      networks.add(file.name, file);
+      return openNetwork(file.name);
+    }
+    await prepare();
+    await player.openFile(file);
+    await begun(file.name.replace(/\.[^.]*$/, ""));
+  }
+
+  async function begun(name) {
+    opened.video = name;
+    for (const id of ["pause", "save-frame"]) element(id).disabled = false;
+    await show();
+  }
+
+  async function show() {
+    await player.draw();
+    const { width, height } = element("enlarged");
+    setSize(element("screen"), width, height);
+    element("pause").textContent = element("video").paused ? "Play" : "Pause";
+  }
+
+  function report({ frames, milliseconds, width, height, size }) {
+    setSize(element("screen"), ...size);
+    element("frame-rate").textContent = frames.toFixed(frames < 10 ? 1 : 0);
+    element("video-time").textContent = `${milliseconds.toFixed(milliseconds < 100 ? 1 : 0)} ms`;
+    element("video-size").textContent = `${width}×${height} → ${size.join("×")}`;
+  }
+
+  element("camera").addEventListener("click", () =>
+    attempt(async () => {
+      await prepare();
+      await player.openCamera();
+      await begun("camera");
+    }),
+  );
+  element("shader").addEventListener("change", ({ target }) => attempt(() => openNetwork(target.value)));
+  element("pause").addEventListener("click", () =>
+    attempt(async () => {
+      const video = element("video");
+      if (video.paused) await video.play();
+      else video.pause();
+      await show();
+    }),
+  );
+  element("save-frame").addEventListener("click", () =>
+    attempt(async () => save(await player.snapshot(), `${opened.video}_${opened.network}.png`)),
+  );
+  comparison(element("screen"), element("split-video"));
+  return { take };
+}
