@@ -21,7 +21,7 @@ from zoo.identities.lr_convolution import is_same_padding
 from zoo.rewrite.cascaded import Cascaded, CascadedRebuild
 from zoo.rewrite.explanation import Explanation, Row
 from zoo.rewrite.graph import Graph, Node, array
-from zoo.rewrite.linear import Run, Step, row_of, runs
+from zoo.rewrite.linear import Run, Step, rows_of, runs
 from zoo.rewrite.plan import Plan
 from zoo.rewrite.replace import Cascade, add_activation, add_convolution, add_padding
 from zoo.rewrite.same import check_same
@@ -67,8 +67,8 @@ def collapsed(model: keras.Model, border: str = "exact", check: bool = True) -> 
         for run in found:
             node = nodes[run.steps[0].output]
             replaced[id(node)] = Cascaded(node, tensors[run.source], node.operation, _maker(node, run, nodes))
-        rows += [*map(row_of, found), *apart]
-        named = {row.layer for row in apart} | {step.name for run in found for step in run.steps}
+        rows += rows_of(found, apart)
+        named = {each.step.name for each in apart} | {step.name for run in found for step in run.steps}
         rows += _left(graph, named, calls)
     result = CascadedRebuild(graphs, Plan(replaced)).model(graphs[0])
     if check and border == "exact":

@@ -42,8 +42,8 @@ from zoo.targets.facts import Upsampling
 
 def commuted(
     model: keras.Model, choice: Choice, kept: Sequence[keras.layers.Layer] = ()
-) -> tuple[keras.Model, list[Row]]:
-    """The model with its enlargements as late as they can be, and a row for each layer that came before one.
+) -> tuple[keras.Model, set[str], list[Row]]:
+    """The model with its enlargements as late as they can be.
 
     Layers that enlarge their axes differently, or sequences, or by 1, become their LR convolutions.
 
@@ -51,14 +51,15 @@ def commuted(
         choice: decides on the layers that enlarge their axes differently, or sequences.
         kept: layers that are taken over as they are.
     Returns:
-        The model itself where nothing moves.
+        A new model, the model itself where nothing moves; the names of the layers that came before an enlargement; and
+        a row for each.
     """
     graphs = graphs_of(model, kept)
     if not any(_may_move(graph, node) for graph in graphs for node in graph.nodes):
-        return model, []
+        return model, set(), []
     maker = Commute(graphs, choice, kept)
     new = maker.model(graphs[0])
-    return (new, maker.rows) if maker.moved else (model, [])
+    return (new, maker.moved, maker.rows) if maker.moved else (model, set(), [])
 
 
 class Commute(Rebuild):
@@ -68,7 +69,7 @@ class Commute(Rebuild):
         super().__init__(graphs, Plan(), kept)
         self.choice = choice
         self.rows: list[Row] = []
-        self.moved = False
+        self.moved: set[str] = set()
         self._of_axes: dict[int, Cascade | None] = {}
         self._graph_of = {id(node): graph for graph in graphs for node in graph.nodes}
         self._times = Counter(id(node.operation) for graph in graphs for node in graph.nodes)
@@ -100,7 +101,7 @@ class Commute(Rebuild):
     def _made(self, value, name: str):
         if isinstance(value, Held):
             if value.by.is_by_axes:
-                self.moved = True
+                self.moved.add(name)
                 row = Row(name, value.by.words, "swapped", "copies and DepthToAxis")
                 self.rows.append(self._with_verdicts(row, value.by, value.channels))
             elif value.node is not None:
@@ -232,13 +233,14 @@ class Commute(Rebuild):
             upsampling: its facts, where a target was asked; else the verdicts are those on the enlargement …
             faster: … and this is expected.
         """
-        self.moved, layer = True, node.operation
+        layer, name = node.operation, self._graph_of[id(node)].path + node.operation.name
+        self.moved.add(name)
         weights_of_taps = getattr(layer, "depthwise_kernel", getattr(layer, "kernel", None))
         kernel = 0 if weights_of_taps is None else int(np.prod(weights_of_taps.shape))
         quoted = kernel * (math.prod(layer.strides) if enlarged is None else enlarged.pixels)
         held = layer.count_params() if isinstance(layer, keras.layers.Layer) else 0
         row = Row(
-            self._graph_of[id(node)].path + layer.name,
+            name,
             described(layer) if enlarged is None else f"{enlarged.words}, then {described(layer)}",
             action="moved",
             becomes=becomes,

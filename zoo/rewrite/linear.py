@@ -70,7 +70,20 @@ class Run(NamedTuple):
         return not np.any(self.ring)
 
 
-def runs(steps: Iterable[Step], border: str = "exact") -> tuple[list[Run], list[Row]]:
+class Apart(NamedTuple):
+    """A step that stays a convolution of its own behind a run.
+
+    Attributes:
+        reason: why, in words.
+    """
+
+    step: Step
+    convolution: Convolution
+    before: Run
+    reason: str
+
+
+def runs(steps: Iterable[Step], border: str = "exact") -> tuple[list[Run], list[Apart]]:
     """What can be one convolution.
 
     Args:
@@ -78,7 +91,7 @@ def runs(steps: Iterable[Step], border: str = "exact") -> tuple[list[Run], list[
         border: `"exact"`, or `"interior"` to join k×k with k×k too, which differs in a ring along the border.
 
     Returns:
-        The runs of two steps and more, and a row for each place where two convolutions stay apart, with the reason.
+        The runs of two steps and more, and each place where two convolutions stay apart.
 
     Raises:
         UsageError: an unknown `border`.
@@ -93,8 +106,8 @@ def runs(steps: Iterable[Step], border: str = "exact") -> tuple[list[Run], list[
             inside |= {each.output for each in run.steps} if run is not None else set()
             if run is not None and len(run.steps) > 1 and run.convolution.kernel.size <= run.cost:
                 found.append(run)
-    apart = [row for output, row in followed.apart.items() if output not in {run.steps[0].output for run in found}]
-    return found[::-1], apart
+    ends = {run.steps[0].output for run in found}
+    return found[::-1], [each for output, each in followed.apart.items() if output not in ends]
 
 
 class _Followed:
@@ -102,7 +115,7 @@ class _Followed:
 
     def __init__(self, steps: dict[Value, Step], interior: bool):
         self._steps, self._interior = steps, interior
-        self.apart: dict[Value, Row] = {}
+        self.apart: dict[Value, Apart] = {}
 
     def back(self, step: Step) -> Run | None:
         """The longest run that ends with a step; None for a sum of different tensors."""
@@ -110,14 +123,14 @@ class _Followed:
             return self._sum(step)
         own = Run(step.reads[0], step.convolution, None, (step,))
         before = self._before(step.reads[0])
-        return own if before is None else self._row(step, step.convolution, before) or own
+        return own if before is None else self._in_a_row(step, step.convolution, before) or own
 
     def _before(self, tensor: Value) -> Run | None:
         """The run that gives a tensor which nothing else reads."""
         step = self._steps.get(tensor)
         return None if step is None or not step.once or step.activated else self.back(step)
 
-    def _row(self, step: Step, own: Convolution, before: Run) -> Run | None:
+    def _in_a_row(self, step: Step, own: Convolution, before: Run) -> Run | None:
         """A step behind a run; None where they stay two."""
         first, shift = before.convolution, before.shift
         if first.groups != own.groups:
@@ -135,11 +148,11 @@ class _Followed:
         ring = _rings(before, joined, own)
         if not joined.exact and not self._interior:
             widths = "×".join(str(max(pair)) for pair in joined.ring)
-            note = (
+            reason = (
                 f"together with {before.steps[0].name} it would differ in a border of {widths} px: the map in between "
                 "is padded with zeros; --collapse=interior takes that"
             )
-            self.apart[step.output] = Row(step.name, _sizes(before, own), note=note)
+            self.apart[step.output] = Apart(step, own, before, reason)
             return None
         if _cost(joined.convolution.kernel) > before.cost + step.cost:
             self.apart[step.output] = _multiplies_more(step, own, before)
@@ -187,9 +200,8 @@ def _dense(first: Convolution, second: Convolution, most: int) -> tuple[Convolut
     return tuple(each._replace(kernel=collapse.dense(each.flat, each.groups)) for each in (first, second))
 
 
-def _multiplies_more(step: Step, own: Convolution, before: Run) -> Row:
-    note = f"one convolution with {before.steps[0].name} would multiply more"
-    return Row(step.name, _sizes(before, own), note=note)
+def _multiplies_more(step: Step, own: Convolution, before: Run) -> Apart:
+    return Apart(step, own, before, f"one convolution with {before.steps[0].name} would multiply more")
 
 
 def _cost(kernel: np.ndarray) -> int:
@@ -210,13 +222,17 @@ def _rings(before: Run, joined: Collapsed, own: Convolution) -> tuple:
     )
 
 
-def _sizes(before: Run, own: Convolution) -> str:
-    sides = ("×".join(map(str, each.kernel.shape[:2])) for each in (before.convolution, own))
-    return " after ".join(reversed([f"convolution {each}" for each in sides]))
+def rows_of(found: Iterable[Run], apart: Iterable[Apart]) -> list[Row]:
+    """What became of each run, and why the others stay two."""
+    return [*map(_row_of_run, found), *map(_row_of_apart, apart)]
 
 
-def row_of(run: Run) -> Row:
-    """What became of a run."""
+def _row_of_apart(apart: Apart) -> Row:
+    own, before = ("×".join(map(str, each.kernel.shape[:2])) for each in (apart.convolution, apart.before.convolution))
+    return Row(apart.step.name, f"convolution {own} after convolution {before}", note=apart.reason)
+
+
+def _row_of_run(run: Run) -> Row:
     kernel, groups = run.convolution.kernel, run.convolution.groups
     last, *others = run.steps
     notes = ["a value is taken off first, so that zeros carry the bias"] if run.shift is not None else []

@@ -8,9 +8,9 @@ import keras
 from zoo.errors import UsageError
 from zoo.rewrite.commute import commuted
 from zoo.rewrite.copies import is_of_ones_own
-from zoo.rewrite.explanation import Explanation, Row
+from zoo.rewrite.explanation import Explanation
 from zoo.rewrite.plain import said_plainly
-from zoo.rewrite.plan import plan
+from zoo.rewrite.plan import Decided, is_in_lr_space, plan
 from zoo.rewrite.rebuild import Rebuild, lost_classes
 from zoo.rewrite.rows import rows_of
 from zoo.rewrite.same import Different, check_same
@@ -158,18 +158,18 @@ def _rewrite(
     if whole and choice.name != "any":
         raise UsageError(f"Expected whole or a target. Received: both, {choice.name!r}; the whole is never cheaper")
     model, plainly = said_plainly(model, kept)
-    model, before = (model, []) if whole else commuted(model, choice, kept)
+    model, moved, before = (model, set(), []) if whole else commuted(model, choice, kept)
     graphs = graphs_of(model, kept)
     found = plan(graphs, border == "interior", EVERYTHING if whole else choice)
     maker: Rebuild = Whole(graphs, found, kept) if whole else Rebuild(graphs, found, kept)
     result = maker.model(graphs[0])
-    said = [] if isinstance(maker, Whole) else [row for row in rows_of(found, choice) if not _is_of(row, before)]
-    rows = maker.rows if isinstance(maker, Whole) else before + said
+    decided = [each for each in found.decided if not _is_of(each, moved)]
+    rows = maker.rows if isinstance(maker, Whole) else before + rows_of(decided, choice)
     shared = [f"{layer.name!r} ({type(layer).__name__}): {reason}" for layer, reason in maker.copies.shared]
     return result, found.facts, Explanation(model.name, rows, whole, shared, choice.runtime, plainly)
 
 
-def _is_of(row: Row, before: list[Row]) -> bool:
+def _is_of(decided: Decided, moved: set[str]) -> bool:
     """Whether it is the shuffle of a layer that came before an enlargement, which has its own row."""
-    names = {name for each in before for name in (each.layer, f"{each.layer}_lr_shuffle")}
-    return row.action == "already in LR space" and row.layer in names
+    is_shuffle = decided.replaced is None and is_in_lr_space(decided.node.operation)
+    return is_shuffle and decided.name.removesuffix("_lr_shuffle") in moved

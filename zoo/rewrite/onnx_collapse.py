@@ -8,7 +8,7 @@ from zoo.graphs.onnx_graph import DOMAINS, OnnxGraph
 from zoo.identities import collapse
 from zoo.identities.collapse import Convolution
 from zoo.rewrite.explanation import Row
-from zoo.rewrite.linear import Run, Step, row_of, runs
+from zoo.rewrite.linear import Run, Step, rows_of, runs
 from zoo.rewrite.onnx_constants import Constant
 from zoo.rewrite.onnx_find import padding_of
 from zoo.rewrite.onnx_steps import Steps
@@ -28,11 +28,12 @@ def collapsed(model: Any, border: str = "exact") -> list[Row]:
     found, apart = runs([step for node in nodes.values() if (step := _step(graph, node)) is not None], border)
     for run in found:
         _replace(graph, run, nodes)
-    rows = [row_of(run) for run in found] + apart
-    named = {step.name for run in found for step in run.steps} | {row.layer for row in apart}
+    named = {step.name for run in found for step in run.steps} | {each.step.name for each in apart}
     left = [node for node in graph.graph.node if node.op_type == "BatchNormalization" and node.domain in DOMAINS]
     note = "what stands before and behind it is no convolution that could take it in"
-    return rows + [Row(_name(node), node.op_type, note=note) for node in left if _name(node) not in named]
+    return rows_of(found, apart) + [
+        Row(_name(node), node.op_type, note=note) for node in left if _name(node) not in named
+    ]
 
 
 def _name(node: Any) -> str:

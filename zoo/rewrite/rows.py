@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Iterable
 
 import keras
 import numpy as np
@@ -11,7 +12,7 @@ from zoo.identities.lr_convolution import is_same_padding
 from zoo.rewrite.explanation import Row
 from zoo.rewrite.facts import of_zoo_layer
 from zoo.rewrite.find import Moved
-from zoo.rewrite.plan import Decided, Plan, is_in_lr_space
+from zoo.rewrite.plan import Decided, is_in_lr_space
 from zoo.rewrite.words import by, described
 from zoo.targets import xnnpack
 from zoo.targets.choice import Choice
@@ -27,9 +28,9 @@ def _count(layer) -> int:
     return layer.count_params() if getattr(layer, "weights", []) else 0
 
 
-def rows_of(plan: Plan, choice: Choice) -> list[Row]:
-    """A row for each decision of a plan."""
-    return [row_of(each, choice) for each in plan.decided]
+def rows_of(decided: Iterable[Decided], choice: Choice) -> list[Row]:
+    """A row for each decision."""
+    return [row_of(each, choice) for each in decided]
 
 
 def row_of(decided: Decided, choice: Choice) -> Row:

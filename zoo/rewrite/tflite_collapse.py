@@ -6,7 +6,7 @@ from zoo.graphs.tflite import File, Graph, Operation, Tensor, schema
 from zoo.identities import collapse
 from zoo.identities.collapse import Convolution
 from zoo.rewrite.explanation import Row
-from zoo.rewrite.linear import Run, Step, row_of, runs
+from zoo.rewrite.linear import Run, Step, rows_of, runs
 from zoo.rewrite.tflite_constants import Constant, Stays
 from zoo.rewrite.tflite_steps import Steps
 
@@ -29,7 +29,7 @@ def collapsed(file: File, border: str = "exact") -> list[Row]:
     found, apart = runs(steps, border)
     for run in found:
         _replace(graph, run)
-    return [row_of(run) for run in found] + apart + _of_integers(graph)
+    return rows_of(found, apart) + _of_integers(graph)
 
 
 def _of_integers(graph: Graph) -> list[Row]:
