@@ -218,14 +218,14 @@ def _manifests(folder: Path):
     manifest.folder.mkdir(parents=True)
     for number in range(3):
         append(manifest.file, dataclasses.replace(ENTRY, target=f"{number}.png"))
-    plan = "".join(json.dumps([f"/in/{n}.png", f"{n}.png", None]) + "\n" for n in range(3)).encode()
+    listed = "".join(json.dumps([f"/in/{n}.png", f"{n}.png", None]) + "\n" for n in range(3)).encode()
 
     def attempt(name: str, content: bytes) -> None:
-        (manifest.plan if name == "plan" else manifest.file).write_bytes(content)
-        manifest.planned()
+        (manifest.list if name == "list" else manifest.file).write_bytes(content)
+        manifest.listed()
         manifest.entries()
 
-    return [("manifest", manifest.file.read_bytes()), ("plan", plan)], attempt
+    return [("manifest", manifest.file.read_bytes()), ("list", listed)], attempt
 
 
 def _configurations(folder: Path):

@@ -43,10 +43,10 @@ def test_a_killed_job_leaves_what_it_did(tmp_path):
         append(manifest.part(), entry("a.png"))
         assert [*manifest.written()] == ["a.png"]
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["manifest.jsonl"]
-    # As a job that is killed leaves it: a plan, parts, and of one line a piece.
+    # As a job that is killed leaves it: a list, parts, and of one line a piece.
     job = manifest.job({"a.png": Path("/in/a.png"), "b.png": Path("/in/b.png"), "c.png": Path("/in/c.png")})
     job.__enter__()
-    assert [json.loads(line)[2] is None for line in manifest.plan.read_text().splitlines()] == [False, True, True]
+    assert [json.loads(line)[2] is None for line in manifest.list.read_text().splitlines()] == [False, True, True]
     manifest.stop.touch()
     part = manifest.part()
     append(part, entry("b.png"))
@@ -59,7 +59,7 @@ def test_a_killed_job_leaves_what_it_did(tmp_path):
     expected = {"a.png": entry("a.png", "Expected a whole picture."), "b.png": entry("b.png")}
     assert manifest.entries() == expected
     job.gen.close()
-    assert manifest.planned() == {"a.png", "b.png", "c.png"}
+    assert manifest.listed() == {"a.png", "b.png", "c.png"}
     assert Manifest(tmp_path / "out").entries() == expected
     with manifest.job({}):
         assert manifest.entries() == expected and manifest.written() == {} and not manifest.stop.exists()

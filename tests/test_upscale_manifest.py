@@ -23,7 +23,7 @@ def precious(tmp_path):
     assert (folder / "file").read_text() == "mine" and os.listdir(folder) == ["file"]
 
 
-@pytest.mark.parametrize("name", ["lock", "stop", "plan.jsonl"])
+@pytest.mark.parametrize("name", ["lock", "stop", "list.jsonl"])
 def test_links_in_its_folder_are_not_followed(tmp_path, precious, name):
     manifest = Manifest(tmp_path / "out")
     manifest.folder.mkdir(parents=True)
@@ -52,10 +52,10 @@ def test_damaged_lines_are_one_sentence(tmp_path, line):
     manifest.file.write_bytes(manifest.file.read_bytes() + line)
     with pytest.raises(UsageError, match="Expected a manifest in .*manifest.jsonl. Received: the line"):
         manifest.entries()
-    # What was planned when a job was killed is planned anew.
+    # What was listed when a job was killed is listed anew.
     manifest.folder.mkdir()
-    manifest.plan.write_bytes(json.dumps(["/in/a.png", "a.png", None]).encode() + b"\n" + line)
-    assert manifest.planned() <= {"a.png"}
+    manifest.list.write_bytes(json.dumps(["/in/a.png", "a.png", None]).encode() + b"\n" + line)
+    assert manifest.listed() <= {"a.png"}
 
 
 @pytest.mark.parametrize("name", ["target", "source", "note", "error"])

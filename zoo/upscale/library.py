@@ -63,7 +63,7 @@ class Library:
 
     def known(self) -> set[Path]:
         """The results, there or not, that this or an earlier job wrote or was to write."""
-        return {self.output / target for target in self.manifest.entries().keys() | self.manifest.planned()}
+        return {self.output / target for target in self.manifest.entries().keys() | self.manifest.listed()}
 
     def stop(self) -> None:
         """Ends the job in order: the pictures in hand are finished, the others not tried."""
@@ -85,14 +85,14 @@ class Library:
             job.target.relative_to(self.output).as_posix(): job for job in planned if not (skip and job.target.exists())
         }
         before = self.manifest.entries()
-        plan = [(target, Path(os.path.abspath(job.source))) for target, job in jobs.items()]
+        pictures = [(target, Path(os.path.abspath(job.source))) for target, job in jobs.items()]
         # A runner may deal them out in turn, and every second one be of the kind that takes longer.
-        random.Random(0).shuffle(plan)
-        with self.manifest.job(dict(plan)):
+        random.Random(0).shuffle(pictures)
+        with self.manifest.job(dict(pictures)):
             sweep(job.target for job in jobs.values())
             (
                 self.pipeline
-                | "the plan" >> beam.Create([str(self.manifest.plan)])
+                | "the list" >> beam.Create([str(self.manifest.list)])
                 | "its pictures" >> beam.FlatMap(_lines)
                 | beam.Reshuffle()
                 | "upscale" >> beam.ParDo(Upscale(self.manifest.output, self.network, work, options))
@@ -131,7 +131,7 @@ class Library:
 
 
 class Upscale(beam.DoFn):
-    """Enlarges the picture of one line of the plan and writes down, in a file of its own, what became of it."""
+    """Enlarges the picture of one line of the list and writes down, in a file of its own, what became of it."""
 
     def __init__(self, output: Path, network: Network, work: Work, options: Options):
         self.manifest, self.network, self.work, self.options = Manifest(output), network, work, options

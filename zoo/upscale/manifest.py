@@ -1,7 +1,7 @@
 """What became of each picture of a library, in lines of JSON that a killed job leaves whole.
 
-Beside the results lies `manifest.jsonl`. While a job runs, the hidden folder `.manifest` holds its plan and what each
-process has done so far; what a killed job left there counts as if it stood in the manifest.
+Beside the results lies `manifest.jsonl`. While a job runs, the hidden folder `.manifest` holds the list of its
+pictures and what each process has done so far; what a killed job left there counts as if it stood in the manifest.
 """
 
 import contextlib
@@ -78,7 +78,7 @@ class Manifest:
 
     def __init__(self, output: Path):
         self.output, self.file, self.folder = output, output / "manifest.jsonl", output / ".manifest"
-        self.plan, self.stop = self.folder / "plan.jsonl", self.folder / "stop"
+        self.list, self.stop = self.folder / "list.jsonl", self.folder / "stop"
 
     def entries(self) -> dict[str, Entry]:
         """Target → what became of it, in jobs that ended and in jobs that were killed."""
@@ -92,16 +92,16 @@ class Manifest:
         """Target → what became of it in the job that runs."""
         return self._read(self._parts())
 
-    def planned(self) -> set[str]:
+    def listed(self) -> set[str]:
         """The targets of a job that was killed: a result among them is its own, though no entry tells so yet."""
         targets = set()
-        # What is damaged of a plan is planned anew.
+        # What is damaged of a list is listed anew.
         with contextlib.suppress(ValueError, TypeError):
-            targets |= {target for _, target, _ in map(json.loads, _lines(self.plan)) if isinstance(target, str)}
+            targets |= {target for _, target, _ in map(json.loads, _lines(self.list)) if isinstance(target, str)}
         return targets
 
     @contextlib.contextmanager
-    def job(self, plan: dict[str, Path]) -> Iterator[None]:
+    def job(self, pictures: dict[str, Path]) -> Iterator[None]:
         """Writes down what will be done, {target: source}, and at the end, whatever it is, what became of it.
 
         Raises:
@@ -114,8 +114,8 @@ class Manifest:
         with alone(self.folder, "job"):
             self._merge()
             known = self.entries()
-            with whole_file(self.plan) as unfinished, unfinished.open("w", encoding="utf-8") as lines:
-                for target, source in plan.items():
+            with whole_file(self.list) as unfinished, unfinished.open("w", encoding="utf-8") as lines:
+                for target, source in pictures.items():
                     entry = known.get(target)
                     lines.write(json.dumps([str(source), target, entry and asdict(entry)]) + "\n")
             self.stop.unlink(missing_ok=True)
