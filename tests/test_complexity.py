@@ -147,16 +147,6 @@ def measured_radius(model, scale: float, size: int = 32) -> int:
     return int(radius)
 
 
-@pytest.fixture
-def float64():
-    before = keras.config.floatx()
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_floatx(before)
-    keras.config.set_dtype_policy(before)
-
-
 ZOO = [(name, scale, {}) for name in list_models() for scale in (2, 3, 4)] + [
     ("espcn", 3, {"upsampler": form, "kernel_size": side, "channels": 3})
     for form in zoo_layers.LEARNED

@@ -12,15 +12,7 @@ from zoo.rewrite import blocks, to_lr_space
 from zoo.rewrite.blocks import block_kernel, for_cpu
 from zoo.targets.xnnpack import best_block, vectors
 
-
-@pytest.fixture(autouse=True)
-def float64():
-    before = keras.config.floatx()
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_floatx(before)
-    keras.config.set_dtype_policy(before)
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 def randomised(model):
