@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from benchmarks.border import HEADINGS as BORDER_HEADINGS
+from benchmarks.border import cells as border_cells
 from benchmarks.chart import draw
 from benchmarks.delegate_gpu import HEADINGS as GPU_HEADINGS
 from benchmarks.delegate_gpu import rows as gpu_rows
@@ -79,6 +81,17 @@ def large_pictures(record: dict) -> str:
         + table(["output, Mpx", "s", "s/Mpx", "peak, MB", "without the two pictures, MB"], rows)
         + "\n\nThe whole picture against tiles of awkward sides:\n\n"
         + table(["engine", "tile, LR px", "float, of the range", "uint8, levels"], tiling)
+    )
+
+
+def border(record: dict) -> str:
+    """What pictures cost that go on mirrored beyond their border."""
+    size = f"{record['width']}×{record['height']}"
+    return (
+        f"A grey picture of {size} px through `zoo.upscale`, which shows a network the picture mirrored as far as it "
+        "looks, against the network's own border. `ms` is with the margin. In ncnn it saves time: all cells go through "
+        "one network, where without it those along the border have others, which pad.\n\n"
+        + table(BORDER_HEADINGS, border_cells(record["rows"]))
     )
 
 
@@ -184,6 +197,7 @@ SECTIONS: dict[str, tuple[str, Callable[[dict], str]]] = {
     "inference": ("One frame", inference),
     "layers": ("Layer by layer", layers),
     "large_pictures": ("Large pictures", large_pictures),
+    "border": ("The mirrored margin", border),
     "files": ("A folder of pictures", files),
     "training": ("Training", training),
     "device_training": ("Training on an accelerator", device_training),
