@@ -1,12 +1,8 @@
 """The batches: aligned, turned, reproducible, and shared out among workers without change."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+from memory_cases import in_a_process_of_its_own, most_memory
 
 from zoo import data
 from zoo.data.sources import Picture, Source
@@ -196,21 +192,18 @@ def test_keras_trains_on_it():
     assert np.isfinite(history.history["loss"][0])
 
 
-def most_memory():
-    """Bytes that the process has held at once so far."""
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
 def many_pictures():
     """Batches of more than 4 GB of pictures, of which no copy is made; run by the test below."""
+    import tensorflow as tf
+
     from zoo.data.sources import Place, aligned
 
     class Large(Source):
         records = aligned(500_000_000, 10, "large")  # pages that nobody writes are zero and take no memory
         places = [Place("first", "first", 0, 40, 40), Place("last", "last", 500_000_000 - 1600, 40, 40)]
 
+    # As every training run does: tf.data then rewrites the graph of each dataset, and copies the tensors in it.
+    tf.config.experimental.enable_op_determinism()
     source = Large("large", 3, 1, [], pixels=0)
     source.records[-1600:] = np.arange(16000).reshape(1600, 10) % 251
     before = most_memory()
@@ -225,16 +218,8 @@ def many_pictures():
 
 @pytest.mark.slow
 def test_more_than_four_gigabytes():
-    """All of DIV2K in RGB is 8 GB: the pictures must be no constant of the graph, and no index may be 32 bits wide.
-
-    In a process of its own, which has no memory to hand out again and in which no test before has asked TensorFlow for
-    determinism: it then rewrites the graph of every dataset, and copies once what that holds.
-    """
-    code = "import test_pipeline; test_pipeline.many_pictures()"
-    paths = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
-    environment = {**os.environ, "PYTHONPATH": paths}
-    process = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300)
-    assert process.returncode == 0, process.stderr
+    """All of DIV2K in RGB is 8 GB: the pictures must be no constant of the graph, and no index may be 32 bits wide."""
+    in_a_process_of_its_own("test_pipeline.many_pictures()")
 
 
 @pytest.mark.slow

@@ -22,8 +22,10 @@ def patches(source, batch, lr_size, seed, start_step=0, shard=(0, 1), augment=Tr
         raise UsageError(f"Expected a shard (index, count) that divides the batch. Received: {shard} of {batch}")
     rows = slice(index * batch // count, (index + 1) * batch // count)
     where = corners(source, lr_size, min_detail)
-    # Shares the memory: a tf.constant would be a copy of all pictures.
-    records = tf.experimental.dlpack.from_dlpack(source.records.__dlpack__())
+    # Shares the memory: a tf.constant would be a copy of all pictures. And a variable: the tensors that a dataset
+    # captures are copied where tf.data rewrites its graph, as it does by default and after `enable_op_determinism`.
+    with tf.device("CPU"):
+        records = tf.Variable(tf.experimental.dlpack.from_dlpack(source.records.__dlpack__()), trainable=False)
     table = tf.constant(np.stack([where.firsts, where.columns, where.starts, where.widths], 1))
     lasts = tf.constant(where.lasts)
     side = tf.range(lr_size, dtype=tf.int64)
@@ -38,7 +40,7 @@ def patches(source, batch, lr_size, seed, start_step=0, shard=(0, 1), augment=Tr
         number -= first
         corner = start + number // column * width + number % column
         pixels = corner[:, None, None] + side[:, None] * width[:, None, None] + side
-        lr, hr = cut(tf.gather(records, pixels), tf.cast(drawn[:, 1] % 8, tf.int32))
+        lr, hr = cut(tf.gather(records.read_value(), pixels), tf.cast(drawn[:, 1] % 8, tf.int32))
         return (wear(lr, step) if degradation == "jpeg" else lr), hr
 
     def wear(lr, step):
@@ -52,10 +54,7 @@ def patches(source, batch, lr_size, seed, start_step=0, shard=(0, 1), augment=Tr
 
     steps = tf.data.Dataset.range(start_step, np.iinfo(np.int64).max)
     steps = steps.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
-    options = tf.data.Options()
-    # Its rewriting of the graph would copy what `make` captures: all pictures.
-    options.experimental_optimization.apply_default_optimizations = False
-    return steps.map(make).prefetch(8).with_options(options)
+    return steps.map(make).prefetch(8)
 
 
 def _cutter(lr_size: int, scale: int, channels: int, augment: bool):
