@@ -12,6 +12,7 @@ import sys
 import tempfile
 import zipfile
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from zoo.files import user_cache
 CPUS = ("cortex-a76", "max")
 _SUITE = "trixie"
 _GUEST = ("python3", "libstdc++6")
-_WHEELS = ("ai-edge-litert", "ml-dtypes", "numpy")
+_WHEELS = ("ai-edge-litert", "ml-dtypes", "numpy", "flatbuffers")
+_OPTIONAL = ("ncnn",)
 _PLATFORMS = ("manylinux_2_27_aarch64", "manylinux_2_28_aarch64")
 MISSING = "Not run on ARM64: no emulator; on Debian `python -m export.arm --install` fetches one."
 
@@ -70,6 +72,15 @@ def install(place: Path | None = None) -> Path:
     return place
 
 
+def python(cpu: str | None) -> tuple[list[str], dict[str, str]]:
+    """The command of a Python that finds this project, and its environment: an emulated one, or with None this one."""
+    if cpu is None:
+        return [sys.executable], {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    root, project = folder() / "root", Path(__file__).resolve().parents[2]
+    command = [str(folder() / "host/usr/bin/qemu-aarch64"), "-cpu", cpu, "-L", str(root), str(_python(root))]
+    return command, {**os.environ, "PYTHONPATH": os.pathsep.join((str(folder() / "wheels"), str(project)))}
+
+
 def run(jobs: list[dict[str, Any]], cpu: str | None, timeout: float = 600.0) -> list[dict[str, Any]]:
     """Runs files in a child process and returns what each gave.
 
@@ -80,12 +91,7 @@ def run(jobs: list[dict[str, Any]], cpu: str | None, timeout: float = 600.0) -> 
     Returns:
         For each job `{"machine": …}`, or `{"error": …}`, a sentence; jobs behind a crash have the crash's.
     """
-    command, environment = [sys.executable], {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    if cpu is not None:
-        root, qemu = folder() / "root", folder() / "host/usr/bin/qemu-aarch64"
-        command = [str(qemu), "-cpu", cpu, "-L", str(root), str(_python(root))]
-        project = Path(__file__).resolve().parents[2]
-        environment["PYTHONPATH"] = os.pathsep.join((str(folder() / "wheels"), str(project)))
+    command, environment = python(cpu)
     try:
         done = subprocess.run(
             [*command, "-m", "export.arm.guest"],
@@ -142,7 +148,8 @@ def _mirror() -> str:
 
 def _fetch_wheels(work: Path, python: Path) -> list[Path]:
     """The wheels of the versions that are installed here, for the guest's Python."""
-    wanted = [f"{name}=={metadata.version(name)}" for name in _WHEELS]
+    there = [name for name in _OPTIONAL if find_spec(name)]
+    wanted = [f"{name}=={metadata.version(name)}" for name in (*_WHEELS, *there)]
     platforms = [word for platform in _PLATFORMS for word in ("--platform", platform)]
     version = python.name.removeprefix("python")
     _call(
