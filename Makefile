@@ -1,7 +1,7 @@
 # Each target makes its own environment in .venv; only Python >= 3.11 (and npm for `make web`) is needed.
 PYTHON ?= python3
 BIN := .venv/bin
-BENCHMARKS ?= inference layers rewrite large_pictures files library training pipeline start delegate_gpu
+BENCHMARKS ?= inference layers rewrite large_pictures border files library training pipeline start delegate_gpu
 WORKDIR ?= runs/fsrcnn_x3
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
