@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from memory_cases import most_memory
 
 from zoo.errors import UsageError
 from zoo.program import quiet_tensorflow
@@ -308,9 +309,7 @@ def main(family: str, count: str, folder: str) -> int:
         if left:
             failures += 1
             print(f"FAILED {family} {number} ({name}): half-written {left}", flush=True)
-    # The process' own peak: what the system counts for a child includes its parent's size when it was forked.
-    peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    print(f"\npeak {peak.split()[1]} kB", flush=True)
+    print(f"\npeak {most_memory() >> 10} kB", flush=True)
     return int(failures > 0)
 
 
