@@ -52,7 +52,18 @@ def test_other_ranges_are_named(taken, given):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", registry.list_presets())
 def test_presets_are_not(name):
-    assert ranges.remark(open_engine(name)) == ""
+    # Under a name of its own it is anybody's.
+    assert ranges.remark(KerasEngine(registry.load(name))) == ""
+
+
+def test_of_presets_nothing_is_found_out(monkeypatch):
+    engine = open_engine("fsrcnn_s_x2")
+    tried = []
+    monkeypatch.setattr(type(engine), "run", lambda self, lr_image: tried.append(self.name) or lr_image)
+    assert ranges.remark(engine) == "" and not tried
+    # Control: with a range of one's own it is another network.
+    ranges.remark(ranges.ranged(engine, "0..255"))
+    assert tried
 
 
 @pytest.mark.parametrize("name", ["luma", "rgb", "thin", "bicubic", "nearest"])

@@ -6,7 +6,6 @@ import platform
 import sys
 import time
 from collections.abc import Iterable
-from importlib import metadata
 from pathlib import Path
 
 
@@ -79,6 +78,9 @@ def versions(packages: Iterable[str]) -> dict[str, str]:
 
     One that was installed under another name, as `tensorflow-cpu` is, is asked itself if it has been imported.
     """
+    # Not for every command: it comes with the library for e-mail.
+    from importlib import metadata
+
     found = {}
     for package in packages:
         try:

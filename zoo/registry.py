@@ -136,16 +136,15 @@ def preset_file(name: str, suffix: str) -> Path:
     return path
 
 
-def is_shipped(content: bytes, suffix: str) -> bool:
-    """Whether this is the file of a preset, by the hashes in the cards, and so no stranger's.
+def is_shipped(sha256: str) -> bool:
+    """Whether the file with this hash is a preset's, by its card, and so no stranger's.
 
     Example:
-        >>> from zoo import registry
-        >>> registry.is_shipped(registry.preset_file("fsrcnn_x3", ".tflite").read_bytes(), ".tflite")
+        >>> from zoo import card, registry
+        >>> registry.is_shipped(card("fsrcnn_x3")["sha256"]["tflite"])
         True
     """
-    digest = hashlib.sha256(content).hexdigest()
-    return any(card(name)["sha256"].get(suffix.removeprefix(".")) == digest for name in list_presets())
+    return any(sha256 in card(name)["sha256"].values() for name in list_presets())
 
 
 def load(name: str, upsampler: str | None = None) -> "keras.Model":

@@ -83,6 +83,14 @@ def of(fingerprint: str, threads: int) -> dict[str, Any]:
     }
 
 
+def kept(fingerprint: str) -> bool:
+    """Whether anything was measured of a network here: to ask without the versions, which takes longer."""
+    try:
+        return bool(KNOWN) or any(folder().glob(f"{fingerprint[:16]}-*.json"))
+    except OSError:
+        return False
+
+
 def read(key: dict[str, Any]) -> Choice | None:
     """The choice that was measured under a key of `of`, now or earlier; None if there is none."""
     path = _path(key)
@@ -130,4 +138,4 @@ def settled(key: dict[str, Any]) -> bool:
 
 def _path(key: dict[str, Any]) -> Path:
     name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-    return folder() / f"{name[:32]}.json"
+    return folder() / f"{key['network'][:16]}-{name[:16]}.json"

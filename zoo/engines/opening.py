@@ -5,6 +5,7 @@ Which one that is depends on the machine. Where it was measured here, that count
 such networks.
 """
 
+import hashlib
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -75,7 +76,7 @@ def open_engine(
         if not Path(model).is_file():
             raise UsageError(f"Expected a .tflite file. Received: {name!r}, which is not there")
         content = Path(model).read_bytes()
-        if not registry.is_shipped(content, ".tflite"):
+        if not registry.is_shipped(hashlib.sha256(content).hexdigest()):
             trial.survive(content, Path(model).name)
         engine = TFLiteEngine(content, Path(model).name, threads, radius)
         return ranged(fastest(engine, Choosing(measure, kinds, sizes)), values)
@@ -155,6 +156,8 @@ def without_cells(engine: Engine) -> Engine:
 
 def _known(engine: TFLiteEngine, measure: bool) -> Choice | None:
     """What was measured of a network's engines here, now if that is asked for."""
+    if not measure and not choices.kept(engine.fingerprint()):
+        return None
     key = choices.of(engine.fingerprint(), engine.threads)
     known = choices.read(key)
     if not measure or choices.settled(key):

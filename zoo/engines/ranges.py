@@ -7,6 +7,7 @@ import numpy as np
 
 from zoo.engines.engine import Engine
 from zoo.errors import one_of
+from zoo.registry import is_shipped
 
 # What [0, 1] becomes, as `--range` has it: value · span + low.
 RANGES = {"0..1": (1.0, 0.0), "0..255": (255.0, 0.0), "-1..1": (2.0, -1.0)}
@@ -75,8 +76,9 @@ def ranged(engine: Engine, values: str) -> Engine:
 def remark(engine: Engine, flag: bool = True) -> str:
     """In a sentence, that a network seems to take or give other values than [0, 1]; "" where nothing speaks for it.
 
-    A ramp of grey goes through it in each of the ranges. Only where it comes back in one of the others, and not from
-    [0, 1] into [0, 1], something is said: a network that was never trained brings none back.
+    Of a preset nothing has to be found out. Through another network a ramp of grey goes in each of the ranges. Only
+    where it comes back in one of the others, and not from [0, 1] into [0, 1], something is said: a network that was
+    never trained brings none back.
 
     Args:
         flag: whether the command has `--range`, which then is the advice.
@@ -87,7 +89,7 @@ def remark(engine: Engine, flag: bool = True) -> str:
         ''
     """
     height, width = engine.size or _SIZE
-    if height * width > _LARGEST:
+    if height * width > _LARGEST or is_shipped(engine.fingerprint()):
         return ""
     line = np.linspace(0.1, 0.9, width, dtype=np.float32)
     ramp = np.broadcast_to(line[:, None], (height, width, engine.channels))
