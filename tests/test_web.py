@@ -3,9 +3,8 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
-from web_cases import difference, expected, installed, own_server, photo, plain_server, run_browser
+from web_cases import difference, expected, installed, network, own_server, photo, plain_server, run_browser, tflite
 
 import zoo
 from export.color import wrap_rgb
@@ -14,27 +13,6 @@ from zoo.complexity import receptive_field
 __all__ = ["installed", "own_server", "plain_server"]
 
 pytestmark = pytest.mark.slow
-
-
-def network(name, scale, channels=1, **options):
-    """A network with random weights, whose output has a picture's range: levels around the middle, few clipped."""
-    keras.utils.set_random_seed(7)
-    model = zoo.create_model(name, scale=scale, channels=channels, **options)
-    for weight in model.trainable_weights:
-        if weight.name in ("bias", "alpha"):
-            weight.assign(np.random.uniform(-0.1, 0.1, weight.shape))
-    output = model(np.random.uniform(size=(1, 24, 31, channels)).astype("float32")).numpy()
-    last = model.layers[-1]
-    gain = 0.15 / output.std()
-    last.kernel.assign(last.kernel * gain)
-    last.bias.assign((last.bias - output.mean()) * gain + 0.5)
-    return model
-
-
-def tflite(model, path, size=(None, None), **options):
-    signature = [tf.TensorSpec((1, *size, model.input_shape[-1]), tf.float32)]
-    model.export(str(path), format="litert", verbose=False, input_signature=signature, **options)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +132,8 @@ def test_webgpu_gives_pythons_pixels(plain_server, tmp_path):
     single, half, wasm, tiles, wrong = report["steps"]
     wanted = expected(image, fsrcnn)
     for result in (single, half, tiles):
-        assert result["with"] == "WebGPU" and result["note"] == ""
+        assert result["with"].startswith("WebGPU") and result["note"] == ""
+    assert half["with"] == "WebGPU, half precision"
     for result in (single, half, wasm, tiles, wrong):
         assert difference(result["pixels"], wanted) <= 1
     assert wasm["with"] == "WebAssembly"
@@ -163,7 +142,8 @@ def test_webgpu_gives_pythons_pixels(plain_server, tmp_path):
     assert f"{rows * columns} tiles" in tiles["size"]
     # The delegate shifts this deconvolution without a word; the page notices and lets the CPU do it.
     assert wrong["with"] == "WebAssembly"
-    assert wrong["note"].startswith("WebGPU computes this file wrongly")
+    assert wrong["note"].startswith("WebGPU computes this file wrongly in float32 (off by ")
+    assert wrong["note"].endswith(". WebAssembly computed the picture.")
 
 
 def test_what_is_no_picture_gets_a_sentence(own_server, files, tmp_path):

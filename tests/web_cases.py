@@ -10,9 +10,12 @@ import subprocess
 import threading
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+import zoo
 from zoo.upscale import upscale
 
 WEB = Path(__file__).resolve().parent.parent / "web"
@@ -30,6 +33,27 @@ def installed():
     if not (WEB / "node_modules" / "playwright-core").is_dir():
         pytest.skip("web/node_modules is missing: npm ci --prefix web")
     subprocess.run([NPM, "run", "--silent", "vendor"], cwd=WEB, check=True, timeout=60)
+
+
+def network(name, scale, channels=1, **options):
+    """A network with random weights, whose output has a picture's range: levels around the middle, few clipped."""
+    keras.utils.set_random_seed(7)
+    model = zoo.create_model(name, scale=scale, channels=channels, **options)
+    for weight in model.trainable_weights:
+        if weight.name in ("bias", "alpha"):
+            weight.assign(np.random.uniform(-0.1, 0.1, weight.shape))
+    output = model(np.random.uniform(size=(1, 24, 31, channels)).astype("float32")).numpy()
+    last = model.layers[-1]
+    gain = 0.15 / output.std()
+    last.kernel.assign(last.kernel * gain)
+    last.bias.assign((last.bias - output.mean()) * gain + 0.5)
+    return model
+
+
+def tflite(model, path, size=(None, None), **options):
+    signature = [tf.TensorSpec((1, *size, model.input_shape[-1]), tf.float32)]
+    model.export(str(path), format="litert", verbose=False, input_signature=signature, **options)
+    return path
 
 
 def photo(height, width, channels=3):

@@ -1,18 +1,22 @@
 // The network on the pictures: LiteRT.js, tile by tile. Runs in a worker, so that the page stays alive meanwhile.
 import * as litert from "./vendor/litert.js";
 import * as color from "./color.js";
+import * as gate from "./gate.js";
+import { rangesOf } from "./ranges.js";
 import { reach } from "./reach.js";
 import { readGraph, withSize } from "./tflite.js";
 import { cut, holdsMargin, tileSize } from "./tiles.js";
 
 const GPU = {
-  webgpu: { accelerator: "webgpu", gpuOptions: { precision: "fp32" } },
-  "webgpu-fp16": { accelerator: "webgpu", gpuOptions: { precision: "fp16" } },
+  single: { accelerator: "webgpu", gpuOptions: { precision: "fp32" } },
+  half: { accelerator: "webgpu", gpuOptions: { precision: "fp16" } },
 };
 const CPU = { accelerator: "wasm" };
-// A GPU may differ from the CPU by its rounding, which is far below one level. A file that it computes wrongly (a
-// transposed convolution at some sizes) differs by tens of levels.
-const GPU_TOLERANCE = 2;
+// What is tried, in this order, before WebAssembly.
+const PRECISIONS = { auto: ["single"], webgpu: ["single"], "webgpu-fp16": ["half", "single"], wasm: [] };
+const NAMES = { single: "WebGPU", half: "WebGPU, half precision" };
+// LR pixels a side of what a file of free size is checked at: three runs more are soon done.
+const CHECKED = 64;
 
 let network = null;
 let compiled = null;
@@ -33,14 +37,28 @@ export async function start() {
   return { threads: litert.getGlobalLiteRt().liteRtWasm.getThreadCount(), webgpu: litert.getWebGpuDevice() !== null };
 }
 
-/** Takes a .tflite file's bytes as the network. Returns { scale, channels, size, radius }, as `reach` does. */
-export function open(bytes) {
+/**
+ * Takes a .tflite file's bytes as the network, for values as `choice` has it (ranges.js). Returns { scale, channels,
+ * size, radius }, as `reach` does, and { taken, given }, what black and white are.
+ */
+export function open(bytes, choice) {
   const graph = readGraph(bytes);
   const shape = reach(graph);
+  const [input, output] = [graph.inputs[0], graph.outputs[0]].map((index) => graph.tensors[index]);
+  const integers = (tensor) => tensor.type === "uint8";
+  const ranges = rangesOf(graph, choice);
+  // Levels say by themselves what they stand for.
+  if (integers(input)) ranges.taken = [0, 1];
+  if (integers(output)) ranges.given = [0, 1];
+  const quantized = graph.operators.some(({ outputs }) => outputs.some((at) => graph.tensors[at].type !== "float32"));
+  forget();
+  network = { bytes, ...shape, ...ranges, input, output, quantized };
+  return { ...shape, ...ranges };
+}
+
+function forget() {
   compiled?.model.delete();
   compiled = null;
-  network = { bytes, ...shape, input: graph.tensors[graph.inputs[0]], output: graph.tensors[graph.outputs[0]] };
-  return shape;
 }
 
 async function compileFor(tile, options) {
@@ -51,35 +69,37 @@ async function compileFor(tile, options) {
 
 /** Runs a compiled network on one tile of values in [0, 1]; gives values in [0, 1]. */
 async function run(model, values, tile) {
-  const { input, output, channels } = network;
-  const stored = input.type === "uint8" ? Uint8Array.from(values, (v) => toByte(v / input.scale + input.zero)) : values;
+  const { input, output, channels, taken, given } = network;
+  const stored =
+    input.type === "uint8"
+      ? Uint8Array.from(values, (v) => toByte(v / input.scale + input.zero))
+      : between(values, taken[1] - taken[0], taken[0]);
   const tensor = new litert.Tensor(stored, [1, ...tile, channels]);
   const [result] = await model.run([tensor]);
   const data = await result.data();
   tensor.delete();
   result.delete();
-  return output.type === "uint8" ? Float32Array.from(data, (q) => (q - output.zero) * output.scale) : data;
+  if (output.type === "uint8") return Float32Array.from(data, (q) => (q - output.zero) * output.scale);
+  const span = given[1] - given[0];
+  return between(data, 1 / span, -given[0] / span);
 }
+
+const between = (values, span, low) => (span === 1 && low === 0 ? values : values.map((value) => value * span + low));
 
 const toByte = (value) => Math.min(Math.max(Math.round(value), 0), 255);
 
-/** The largest difference between GPU and CPU on a tile of noise, in 8-bit levels. */
-async function gpuError(onGpu, tile) {
-  const noise = new Float32Array(tile[0] * tile[1] * network.channels);
-  for (let i = 0, state = 1; i < noise.length; i++) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    noise[i] = state / 2 ** 32;
-  }
+/** The verdict on a network on the GPU, by what the CPU gives for the same inputs: see gate.js. */
+async function judge(onGpu, tile, half) {
+  const inputs = gate.three(tile[0] * tile[1] * network.channels);
+  const received = [];
+  for (const values of inputs) received.push(await run(onGpu, values, tile));
   const onCpu = await compileFor(tile, CPU);
   try {
-    const [got, expected] = [await run(onGpu, noise, tile), await run(onCpu, noise, tile)];
-    let worst = 0;
-    for (let i = 0; i < got.length; i++) {
-      const difference = 255 * Math.abs(got[i] - expected[i]);
-      // Written so that a NaN counts as wrong.
-      if (!(difference <= worst)) worst = difference;
+    const compared = [];
+    for (const [number, values] of inputs.entries()) {
+      compared.push(gate.compare(await run(onCpu, values, tile), received[number]));
     }
-    return worst;
+    return gate.judged(compared, { half, quantized: network.quantized });
   } finally {
     onCpu.delete();
   }
@@ -89,40 +109,54 @@ async function gpuError(onGpu, tile) {
 async function compile(tile, processor) {
   const key = `${tile} ${processor}`;
   if (compiled?.key === key) return compiled;
-  compiled?.model.delete();
-  compiled = null;
-  const wantsGpu = processor !== "wasm" && (processor !== "auto" || litert.getWebGpuDevice() !== null);
-  const why = wantsGpu ? await tryGpu(key, tile, GPU[processor] ?? GPU.webgpu) : null;
-  compiled ??= { key, model: await compileFor(tile, CPU), processor: "wasm", why };
+  forget();
+  const why = [];
+  const asked = processor !== "auto" || litert.getWebGpuDevice() !== null;
+  for (const precision of asked ? PRECISIONS[processor] : []) {
+    const { model, sentence, right } = await tryGpu(tile, precision);
+    if (right) compiled = { key, model, processor: NAMES[precision], why: why.join(" ") };
+    else model?.delete();
+    if (right) return compiled;
+    why.push(`${sentence}.`);
+  }
+  if (why.length) why.push("WebAssembly computed the picture.");
+  compiled = { key, model: await compileFor(tile, CPU), processor: "WebAssembly", why: why.join(" ") };
   return compiled;
 }
 
-/** Leaves the GPU's network in `compiled`, or returns a sentence that says why it cannot be used. */
-async function tryGpu(key, tile, options) {
-  if (litert.getWebGpuDevice() === null) return "This browser offers no WebGPU, so WebAssembly computed the picture.";
+/** The network on the GPU: { model, sentence, right }; the sentence says what of it. */
+async function tryGpu(tile, precision) {
+  if (litert.getWebGpuDevice() === null) return { sentence: "This browser offers no WebGPU" };
   let model = null;
   try {
-    model = await compileFor(tile, options);
+    model = await compileFor(tile, GPU[precision]);
     if (model.isFullyAccelerated) {
-      const error = await gpuError(model, tile);
-      if (error <= GPU_TOLERANCE) {
-        compiled = { key, model, processor: "webgpu", why: null };
-        return null;
-      }
-      model.delete();
-      const levels = Number.isFinite(error) ? `${Math.round(error)} levels of 255` : "more than can be counted";
-      return `WebGPU computes this file wrongly (off by ${levels}), so WebAssembly computed the picture.`;
+      const half = precision === "half";
+      const verdict = await judge(model, tile, half);
+      return { model, sentence: gate.sentence(verdict, half), right: gate.passes(verdict) };
     }
   } catch (error) {
     console.warn(error);
   }
-  model?.delete();
-  return "WebGPU does not run this whole file, so WebAssembly computed the picture.";
+  return { model, sentence: "WebGPU does not run this whole file" };
+}
+
+/** What WebGPU makes of the network, in single and in half precision: a sentence each. */
+export async function check() {
+  const tile = network.size ?? [CHECKED, CHECKED];
+  const sentences = [];
+  for (const precision of Object.keys(GPU)) {
+    const { model, sentence } = await tryGpu(tile, precision);
+    model?.delete();
+    sentences.push(sentence);
+  }
+  return sentences;
 }
 
 /**
- * Upscales a picture. Returns { picture, processor, why, tiles, mirrored, milliseconds: { network, frame } }: `why`
- * says why it was not the GPU, `mirrored` is false if the file's tile has no room for a margin beyond the border.
+ * Upscales a picture. Returns { picture, processor, why, tiles, mirrored, finite, milliseconds: { network, frame } }:
+ * `why` says why it was not the GPU, `mirrored` is false if the file's tile has no room for a margin beyond the border,
+ * `finite` if the network gave NaN or infinity.
  *
  * `watch(done, tiles)` is called after each tile and may throw to stop.
  */
@@ -141,12 +175,14 @@ export async function upscale(original, processor, watch) {
   const picture = kind.opaque ? original : color.fillHidden(original, Math.max(...radius) + color.CUBIC_REACH);
   let networkTime = 0;
   let done = 0;
+  let finite = true;
   for (const row of rows) {
     for (const column of columns) {
       const values = gather(picture, row.start, column.start, tile, kind.grey);
       const before = performance.now();
       const result = await run(model, values, tile);
       networkTime += performance.now() - before;
+      finite &&= gate.isFinite(result);
       write(result, row, column);
       await watch(++done, rows.length * columns.length);
     }
@@ -156,6 +192,7 @@ export async function upscale(original, processor, watch) {
     processor: used,
     why,
     tiles: done,
+    finite,
     mirrored: tile.every((side, axis) => holdsMargin(side, radius[axis])),
     milliseconds: { network: networkTime, frame: performance.now() - begun },
   };

@@ -1,13 +1,15 @@
 // The page: what is dropped goes to the worker, what comes back goes on the canvas.
 import { comparison, setSize } from "./compare.js";
 import { Networks } from "./networks.js";
+import { choices } from "./ranges.js";
 import { checkSize, openPicture, paint, pixelsOf, save } from "./picture.js";
 import { isTflite } from "./tflite.js";
 import { isVideo, videos } from "./video.js";
 
 const element = (id) => document.getElementById(id);
 const MEASURED_FRAMES = 10;
-const NAMES = { webgpu: "WebGPU", wasm: "WebAssembly" };
+// One range for both ends of a network, or two.
+const inWords = (values) => values.replaceAll("..", " to ").replace("-", "−").replace(":", " in, ");
 
 const networks = new Networks(element("network"), "models/index.json");
 const video = videos(attempt, problem);
@@ -76,14 +78,18 @@ async function chooseNetwork(name) {
 }
 
 async function openNetwork(name, bytes) {
-  const shape = await ask("open", { bytes });
+  element("verdicts").replaceChildren();
+  const shape = await ask("open", { bytes, values: element("values").value });
   if (!shape) return;
   state.network = { name, ...shape };
   const size = shape.size ? `tiles of ${shape.size[1]}×${shape.size[0]}` : "any size";
   const [down, across] = shape.radius;
   const reach = down === across ? `${down}` : `${across}×${down}`;
   const colour = shape.channels === 1 ? "luma" : "RGB";
-  element("about").textContent = `×${shape.scale}, ${colour}, ${size}, looks ${reach} pixels to each side`;
+  const [taken, given] = [shape.taken, shape.given].map((ends) => ends.join(" to ").replace("-", "−"));
+  const values = taken === given ? taken : `${taken} in and ${given} out`;
+  element("about").textContent =
+    `×${shape.scale}, ${colour}, ${size}, values from ${values}, looks ${reach} pixels to each side`;
 }
 
 async function upscale() {
@@ -105,21 +111,34 @@ async function show() {
   report(result, [result.milliseconds], picture);
 }
 
-function report({ picture: after, processor, why, tiles, mirrored }, times, before) {
+function report({ picture: after, processor, why, tiles, mirrored, finite }, times, before) {
   const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
   const milliseconds = (name) => {
     const value = median(times.map((each) => each[name]));
     return value < 100 ? value.toFixed(1) : value.toFixed(0);
   };
-  const threads = processor === "wasm" && state.runtime.threads > 1 ? `, ${state.runtime.threads} threads` : "";
+  const threads = processor === "WebAssembly" && state.runtime.threads > 1 ? `, ${state.runtime.threads} threads` : "";
   const tiling = tiles > 1 ? `, ${tiles} tiles` : "";
   element("size").textContent = `${before.width}×${before.height} → ${after.width}×${after.height}${tiling}`;
-  element("with").textContent = `${NAMES[processor]}${threads}`;
+  element("with").textContent = `${processor}${threads}`;
   element("network-time").textContent = `${milliseconds("network")} ms`;
   element("frame-time").textContent = `${milliseconds("frame")} ms`;
   element("frames").textContent = times.length > 1 ? `median of ${times.length}` : "first run";
   const border = "This file's tile is no larger than twice the network's reach: the picture's border may be darker.";
-  element("note").textContent = [why, mirrored ? null : border].filter(Boolean).join(" ");
+  const infinite = "This network gives NaN or infinity: those pixels mean nothing.";
+  element("note").textContent = [why, mirrored ? null : border, finite ? null : infinite].filter(Boolean).join(" ");
+}
+
+/** Both verdicts on WebGPU, each a line. */
+async function check() {
+  const sentences = (await ask("check")) ?? [];
+  element("verdicts").replaceChildren(
+    ...sentences.map((sentence) => {
+      const line = document.createElement("li");
+      line.textContent = `${sentence}.`;
+      return line;
+    }),
+  );
 }
 
 async function measure() {
@@ -168,6 +187,17 @@ element("network").addEventListener("change", ({ target }) => {
   });
 });
 element("processor").addEventListener("change", () => attempt(show));
+for (const values of choices()) {
+  const words = values.includes(":") ? `${inWords(values)} out` : inWords(values);
+  element("values").add(new Option(words, values));
+}
+element("values").addEventListener("change", () =>
+  attempt(async () => {
+    await chooseNetwork(element("network").value);
+    await show();
+  }),
+);
+element("check").addEventListener("click", () => attempt(check));
 element("measure").addEventListener("click", () => attempt(measure));
 element("save").addEventListener("click", () => attempt(() => save(element("after"), state.savedName)));
 element("actual").addEventListener("change", ({ target }) => {

@@ -13,7 +13,7 @@ const OPERATORS = {
   117: "HARD_SWISH", 150: "GELU", 152: "RELU_0_TO_1",
 }; // prettier-ignore
 
-class Table {
+export class Table {
   constructor(view, at) {
     this.view = view;
     this.at = at;
@@ -58,6 +58,16 @@ class Table {
   vector(field) {
     const place = this.follow(field);
     return place ? { start: place + 4, length: this.view.getUint32(place, true) } : { start: 0, length: 0 };
+  }
+
+  text(field) {
+    const { start, length } = this.vector(field);
+    return new TextDecoder().decode(new Uint8Array(this.view.buffer, this.view.byteOffset + start, length));
+  }
+
+  floats(field) {
+    const { start, length } = this.vector(field);
+    return Array.from({ length }, (_, i) => this.view.getFloat32(start + 4 * i, true));
   }
 
   ints(field) {
@@ -114,6 +124,8 @@ export function readGraph(bytes) {
     const [subgraph] = model.tables(2);
     graph = {
       view,
+      // Whatever else the file carries, by name: where its bytes lie.
+      attached: new Map(model.tables(6).map((entry) => [entry.text(0), buffers[entry.int(1)].vector(0)])),
       tensors: subgraph.tables(0).map((table) => readTensor(table, buffers)),
       inputs: subgraph.ints(1),
       outputs: subgraph.ints(2),

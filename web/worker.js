@@ -15,7 +15,9 @@ async function answer({ id, kind, ...job }) {
     if (kind === "start") {
       postMessage({ id, result: runtime });
     } else if (kind === "open") {
-      postMessage({ id, result: engine.open(job.bytes) });
+      postMessage({ id, result: engine.open(job.bytes, job.values) });
+    } else if (kind === "check") {
+      postMessage({ id, result: await engine.check() });
     } else {
       const result = await engine.upscale(job.picture, job.processor, (done, tiles) => report(id, done, tiles));
       postMessage({ id, result }, [result.picture.data.buffer]);

@@ -48,7 +48,7 @@ const idle = (page) => page.waitForFunction(() => document.body.dataset.busy ===
 const saw = (page) =>
   page.evaluate(() => {
     const ids = ["problem", "note", "about", "with", "size", "network-time", "frame-time", "frames"];
-    ids.push("about-shader", "frame-rate", "video-time", "video-size");
+    ids.push("about-shader", "frame-rate", "video-time", "video-size", "verdicts");
     const texts = Object.fromEntries(ids.map((id) => [id, document.getElementById(id).textContent]));
     return { ...texts, clip: getComputedStyle(document.getElementById("before")).clipPath };
   });
@@ -87,6 +87,7 @@ try {
   report.isolated = await page.evaluate(() => crossOriginIsolated);
   for (const step of job.steps) {
     if (step.processor) await page.selectOption("#processor", step.processor).then(() => idle(page));
+    if (step.values) await page.selectOption("#values", step.values).then(() => idle(page));
     if (step.network) await drop(page, step.network);
     if (step.picture) await drop(page, step.picture);
     if (step.video) await drop(page, step.video);
