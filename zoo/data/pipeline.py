@@ -7,6 +7,7 @@ LR and the HR patch at once, and one more, fused by XLA with the conversion to f
 import numpy as np
 
 from zoo.data.corners import corners
+from zoo.data.degrade import imresize
 from zoo.errors import UsageError
 
 
@@ -55,6 +56,25 @@ def patches(source, batch, lr_size, seed, start_step=0, shard=(0, 1), augment=Tr
     steps = tf.data.Dataset.range(start_step, np.iinfo(np.int64).max)
     steps = steps.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
     return steps.map(make).prefetch(8)
+
+
+def whole_pictures(source):
+    """`zoo.data.Source.whole_pictures`, which says what it does."""
+    import tensorflow as tf
+
+    shapes = [(1, None, None, source.channels)] * 2
+
+    def images():
+        for _, lr, hr in source.pictures():
+            own = not np.array_equal(lr, imresize(hr, 1 / source.scale))
+            lr = lr / 255.0 if own else imresize(hr / 255.0, 1 / source.scale)
+            yield lr.astype(np.float32)[None], (hr / 255.0).astype(np.float32)[None]
+
+    count = len(source.places)
+    dataset = tf.data.Dataset.from_generator(
+        images, output_signature=tuple(tf.TensorSpec(shape, tf.float32) for shape in shapes)
+    )
+    return dataset.apply(tf.data.experimental.assert_cardinality(count))
 
 
 def _cutter(lr_size: int, scale: int, channels: int, augment: bool):

@@ -134,6 +134,26 @@ class Source:
 
         return pipeline.patches(self, batch, lr_size, seed, start_step, shard, augment, min_detail, degradation)
 
+    def whole_pictures(self):
+        """The pictures as they are, in batches of one: what `fit` validates on, beside patches to train on.
+
+        With `zoo.metrics.PSNR(shave=scale)` the figure is that of `zoo.evaluate`: LR images that were made are made
+        from the floats and not rounded; those of one's own are taken.
+
+        Returns:
+            `tf.data.Dataset` of (LR image, HR image), float32 in [0, 1]: (1, h, w, channels) and (1, scale·h, scale·w,
+            channels).
+
+        Example:
+            >>> import zoo
+            >>> dataset = zoo.data.sample(2, split="heldout").whole_pictures()
+            >>> [tuple(image.shape) for image in next(iter(dataset))]
+            [(1, 256, 256, 1), (1, 512, 512, 1)]
+        """
+        from zoo.data import pipeline
+
+        return pipeline.whole_pictures(self)
+
     @property
     def records(self) -> np.ndarray:
         """(LR pixels of all pictures, channels · (1 + scale²)) uint8: each LR pixel, then its HR pixels row by row."""

@@ -8,6 +8,7 @@ from zoo.layers.axes import DepthToAxis, Repeat, depth_to_axis
 from zoo.layers.constraints import EvenPhases
 from zoo.layers.initializers import ICNR, Interpolation
 from zoo.layers.interpolation import BORDERS, DENSE_MAPS, FixedUpsampler, check_scale
+from zoo.layers.network import Network
 from zoo.layers.shuffle import DepthToSpace, SpaceToDepth, depth_to_space, space_to_depth
 from zoo.layers.steps import FoldSteps, UnfoldSteps
 from zoo.layers.upsamplers import (
@@ -35,6 +36,7 @@ __all__ = [
     "FixedUpsampler",
     "FoldSteps",
     "Interpolation",
+    "Network",
     "Repeat",
     "ResizeUpsampler",
     "SpaceToDepth",

@@ -4,6 +4,7 @@ Neural Network*, arXiv 1609.05158, section 3."""
 import keras
 from keras import layers
 
+from zoo.layers import Network
 from zoo.models.ends import convolution, lr_input, upsample
 
 
@@ -35,7 +36,7 @@ def espcn(
     x = convolution(64, 5, activation=activation, name="feature")(lr_image)
     x = convolution(32, 3, activation=activation, name="mapping")(x)
     sr_image = upsample(x, upsampler, channels, kernel_size or 3 * scale, scale)
-    return keras.Model(lr_image, sr_image, name=name or f"espcn_x{scale}")
+    return Network(lr_image, sr_image, name=name or f"espcn_x{scale}")
 
 
 def espcn_residual(
@@ -61,4 +62,4 @@ def espcn_residual(
     residual = upsample(x, upsampler, channels, kernel_size or 3 * scale, scale)
     bicubic = upsample(lr_image, "bicubic", channels, None, scale, name="bicubic")
     sr_image = layers.Add(name="sum", dtype=residual.dtype)([residual, bicubic])
-    return keras.Model(lr_image, sr_image, name=name or f"espcn_residual_x{scale}")
+    return Network(lr_image, sr_image, name=name or f"espcn_residual_x{scale}")

@@ -5,6 +5,7 @@ import keras
 from keras import layers
 
 from zoo.errors import whole_number
+from zoo.layers import Network
 from zoo.models.ends import convolution, lr_input, upsample
 
 
@@ -47,7 +48,7 @@ def fsrcnn(
     sr_image = upsample(
         x, upsampler, channels, kernel_size, scale, kernel_initializer=keras.initializers.RandomNormal(stddev=0.001)
     )
-    return keras.Model(lr_image, sr_image, name=name or f"fsrcnn_x{scale}")
+    return Network(lr_image, sr_image, name=name or f"fsrcnn_x{scale}")
 
 
 def fsrcnn_s(

@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 from zoo.errors import whole_number
-from zoo.layers import EvenPhases
+from zoo.layers import EvenPhases, Network
 from zoo.models.ends import convolution, lr_input, upsample
 
 
@@ -48,7 +48,7 @@ def gecko(
     x = layers.Add(name="sum")([x, first])
     options = {"kernel_constraint": EvenPhases(scale)} if even else {}
     sr_image = upsample(x, upsampler, channels, kernel_size or 3 * scale, scale, **options)
-    return keras.Model(lr_image, sr_image, name=name or f"gecko_x{scale}")
+    return Network(lr_image, sr_image, name=name or f"gecko_x{scale}")
 
 
 def gecko_s(

@@ -5,7 +5,7 @@ import numbers
 import keras
 
 from zoo.errors import UsageError
-from zoo.layers import LEARNED, Interpolation
+from zoo.layers import LEARNED, Interpolation, Network
 from zoo.models.ends import convolution, lr_input, upsample
 
 
@@ -53,4 +53,4 @@ def srcnn(
     x = convolution(32, sides[1], activation="relu", name="mapping")(x)
     dtype = keras.config.dtype_policy().variable_dtype
     sr_image = convolution(channels, sides[2], name="reconstruction", dtype=dtype)(x)
-    return keras.Model(lr_image, sr_image, name=name or f"srcnn_x{scale}")
+    return Network(lr_image, sr_image, name=name or f"srcnn_x{scale}")
