@@ -4,8 +4,10 @@ import dataclasses
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from importlib import metadata
 
 import numpy as np
@@ -171,11 +173,27 @@ def test_the_installed_command_is_this_one():
 
 
 def test_tensorflow_is_quiet_unless_told_otherwise(monkeypatch):
+    level = "2" if os.path.exists("/dev/nvidia0") else "3"
     monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
     quiet_tensorflow()
-    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "2"
-    quiet_tensorflow(3)
-    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "2"
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == level
+    quiet_tensorflow(1)
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == level
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("told", [None, "0"])
+def test_tensorflow_says_nothing_when_it_is_imported_and_started(told):
+    code = (
+        "from zoo.program import quiet_tensorflow; quiet_tensorflow()\n"
+        "import tensorflow as tf; print(int(tf.constant(1) + 1))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    environment |= {"TF_CPP_MIN_LOG_LEVEL": told} if told else {}
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env=environment)
+    assert process.stdout == "2\n"
+    # Control: with the level that shows all there is something to show.
+    assert ("absl::InitializeLog" in process.stderr) == (told == "0"), process.stderr
 
 
 @pytest.mark.slow
@@ -187,3 +205,50 @@ def test_tensorflow_is_told_before_it_is_imported(module):
         f"import {module}; sys.exit(imported[0] or 'tensorflow' not in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0
+
+
+def interrupted(seconds, *arguments, cwd):
+    """A `zoo` command that gets Ctrl-C when it has printed a line: its exit code, output and errors."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "zoo.command", *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd,
+    ) as process:  # fmt: skip
+        try:
+            first = process.stdout.readline()
+            time.sleep(seconds)
+            process.send_signal(signal.SIGINT)
+            out, error = process.communicate(timeout=120)
+        finally:
+            process.kill()
+    return process.returncode, first + out, error
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_an_export_is_one_sentence(tmp_path):
+    """While the second file is made: the first is whole, and nothing else is there."""
+    formats = "--formats=tflite_fp32,tflite_fp16,tflite_int8,saved_model"
+    flags = ["--model=fsrcnn_s_x2", "--sizes=48x64", formats, "--nocheck", "--output=files"]
+    code, _, error = interrupted(0.3, "export", *flags, cwd=tmp_path)
+    assert code == 130 and error == "Stopped. Files that are there are whole; the same command writes the others.\n"
+    for path in (tmp_path / "files").iterdir():
+        zoo.engines.open_engine(str(path)).run(np.zeros((48, 64, 1), np.float32))
+
+
+def test_ctrl_c_that_python_would_ignore_is_not_lost(capsys):
+    """In a destructor an exception is ignored: it is asked for once more."""
+    from zoo.errors import exit_on_usage_error
+
+    class Deaf:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    @exit_on_usage_error
+    def command():
+        part = Deaf()
+        del part
+        time.sleep(20)
+        return 0
+
+    began = time.monotonic()
+    assert command() == 130 and time.monotonic() - began < 15
+    assert capsys.readouterr().err.startswith("Stopped.")

@@ -1,10 +1,12 @@
 """The one-sentence error: what was expected and what was received, exit code 2, no traceback."""
 
+import _thread
 import difflib
 import functools
 import numbers
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterable
 
 KERAS_BACKENDS = ("tensorflow", "jax", "torch", "openvino")
@@ -95,15 +97,26 @@ def _streams() -> None:
             reconfigure(errors="backslashreplace")
 
 
+def _asked_again(unraisable) -> None:
+    """Ctrl-C while Python was in code that cannot raise, as a destructor, would be lost: it is sent once more."""
+    if isinstance(unraisable.exc_value, KeyboardInterrupt):
+        # From another thread, so that it arrives when this hook has returned.
+        threading.Timer(0.01, _thread.interrupt_main).start()
+    else:
+        sys.__unraisablehook__(unraisable)
+
+
 def exit_on_usage_error(command: Callable[..., int | None]) -> Callable[..., int]:
     """Wraps a command's `main`: a `UsageError`, a missing file or Keras backend ends in one sentence and exit code 2.
 
-    Anything else is a defect of ours and keeps its traceback.
+    Ctrl-C is one sentence too, with the code that a shell reports for it, 130. Anything else is a defect of ours and
+    keeps its traceback.
     """
 
     @functools.wraps(command)
     def run(*args, **kwargs) -> int:
         _streams()
+        sys.unraisablehook = _asked_again
         try:
             code = command(*args, **kwargs) or 0
             sys.stdout.flush()
@@ -117,6 +130,9 @@ def exit_on_usage_error(command: Callable[..., int | None]) -> Callable[..., int
                 f"Expected {error.name} to be installed, which Keras is told to compute with (KERAS_BACKEND or "
                 "~/.keras/keras.json). Received: no such package"
             )
+        except KeyboardInterrupt:
+            print("Stopped. Files that are there are whole; the same command writes the others.", file=sys.stderr)
+            return 130
         except BrokenPipeError:
             # Whoever read what is printed has had enough, as `head` has; Python would complain once more at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

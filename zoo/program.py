@@ -1,6 +1,8 @@
 """What the running program is: its name in its own help, as it was typed, and what it says."""
 
 import contextlib
+import importlib.abc
+import importlib.machinery
 import importlib.util
 import os
 import sys
@@ -27,15 +29,41 @@ def own_package(name: str) -> None:
         raise UsageError(f"Expected subpixel-zoo's own package {name!r}. Received: {place or 'none'}")
 
 
-def quiet_tensorflow(level: int = 2) -> None:
+def quiet_tensorflow(level: int | None = None) -> None:
     """Keeps TensorFlow's notes and warnings to itself, unless the environment says otherwise already.
 
     It reads that when it is imported: a file that imports it at its top calls this first, between two parts of imports.
+    What it writes while it is imported, past every level, is left out too.
 
     Args:
-        level: from which on it is silent: 1 of notes, 2 of warnings too, 3 of errors too.
+        level: from which on it is silent: 1 of notes, 2 of warnings too, 3 of errors too. Default: 2, and 3 where there
+            is no NVIDIA GPU, as it reports that as an error.
     """
+    if level is None:
+        level = 2 if os.path.exists("/dev/nvidia0") else 3
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", str(level))
+    wanted = os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0" or "tensorflow" in sys.modules
+    if not wanted and not any(isinstance(each, _Greeting) for each in sys.meta_path):
+        sys.meta_path.insert(0, _Greeting())
+
+
+class _Greeting(importlib.abc.MetaPathFinder):
+    """Finds TensorFlow as Python does, and lets it say nothing while it is imported."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname != "tensorflow":
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path)
+        if spec is not None and spec.loader is not None:
+            run = spec.loader.exec_module
+
+            def exec_module(module):
+                sys.meta_path.remove(self)
+                with quiet():
+                    run(module)
+
+            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
 
 
 @contextlib.contextmanager

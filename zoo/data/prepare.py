@@ -13,7 +13,7 @@ from zoo.data.decode import one_limit
 from zoo.data.names import by_name
 from zoo.data.records import RECORDS, write_records
 from zoo.errors import UsageError, exit_on_usage_error, shown
-from zoo.program import program
+from zoo.program import program, quiet_tensorflow
 
 STOPPED = 130  # what a shell reports for Ctrl-C
 
@@ -36,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--manual_dir", help="folder with the DIV2K archives fetched by hand")
     flags = parser.parse_args(arguments)
+    quiet_tensorflow()
     one_limit()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     source = by_name(flags.data, flags.scale, flags.channels, flags.split, flags.manual_dir, flags.lr_data)

@@ -10,7 +10,7 @@ from zoo.errors import exit_on_usage_error
 from zoo.evaluate.protocol import PROTOCOLS
 from zoo.evaluate.sets import open_network, tables
 from zoo.files import write_json
-from zoo.program import program
+from zoo.program import program, quiet_tensorflow
 
 
 def _print(results: list[dict], protocol: str) -> None:
@@ -49,6 +49,7 @@ def main(arguments: list[str] | None = None) -> None:
         help="; ".join(f"{name}: {protocol.description}" for name, protocol in PROTOCOLS.items()),
     )
     flags = parser.parse_args(arguments)
+    quiet_tensorflow()
     one_limit()
     models = {name: open_network(name, flags.values) for name in flags.model.split(",")}
     ranges.say(models.values())

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from zoo.errors import UsageError, exit_on_usage_error
 from zoo.files import whole_file
-from zoo.program import program
+from zoo.program import program, quiet_tensorflow
 from zoo.registry import import_modules
 from zoo.rewrite.linear import BORDERS
 from zoo.targets import records
@@ -74,6 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
         help="modules that register layers of one's own, several with commas; their code is run (Keras)",
     )
     flags = parser.parse_args(arguments)
+    quiet_tensorflow()
     _check(flags.input, flags.output)
     if flags.form and flags.target:
         raise UsageError(f"Expected --form or --target. Received: both; {flags.target} has its form")
