@@ -57,6 +57,8 @@ setup(
         # The training engine for accelerators; jax[cuda13] on a machine with a GPU.
         "device": ["jax>=0.10"],
         "plots": PLOTS,
+        # To look at what a training run has written; the run itself does not need it.
+        "tensorboard": ["tensorboard>=2.20"],
         "notebook": NOTEBOOK,
         "bench": BENCH,
     },

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from zoo.backend import require_backend
 from zoo.errors import UsageError, exit_on_usage_error
-from zoo.program import program, quiet_tensorflow
+from zoo.program import ends_on_ctrl_c, program, quiet_tensorflow
 from zoo.targets import records
 
 
@@ -75,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 @exit_on_usage_error
+@ends_on_ctrl_c()
 def main(arguments: list[str] | None = None) -> int:
     """The command `python -m export`."""
     flags = _parser().parse_args(arguments)

@@ -33,10 +33,10 @@ def test_wrong_pictures_get_a_sentence(model, name):
     images, sentence = WRONG[name]
     with pytest.raises(UsageError, match=sentence):
         model(images)
-    with pytest.raises(UsageError, match=sentence):
-        model(tf.constant(images))
-    # A graph sees types and shapes, but no values.
+    # Tensors, also in a graph, show their types and shapes, and no values.
     if name != "float_levels":
+        with pytest.raises(UsageError, match=sentence):
+            model(tf.constant(images))
         with pytest.raises(UsageError, match=sentence.partition(". Received")[0]):
             model.predict(images, verbose=0)
 

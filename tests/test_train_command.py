@@ -3,6 +3,7 @@
 import json
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from training_cases import ended
 
 TRAIN = Path(__file__).parent.parent / "train.py"
 
@@ -56,7 +58,7 @@ def state(workdir):
 def whole_run(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("whole")
     done = train(*SMALL, f"--workdir={workdir}")
-    assert done.returncode == 0, done.stderr
+    assert ended(done, workdir), done.stderr
     assert "gain, dB" in done.stdout and "comparison.png" in done.stdout
     return workdir
 
@@ -70,11 +72,56 @@ def test_killed_and_stopped_at_random_steps_a_run_ends_with_the_same_bits(whole_
     assert "The same command goes on from there." in error and "Traceback" not in error
     assert json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])["step"] < 80
     done = train(*SMALL, f"--workdir={tmp_path}")
-    assert done.returncode == 0 and "Going on from the checkpoint of step" in done.stderr
+    assert ended(done, tmp_path) and "Going on from the checkpoint of step" in done.stderr
     first, second = state(whole_run), state(tmp_path)
     assert first.keys() == second.keys()
     for name, value in first.items():
         np.testing.assert_array_equal(value, second[name], err_msg=name)
+
+
+@pytest.mark.slow
+def test_a_finished_command_says_so_at_once_and_more_steps_go_on(whole_run, tmp_path):
+    shutil.copytree(whole_run, tmp_path, dirs_exist_ok=True)
+    again = train(*SMALL, f"--workdir={tmp_path}", "--noexport")
+    assert ended(again, tmp_path) and again.stderr == "" and again.stdout.startswith("Finished already, 80 steps: ")
+    longer = train(*SMALL, "--steps=100", f"--workdir={tmp_path}", "--noexport")
+    assert ended(longer, tmp_path) and "Lengthened from 80 to 100 steps" in longer.stderr
+    assert json.loads((tmp_path / "results.json").read_text())["steps"] == 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "flags, sentence",
+    [(["--steps=60", "--learning_rate=10", "--validate_every=60"], "The run diverged: last validation"),
+     (["--steps=2"], "Worse than bicubic: ")],
+)  # fmt: skip
+def test_a_run_that_comes_to_nothing_fails(tmp_path, flags, sentence):
+    done = train(*SMALL, *flags, "--noexport", f"--workdir={tmp_path}")
+    assert done.returncode == 1 and sentence in " ".join(done.stdout.split()), done.stdout + done.stderr
+    assert "Training on 8 pictures, 1.8 megapixels, of sample/train" in done.stderr
+    again = train(*SMALL, *flags, "--noexport", f"--workdir={tmp_path}")
+    assert again.returncode == 1 and again.stdout.startswith("Finished already")
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_the_export_after_a_run_is_one_sentence(whole_run, tmp_path):
+    """The network is there, and the same command writes the files; its last line is the verdict on them."""
+    shutil.copytree(whole_run, tmp_path, dirs_exist_ok=True)
+    shutil.rmtree(tmp_path / "export")
+    command = [sys.executable, TRAIN, *SMALL, f"--workdir={tmp_path}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            while (line := process.stdout.readline()) and "tflite" not in line:
+                pass
+            process.send_signal(signal.SIGINT)
+            _, error = process.communicate(timeout=LIMIT)
+        finally:
+            process.kill()
+    assert process.returncode == 130 and error.strip().splitlines()[-1].startswith("Stopped while TFLite files were")
+    assert "Traceback" not in error
+    done = train(*SMALL, f"--workdir={tmp_path}")
+    assert ended(done, tmp_path), done.stderr
+    assert "Largest difference from Keras, in levels of 255" in done.stdout.splitlines()[-1]
 
 
 @pytest.mark.slow
@@ -113,8 +160,9 @@ def test_the_sample_recipe_beats_bicubic(tmp_path):
     "flags, sentence",
     [
         (["--model=fsrcnn"], "Expected --workdir=DIR"),
-        (["--workdir=w", "--stpes=5"], "stpes"),
-        (["--workdir=w", "--steps=many"], "steps"),
+        (["--workdir=w", "--stpes=5"], "error: There is no flag --stpes; did you mean 'steps'? --help lists all"),
+        (["--workdir=w", "--steps=many"], "error: --steps takes a whole number. Received: many"),
+        (["--workdir=w", "--learning_rate=fast"], "error: --learning_rate takes a number. Received: fast"),
         (["--workdir=w", "--loss=l3"], "Expected loss to be one of l1, charbonnier, mse. Received: 'l3'"),
         (["--workdir=w", "--lr_multipliers=upsampler"], "Expected lr_multipliers as name=value"),
         (["--workdir=w", "--steps=0"], "Expected steps to be at least 1. Received: 0"),

@@ -1,9 +1,12 @@
 """A small run of the training loop, whole or dead on the way: what it is made of, and what its checkpoint holds."""
 
+import json
+
 import numpy as np
 import tensorflow as tf
 
 from zoo.training import TrainConfig, loop
+from zoo.training.finished import BETTER
 
 TINY = TrainConfig(
     model="fsrcnn_s", scale=2, steps=12, batch=2, lr_size=12, warmup=2, seed=3,
@@ -43,6 +46,14 @@ class Noise:
 
 def run(config, workdir, **options):
     return loop.train(config, workdir, source=Noise(**options), valid=Noise())
+
+
+def ended(process, workdir) -> bool:
+    """Whether a command came to its end: with the exit code of its verdict, as so few steps are no success."""
+    results = workdir / "results.json"
+    if not results.is_file() or "Traceback" in process.stderr:
+        return False
+    return process.returncode == int(json.loads(results.read_text())["verdict"] != BETTER)
 
 
 def stop_after(monkeypatch, count):

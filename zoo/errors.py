@@ -1,14 +1,14 @@
 """The one-sentence error: what was expected and what was received, exit code 2, no traceback."""
 
-import _thread
 import difflib
 import functools
 import numbers
 import os
 import sys
-import threading
 from collections.abc import Callable, Iterable
 
+STOPPED = 130  # what a shell reports for Ctrl-C
+STOPPED_WORDS = "Stopped. Files that are there are whole; the same command writes the others."
 KERAS_BACKENDS = ("tensorflow", "jax", "torch", "openvino")
 
 
@@ -97,15 +97,6 @@ def _streams() -> None:
             reconfigure(errors="backslashreplace")
 
 
-def _asked_again(unraisable) -> None:
-    """Ctrl-C while Python was in code that cannot raise, as a destructor, would be lost: it is sent once more."""
-    if isinstance(unraisable.exc_value, KeyboardInterrupt):
-        # From another thread, so that it arrives when this hook has returned.
-        threading.Timer(0.01, _thread.interrupt_main).start()
-    else:
-        sys.__unraisablehook__(unraisable)
-
-
 def exit_on_usage_error(command: Callable[..., int | None]) -> Callable[..., int]:
     """Wraps a command's `main`: a `UsageError`, a missing file or Keras backend ends in one sentence and exit code 2.
 
@@ -116,7 +107,6 @@ def exit_on_usage_error(command: Callable[..., int | None]) -> Callable[..., int
     @functools.wraps(command)
     def run(*args, **kwargs) -> int:
         _streams()
-        sys.unraisablehook = _asked_again
         try:
             code = command(*args, **kwargs) or 0
             sys.stdout.flush()
@@ -131,8 +121,8 @@ def exit_on_usage_error(command: Callable[..., int | None]) -> Callable[..., int
                 "~/.keras/keras.json). Received: no such package"
             )
         except KeyboardInterrupt:
-            print("Stopped. Files that are there are whole; the same command writes the others.", file=sys.stderr)
-            return 130
+            print(STOPPED_WORDS, file=sys.stderr)
+            return STOPPED
         except BrokenPipeError:
             # Whoever read what is printed has had enough, as `head` has; Python would complain once more at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

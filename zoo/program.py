@@ -5,11 +5,13 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from zoo.errors import UsageError
+from zoo.errors import STOPPED, STOPPED_WORDS, UsageError
 
 
 def program(module: str) -> str:
@@ -78,3 +80,39 @@ def quiet() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+@contextlib.contextmanager
+def ends_on_ctrl_c(sentence: str = STOPPED_WORDS, seconds: float = 3.0) -> Iterator[None]:
+    """Sees that Ctrl-C ends the process, with a sentence and exit code 130, where a library swallows or delays it.
+
+    Python raises `KeyboardInterrupt` in whatever runs: in a destructor, or in a converter's callbacks, it is ignored,
+    and in a computation it waits. Files that are written whole or not at all bear the end.
+
+    Args:
+        sentence: what is said then; of a `KeyboardInterrupt` that arrives, whoever catches it says it.
+        seconds: so long it may take to arrive.
+    """
+    if threading.current_thread() is not threading.main_thread():  # elsewhere Python allows no handlers
+        yield
+        return
+    waiting: list[threading.Timer] = []
+
+    def leave() -> None:
+        print(sentence, file=sys.stderr, flush=True)
+        os._exit(STOPPED)
+
+    def asked(number, frame) -> None:
+        timer = threading.Timer(seconds, leave)
+        timer.daemon = True
+        timer.start()
+        waiting.append(timer)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, asked)
+    try:
+        yield
+    finally:
+        for timer in waiting:
+            timer.cancel()
+        signal.signal(signal.SIGINT, before)

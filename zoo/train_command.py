@@ -6,6 +6,7 @@ The same command goes on where a run was stopped. `--help` lists every choice.
 import dataclasses
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,9 +17,10 @@ from absl import logging as absl_logging
 
 from zoo.backend import require_backend
 from zoo.data.decode import one_limit
-from zoo.errors import UsageError, exit_on_usage_error
-from zoo.program import own_package, quiet, quiet_tensorflow
+from zoo.errors import STOPPED, UsageError, did_you_mean, exit_on_usage_error
+from zoo.program import ends_on_ctrl_c, own_package, quiet, quiet_tensorflow
 from zoo.training import BACKENDS, TrainConfig, train
+from zoo.training.finished import DIVERGED, WORSE, finished
 from zoo.training.help import usage
 from zoo.training.interruption import Interrupted, WorkerLost, leave
 from zoo.training.recipes import RECIPES, recipe
@@ -33,7 +35,6 @@ DEFINE: dict[Any, Callable] = {
 }
 FIELDS = dataclasses.fields(TrainConfig)
 COMMAND_FLAGS = ("workdir", "recipe", "export", "strategy", "cluster", "task", "wait")
-STOPPED = 130  # what a shell reports for Ctrl-C
 
 flags.DEFINE_string("workdir", None, "Folder of the run: checkpoints, logs, results.")
 flags.DEFINE_string("recipe", None, f"Complete settings by name ({', '.join(RECIPES)}); flags given beside it win.")
@@ -56,6 +57,15 @@ def run(argv: list[str]) -> int:
     given = {field.name: FLAGS[field.name].value for field in FIELDS if FLAGS[field.name].present}
     config = TrainConfig(**{**settings, **given})
     one_limit()
+    workdir = Path(FLAGS.workdir)
+    exports = FLAGS.export and config.engine == "tensorflow"
+    done = {} if FLAGS.strategy else finished(config, workdir)
+    if done and (not exports or (workdir / "export" / "report.json").is_file()):
+        print(
+            f"Finished already, {config.steps:,} steps: {done['model']['psnr']:.2f} dB, bicubic "
+            f"{done['bicubic']['psnr']:.2f} dB. More --steps go on from there; its results lie in {workdir}."
+        )
+        return code_of(done)
     with quiet():  # TensorFlow greets whoever imports it
         choose_backend(config)
         if config.engine == "tensorflow" and not FLAGS.strategy:
@@ -79,12 +89,19 @@ def run(argv: list[str]) -> int:
     from zoo.training.results import print_results  # not at the top: --help needs no TensorFlow
 
     print_results(results)
-    print(f"In {FLAGS.workdir}: model.keras, results.json, curve.png, comparison.png")
-    if FLAGS.export and config.engine == "device":
-        print(f"TFLite files are written by TensorFlow: python -m export --model={FLAGS.workdir}/model.keras …")
-    elif FLAGS.export:
-        export(Path(FLAGS.workdir))
-    return 0
+    print(f"In {workdir}: model.keras, results.json, curve.png, comparison.png")
+    if (workdir / "tensorboard").is_dir():
+        print(f"The course of the run: tensorboard --logdir={workdir}, of the extra [tensorboard]")
+    if exports:
+        return max(code_of(results), export(workdir))
+    if FLAGS.export:
+        print(f"TFLite files are written by TensorFlow: python -m export --model={workdir}/model.keras …")
+    return code_of(results)
+
+
+def code_of(results: dict) -> int:
+    """The exit code of a run: 1 where it came to nothing."""
+    return int(results["verdict"] in (WORSE, DIVERGED))
 
 
 def choose_backend(config: TrainConfig) -> None:
@@ -126,15 +143,27 @@ def show_log() -> None:
     ours.propagate = False
 
 
-def export(workdir: Path) -> None:
-    """Writes the TFLite files of the trained network; `python -m export` has other sizes and formats."""
-    own_package("export")
-    from export import export_model
-    from zoo.registry import open_model
+def export(workdir: Path) -> int:
+    """Writes the TFLite files of the trained network; `python -m export` has other sizes and formats.
 
-    model = open_model(str(workdir / "model.keras"), own=True)
-    report = export_model(model, workdir / "export", sizes=[(360, 640)], formats=["tflite_fp32", "tflite_dynamic"])
-    print(f"In {workdir / 'export'}: {', '.join(file['name'] for file in report['files'])}")
+    Returns:
+        The exit code: 1 where the GPU delegate refuses one or computes it wrongly.
+    """
+    own_package("export")
+    stopped = "Stopped while TFLite files were written; the network is there. The same command writes them anew."
+    try:
+        with ends_on_ctrl_c(stopped):
+            from export import export_model
+            from zoo.registry import open_model
+
+            model = open_model(str(workdir / "model.keras"), own=True)
+            options = {"sizes": [(360, 640)], "formats": ["tflite_fp32", "tflite_dynamic"], "progress": print}
+            report = export_model(model, workdir / "export", **options)
+    except KeyboardInterrupt:
+        print(stopped, file=sys.stderr)
+        return STOPPED
+    print(f"{report['claim']} More in {workdir / 'export' / 'report.md'}.")
+    return int(report["claim"].startswith("NOT"))
 
 
 def flags_or_exit(argv: list[str]) -> list[str]:
@@ -145,12 +174,24 @@ def flags_or_exit(argv: list[str]) -> list[str]:
     def parse() -> None:
         try:
             rest.extend(FLAGS(argv))
+        except flags.UnrecognizedFlagError as error:
+            near = did_you_mean(error.flagname, list(FLAGS))
+            raise UsageError(f"There is no flag --{error.flagname}{near or '.'} --help lists all") from None
         except flags.Error as error:
-            raise UsageError(f"Expected flags that --help lists. Received: {error}") from None
+            raise UsageError(_taken(str(error))) from None
 
     if code := parse():
         sys.exit(code)
     return rest
+
+
+def _taken(reason: str) -> str:
+    """What a flag takes, in place of what a parser says of it."""
+    wrong = re.match(r"flag --(\w+)=(.*?): ", reason)
+    kind = next((field.type for field in FIELDS if wrong and field.name == wrong[1]), None)
+    named: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false"}
+    words = named.get(kind)
+    return f"--{wrong[1]} takes {words}. Received: {wrong[2]}" if wrong and words else reason
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -12,10 +12,8 @@ from pathlib import Path
 from zoo.data.decode import one_limit
 from zoo.data.names import by_name
 from zoo.data.records import RECORDS, write_records
-from zoo.errors import UsageError, exit_on_usage_error, shown
+from zoo.errors import STOPPED, UsageError, exit_on_usage_error, shown
 from zoo.program import program, quiet_tensorflow
-
-STOPPED = 130  # what a shell reports for Ctrl-C
 
 
 @exit_on_usage_error

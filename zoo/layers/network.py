@@ -17,8 +17,8 @@ class Network(keras.Model):
     on a wrong number of channels. In every other way it is a `keras.Model(inputs, outputs)`.
 
     Raises:
-        UsageError: when it is called, by `predict` and `fit` too: integers, values as of levels (of arrays; a graph
-            cannot tell), no four axes, or another number of channels.
+        UsageError: when it is called, by `predict` and `fit` too: integers, values as of levels (of NumPy's arrays;
+            tensors may be on a device), no four axes, or another number of channels.
 
     Example:
         >>> import zoo
@@ -49,11 +49,9 @@ def check_pictures(images, channels: int) -> None:
     if not keras.backend.is_float_dtype(dtype):
         levels = {"uint8": "; divide by 255.0", "uint16": "; divide by 65535.0"}.get(dtype, "")
         raise UsageError(f"Expected floating point in [0, 1]. Received: {dtype}{levels}")
-    if isinstance(images, np.ndarray) or type(images).__name__ == "EagerTensor":
-        values = np.asarray(images)
-        if values.size and max(values.max(), -values.min()) > _LEVELS:
-            received = f"values from {values.min():.4g} to {values.max():.4g}"
-            raise UsageError(f"Expected values in [0, 1]. Received: {received}; divide levels by 255.0")
+    if isinstance(images, np.ndarray) and images.size and max(images.max(), -images.min()) > _LEVELS:
+        received = f"values from {images.min():.4g} to {images.max():.4g}"
+        raise UsageError(f"Expected values in [0, 1]. Received: {received}; divide levels by 255.0")
 
 
 def _check_shape(shape: tuple, channels: int) -> None:
@@ -62,6 +60,8 @@ def _check_shape(shape: tuple, channels: int) -> None:
         missing = hint.get(len(shape), "")
         raise UsageError(f"Expected pictures (N, H, W, {channels}). Received: shape {shape}{missing}")
     if shape[-1] not in (channels, None):
-        kind = {1: "luma", 3: "RGB"}
-        hint = f"; this network takes {kind[channels]}, zoo.upscale.upscale any picture" if channels in kind else ""
-        raise UsageError(f"Expected pictures (N, H, W, {channels}). Received: shape {shape}{hint}")
+        kind = "luma" if channels == 1 else "RGB"
+        raise UsageError(
+            f"Expected pictures (N, H, W, {channels}). Received: shape {shape}; this network takes {kind}, "
+            "zoo.upscale.upscale any picture"
+        )

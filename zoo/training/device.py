@@ -20,7 +20,6 @@ import numpy as np
 
 from zoo.data.on_device import patches_on_device
 from zoo.errors import UsageError
-from zoo.files import alone
 from zoo.machine import available_threads, processor, versions
 from zoo.training import start
 from zoo.training.comparison import Comparison
@@ -34,7 +33,7 @@ from zoo.training.progress import Recorder, Stopwatch
 from zoo.training.results import keep_best, write_results
 from zoo.training.snapshots import Snapshots
 from zoo.training.validation import Validation
-from zoo.training.workdir import claim_workdir, note_environment
+from zoo.training.workdir import claimed, note_environment
 
 LOGGER = logging.getLogger("zoo.training")
 
@@ -87,8 +86,7 @@ def _train(runs: list[Seed], source, valid) -> list[dict]:
     config = runs[0].config
     with contextlib.ExitStack() as held:
         for run in runs:
-            claim_workdir(run.config, run.workdir)
-            held.enter_context(alone(run.workdir, "training"))
+            held.enter_context(claimed(run.config, run.workdir))
         if jax.default_backend() == "cpu":
             LOGGER.warning(
                 "No accelerator here: engine=device runs on the processor, several times slower than tensorflow"

@@ -37,7 +37,22 @@ def open_both(config: TrainConfig, source=None, valid=None) -> tuple:
     source, valid = source or open_source(config, "train"), valid or open_source(config, "valid")
     if hasattr(source, "hashes") and hasattr(valid, "hashes"):
         zoo.data.check_disjoint(source, valid)
+    for purpose, each in (("Training", source), ("Validation", valid)):
+        if hasattr(each, "places"):
+            LOGGER.info("%s on %s", purpose, shown(amount(each)))
     return source, valid
+
+
+def amount(source) -> str:
+    """How much a source holds, in words.
+
+    Example:
+        >>> amount(zoo.data.sample(2))
+        '8 pictures, 1.8 megapixels, of sample/train'
+    """
+    pixels = sum(place.height * place.width for place in source.places) * source.scale**2
+    count = len(source.places)
+    return f"{count} picture{'s' * (count != 1)}, {pixels / 1e6:.1f} megapixels, of {source.name}"
 
 
 def open_picture(config: TrainConfig, valid) -> np.ndarray:

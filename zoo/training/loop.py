@@ -11,7 +11,6 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.errors import UsageError
-from zoo.files import alone
 from zoo.training import start
 from zoo.training.checkpoint import Checkpoints, environment, steps_done
 from zoo.training.comparison import Comparison
@@ -27,7 +26,7 @@ from zoo.training.progress import Recorder, Stopwatch
 from zoo.training.results import keep_best, write_results
 from zoo.training.step import make_step
 from zoo.training.validation import Validation
-from zoo.training.workdir import claim_workdir, note_environment
+from zoo.training.workdir import claimed, note_environment
 from zoo.training.workers import Workers
 
 LOGGER = logging.getLogger("zoo.training")
@@ -83,8 +82,7 @@ def train(config: TrainConfig, workdir, source=None, valid=None, strategy=None) 
     workers = Workers(strategy or tf.distribute.get_strategy())
     with workers.together(), contextlib.ExitStack() as held:
         if workers.chief:
-            claim_workdir(config, Path(workdir))
-            held.enter_context(alone(Path(workdir), "training"))
+            held.enter_context(claimed(config, Path(workdir)))
             source, valid = open_both(config, source, valid)
         else:
             source = source or open_source(config, "train")

@@ -12,11 +12,15 @@ from rich.table import Table
 
 from zoo.evaluate import PROTOCOLS, evaluate, left_out, mean
 from zoo.files import read_record, sha256, whole_file, write_json
+from zoo.registry import load
 from zoo.training.comparison import Comparison
 from zoo.training.config import TrainConfig
 from zoo.training.curve import draw_curve
+from zoo.training.finished import advice, judged, rival
 from zoo.training.progress import read_log
 
+# Pictures on which a preset is computed too.
+COMPARED = 20
 LOGGER = logging.getLogger("zoo.training")
 
 
@@ -69,11 +73,14 @@ def write_results(
     }
     without = left_out(rows.values())
     records = read_log(workdir)
+    low, high = (mean(each, without).psnr for each in rows.values())
     results = {
         "network": average.name,
         "parameters": average.count_params(),
         "steps": step,
         "best_step": kept.get("step", step),
+        "last_psnr": next((each["psnr"] for each in reversed(records) if "psnr" in each), None),
+        "verdict": judged(records, low, high),
         "seconds": round(training_seconds(records), 1),
         "protocol": PROTOCOLS["y"].description,
         "valid": valid.name,
@@ -84,6 +91,7 @@ def write_results(
             for low, high in zip(*rows.values())
             if low.name not in without
         ],
+        "preset": against_preset(config, pictures, rows["model"]),
         "config": dataclasses.asdict(config),
         "environment": read_record(workdir / "environment.json"),
     }
@@ -95,6 +103,22 @@ def write_results(
         draw_curve(records, results["bicubic"]["psnr"], title, unfinished)
     write_json(workdir / "results.json", results)
     return results
+
+
+def against_preset(config: TrainConfig, pictures: list, rows: list) -> dict:
+    """How a preset of the same architecture does on the first pictures; {} of a run that started from one, say.
+
+    Returns:
+        `name`, the `flags` that start from it, `psnr`, its mean in dB, and `model`, that of the run on the same.
+    """
+    chosen = rival(config)
+    if chosen is None:
+        return {}
+    name, flags = chosen
+    theirs = evaluate(load(name), pictures[:COMPARED], config.scale)
+    without = left_out([theirs, rows[:COMPARED]])
+    psnr, model = (mean(each, without).psnr for each in (theirs, rows[:COMPARED]))
+    return {} if psnr is None or model is None else {"name": name, "flags": flags, "psnr": psnr, "model": model}
 
 
 def print_results(results: dict, console: Console | None = None) -> None:
@@ -116,6 +140,8 @@ def print_results(results: dict, console: Console | None = None) -> None:
             name, *(f"{v:.2f}" for v in (low[0], high[0], high[0] - low[0])), f"{low[1]:.4f}", f"{high[1]:.4f}"
         )
     (console or Console()).print(table)
+    for line in advice(results):
+        (console or Console()).print(line, highlight=False)
 
 
 def training_seconds(records: list[dict]) -> float:

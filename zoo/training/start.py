@@ -196,8 +196,13 @@ def copy_weights(theirs: list, ours: list, name: str) -> None:
     Raises:
         UsageError: if they do not have the same shapes.
     """
-    if [tuple(v.shape) for v in ours] != [tuple(v.shape) for v in theirs]:
-        raise UsageError(f"Expected {name} to be of the architecture that is trained. Received: other shapes")
+    shapes = [[tuple(v.shape) for v in each] for each in (theirs, ours)]
+    if shapes[0] != shapes[1]:
+        other = next((f"{v.path} of {a} in place of {b}" for v, a, b in zip(theirs, *shapes) if a != b), "others")
+        raise UsageError(
+            f"Expected {name} to have the {len(ours)} variables of the network that is trained; --model, --channels, "
+            f"--model_options make it. Received: {len(theirs)}, {other}"
+        )
     for target, value in zip(ours, theirs):
         target.assign(value)
 

@@ -1,32 +1,84 @@
 """The folder of a run: whose it is, and what decides the last bits of its weights."""
 
+import contextlib
+import dataclasses
 import logging
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from zoo.errors import UsageError
-from zoo.files import read_record, whole_file, write_json
+from zoo.files import alone, read_record, whole_file, write_json
 from zoo.training.config import TrainConfig
+from zoo.training.optimizers import LearningRate
+from zoo.training.progress import read_log
 
 LOGGER = logging.getLogger("zoo.training")
 
 
-def claim_workdir(config: TrainConfig, workdir: Path) -> None:
-    """Makes `workdir` this run's, or finds that it is already.
+@contextlib.contextmanager
+def claimed(config: TrainConfig, workdir: Path) -> Iterator[None]:
+    """Holds `workdir` as this run's. A start that is refused before the first step leaves nothing in it.
 
     Raises:
-        UsageError: if the folder belongs to a run with another configuration; the difference is named.
+        UsageError: another process trains there, or the folder belongs to a run with another configuration; the
+            difference is named.
     """
+    made = next((each for each in (*reversed(workdir.parents), workdir) if not each.exists()), None)
+    before = set(workdir.iterdir()) if workdir.is_dir() else set()
+    _claim(config, workdir)
+    try:
+        with alone(workdir, "training"):
+            yield
+    except UsageError:
+        if not read_log(workdir):
+            _take_back(workdir, before, made)
+        raise
+
+
+def _claim(config: TrainConfig, workdir: Path) -> None:
     workdir.mkdir(parents=True, exist_ok=True)
     path = workdir / "config.json"
     if path.exists():
-        differences = config.differences(TrainConfig.load(path))
+        before = TrainConfig.load(path)
+        longer = config.steps > before.steps
+        differences = config.differences(dataclasses.replace(before, steps=config.steps) if longer else before)
         if differences:
+            hint = "; a run may be lengthened, not shortened" if config.steps < before.steps else ""
             raise UsageError(
                 f"Expected the configuration that {workdir} was started with, or another workdir. "
-                f"Received: {'; '.join(differences)}"
+                f"Received: {'; '.join(differences)}{hint}"
             )
+        if longer:
+            LOGGER.info("%s", _lengthened(before, config))
     with whole_file(path) as unfinished:
         config.save(unfinished)
+
+
+def _lengthened(before: TrainConfig, config: TrainConfig) -> str:
+    """What more steps do to the learning rate."""
+    said = f"Lengthened from {before.steps:,} to {config.steps:,} steps"
+    if config.schedule != "cosine":
+        return f"{said}; the learning rate is what it would have been in one run"
+    old, new = (float(LearningRate(each)(before.steps - 1)) for each in (before, config))
+    return (
+        f"{said}: the learning rate follows the cosine of {config.steps:,} steps from here on, so that at step "
+        f"{before.steps:,} it is {new:.1e} in place of {old:.1e}, and the weights are not those of one long run"
+    )
+
+
+def _take_back(workdir: Path, before: set[Path], made: Path | None) -> None:
+    """Removes what a refused start has put into its folder, and the folders that it made for it."""
+    for path in set(workdir.iterdir()) - before:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    folder = workdir
+    while made is not None and folder != made.parent:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+        folder = folder.parent
 
 
 def note_environment(workdir: Path, now: dict) -> None:

@@ -1,0 +1,80 @@
+"""What a finished run comes to: whether it may be used, whether a preset is better, and that it is finished."""
+
+from pathlib import Path
+from typing import Any
+
+from zoo.files import read_record
+from zoo.registry import card, list_presets
+from zoo.training.config import TrainConfig, assignments
+
+# dB below the best validation. The first steps away from an interpolation may cost 6 and come back.
+LOST = 10.0
+BETTER, WORSE, DIVERGED = "better than bicubic", "worse than bicubic", "diverged"
+
+
+def judged(records: list[dict], bicubic: float | None, model: float | None) -> str:
+    """`BETTER`, `WORSE` or `DIVERGED`, of which the last two are no success.
+
+    Args:
+        records: of the log, whose `psnr` are the validations.
+        bicubic, model: mean PSNR of both at the end, dB; None where no picture could be measured.
+
+    Example:
+        >>> judged([{"psnr": 28.5}, {"psnr": 4.4}], 28.7, 28.5), judged([{"psnr": 28.5}, {"psnr": 29.1}], 28.7, 29.1)
+        ('diverged', 'better than bicubic')
+    """
+    validations = [record["psnr"] for record in records if isinstance(record.get("psnr"), (int, float))]
+    if validations and validations[-1] < max(validations) - LOST:
+        return DIVERGED
+    if bicubic is not None and model is not None and model <= bicubic:
+        return WORSE
+    return BETTER
+
+
+def advice(results: dict[str, Any]) -> list[str]:
+    """Sentences about a run that came to nothing, or that a preset is ahead of; none about any other."""
+    lines, bicubic, model = [], results["bicubic"]["psnr"], results["model"]["psnr"]
+    if results["verdict"] == DIVERGED:
+        lines.append(
+            f"The run diverged: last validation {results['last_psnr']:.2f} dB. model.keras has the best weights: "
+            f"step {results['best_step']}'s. Try a smaller --learning_rate, or --clip_norm, in another workdir."
+        )
+    if results["verdict"] == WORSE:
+        lines.append(
+            f"Worse than bicubic: {model:.2f} against {bicubic:.2f} dB after {results['steps']} steps. More --steps, "
+            "or other pictures?"
+        )
+    preset = results.get("preset", {})
+    if preset and model is not None and preset["psnr"] > preset["model"]:
+        lines.append(
+            f"The preset {preset['name']} has {preset['psnr']:.2f} dB on these pictures, this run "
+            f"{preset['model']:.2f}: {preset['flags']} starts from it."
+        )
+    return lines
+
+
+def rival(config: TrainConfig) -> tuple[str, str] | None:
+    """The best preset of the architecture that a run from scratch trains, and the flags that start from it."""
+    if config.preset or config.weights or config.degradation != "none":
+        return None
+    cards = [card(name) for name in list_presets()]
+    wanted = (config.model, config.scale, config.channels)
+    cards = [each for each in cards if (each["model"], each["scale"], each["channels"]) == wanted]
+    if not cards:
+        return None
+    best = max(cards, key=lambda each: each["results"].get("Set5", {}).get("psnr", 0.0))
+    given = assignments(config.model_options, "model_options")
+    options = {key: value for key, value in best["options"].items() if key not in ("channels", "upsampler")}
+    flags = f"--preset={best['name']}"
+    if options != given:
+        flags = f"--model_options={','.join(f'{key}={value}' for key, value in options.items())} {flags}"
+    return best["name"], flags
+
+
+def finished(config: TrainConfig, workdir: Path) -> dict[str, Any]:
+    """The results of this very run, where it has been finished in `workdir`; else {}."""
+    results = read_record(workdir / "results.json") if (workdir / "model.keras").is_file() else {}
+    known = results.get("config")
+    if not isinstance(known, dict) or results.get("steps") != config.steps or "verdict" not in results:
+        return {}
+    return results if {name: known.get(name) for name in config.decisions()} == config.decisions() else {}
