@@ -4,7 +4,18 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
-from web_cases import difference, expected, installed, network, own_server, photo, plain_server, run_browser, tflite
+from web_cases import (
+    WEB,
+    difference,
+    expected,
+    installed,
+    network,
+    own_server,
+    photo,
+    plain_server,
+    run_browser,
+    tflite,
+)
 
 import zoo
 from export.color import wrap_rgb
@@ -82,12 +93,37 @@ def test_page_starts_with_a_preset(plain_server, files, tmp_path):
     # No grey frame.
     assert np.ptp(white["pixels"].astype(int)) <= 1
     assert (result["problem"], result["with"]) == ("", "WebAssembly")
-    # The best of the smallest scale.
-    x2 = {
-        name: card["results"]["Set5"]["psnr"] for name in zoo.list_presets() if (card := zoo.card(name))["scale"] == 2
-    }
-    assert max(x2, key=x2.get) == "gecko_x2"
-    assert difference(result["pixels"], expected(pictures["photo.png"], "gecko_x2")) <= 1
+    assert difference(result["pixels"], expected(pictures["photo.png"], zoo.registry.best_presets()[2])) <= 1
+
+
+def test_samples_names_and_a_closer_look(own_server, tmp_path):
+    steps = [
+        {"press": f"[data-sample='samples/{name}']"} for name in ("face.png", "text.png", "lines.png", "coffee.jpg")
+    ]
+    steps += [{"zoom": "1"}, {"zoom": "4"}, {"double": "#stack", "screenshot": str(tmp_path / "page.png")}]
+    report = run_browser({"address": own_server, "steps": steps}, tmp_path)
+    assert [result["problem"] for result in report["steps"]] == [""] * 7
+    best = zoo.registry.best_presets()
+    face = np.asarray(Image.open(WEB / "samples" / "face.png").convert("RGB"))
+    # What has no colour is luma as it is.
+    text = np.asarray(Image.open(WEB / "samples" / "text.png").convert("L"))
+    for picture, result in zip((face, text), report["steps"]):
+        assert difference(result["pixels"], expected(picture, best[2])) <= 1
+        assert result["tags"] == ["before: enlarged by the browser", f"after: {best[2]}"]
+    # Real size, four times that, and all of it again.
+    real, large, whole = (result["shown"] for result in report["steps"][4:])
+    width = report["steps"][4]["width"]
+    assert (real, large) == (width, 4 * width) and whole <= width
+    options = report["steps"][0]["options"]
+    assert len(options) == len(zoo.list_presets())
+    for scale, name in best.items():
+        first = next(option for option in options if option.startswith(f"×{scale} "))
+        assert first == f"×{scale} {name} · best"
+    for card in map(zoo.card, zoo.list_presets()):
+        (option,) = [option for option in options if option.split(" · ")[0] == f"×{card['scale']} {card['name']}"]
+        assert ("for JPEG files" in option) == ("compressed" in card)
+        assert ("research only" in option) == (card["redistribution"] == "research only")
+    assert len(report["links"]) >= 4 and {status for _, status in report["links"]} == {200}
 
 
 def test_tiles_equal_the_whole_picture(own_server, tmp_path):

@@ -12,7 +12,7 @@ export class Networks {
     const entries = response.ok ? await response.json() : [];
     for (const scale of new Set(entries.map((entry) => entry.scale))) {
       const group = document.createElement("optgroup");
-      group.label = `×${scale}`;
+      group.label = `${scale} times as wide and high`;
       this.select.add(group);
       for (const { file, label } of entries.filter((entry) => entry.scale === scale)) {
         group.append(new Option(label, file));

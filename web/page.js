@@ -1,5 +1,5 @@
 // The page: what is dropped goes to the worker, what comes back goes on the canvas.
-import { comparison, setSize } from "./compare.js";
+import { comparison, describe } from "./compare.js";
 import { Networks } from "./networks.js";
 import { choices } from "./ranges.js";
 import { checkSize, openPicture, paint, pixelsOf, save } from "./picture.js";
@@ -105,9 +105,10 @@ async function show() {
   if (!result) return;
   paint(element("before"), picture);
   paint(element("after"), result.picture);
-  setSize(element("stack"), result.picture.width, result.picture.height);
+  const name = state.network.name.replace(/\.tflite$/, "");
+  describe(element("stack"), result.picture.width, result.picture.height, name);
   element("result").hidden = false;
-  state.savedName = `${pictureName.replace(/\.[^.]*$/, "")}_${state.network.name.replace(/\.tflite$/, "")}.png`;
+  state.savedName = `${pictureName.replace(/\.[^.]*$/, "")}_${name}.png`;
   report(result, [result.milliseconds], picture);
 }
 
@@ -200,13 +201,16 @@ element("values").addEventListener("change", () =>
 element("check").addEventListener("click", () => attempt(check));
 element("measure").addEventListener("click", () => attempt(measure));
 element("save").addEventListener("click", () => attempt(() => save(element("after"), state.savedName)));
-element("actual").addEventListener("change", ({ target }) => {
-  const view = element("view");
-  view.classList.toggle("actual", target.checked);
-  // The line between before and after stays in sight.
-  view.scrollLeft = (element("split").value / 100) * view.scrollWidth - view.clientWidth / 2;
-  view.scrollTop = (view.scrollHeight - view.clientHeight) / 2;
-});
-comparison(element("stack"), element("split"));
+comparison(element("view"), element("split"), element("zoom"));
+for (const button of document.querySelectorAll("[data-sample]")) {
+  button.addEventListener("click", () =>
+    attempt(async () => {
+      const address = button.dataset.sample;
+      const response = await fetch(address);
+      if (!response.ok) throw new Error(`Expected ${address} beside this page. Received: status ${response.status}.`);
+      await take(new File([await response.blob()], address.split("/").pop()));
+    }),
+  );
+}
 
 attempt(begin);

@@ -1,5 +1,5 @@
 // The page's part for videos: what is dropped goes to the player, what it reports is said.
-import { comparison, setSize } from "./compare.js";
+import { comparison, describe } from "./compare.js";
 import { Networks } from "./networks.js";
 import { save } from "./picture.js";
 import { Player } from "./player.js";
@@ -53,12 +53,12 @@ export function videos(attempt, problem) {
   async function show() {
     await player.draw();
     const { width, height } = element("enlarged");
-    setSize(element("screen"), width, height);
+    describe(element("screen"), width, height, opened.network);
     element("pause").textContent = element("video").paused ? "Play" : "Pause";
   }
 
   function report({ frames, milliseconds, width, height, size }) {
-    setSize(element("screen"), ...size);
+    describe(element("screen"), ...size, opened.network);
     element("frame-rate").textContent = frames.toFixed(frames < 10 ? 1 : 0);
     element("video-time").textContent = `${milliseconds.toFixed(milliseconds < 100 ? 1 : 0)} ms`;
     element("video-size").textContent = `${width}×${height} → ${size.join("×")}`;
@@ -83,6 +83,6 @@ export function videos(attempt, problem) {
   element("save-frame").addEventListener("click", () =>
     attempt(async () => save(await player.snapshot(), `${opened.video}_${opened.network}.png`)),
   );
-  comparison(element("screen"), element("split-video"));
+  comparison(element("view-video"), element("split-video"), element("zoom-video"));
   return { take };
 }

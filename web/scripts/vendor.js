@@ -1,12 +1,14 @@
-// Puts what the page needs beside it: the LiteRT runtime out of node_modules, the model files out of zoo/presets,
-// and the lists of networks.
-// After this the folder web/ is a complete static site that asks nothing of any other host.
+// Puts what the page needs beside it: the LiteRT runtime out of node_modules, the model files out of zoo/presets, the
+// lists of networks, the pages that it links to. After this the folder web/ is a complete static site that asks nothing of
+// any other host.
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const web = join(dirname(fileURLToPath(import.meta.url)), "..");
 const packages = join(web, "node_modules", "@litertjs");
+// What the page links to.
+const PAGES = ["limits.md", "presets.md", "export.md", "player.md"];
 const presets = join(web, "..", "zoo", "presets");
 
 function copyRuntime(to) {
@@ -28,27 +30,36 @@ function copyRuntime(to) {
   );
 }
 
-/** The cards of the presets that have a file in this folder, the advised network of the smallest scale first. */
+const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** The list of the presets that have a file in this folder: by scale, the advised one first, those for JPEG files last. */
 function writeIndex(folder, suffix) {
   const files = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(suffix)) : [];
   const cards = files.map((file) => {
     const card = JSON.parse(readFileSync(join(presets, `${file.slice(0, -suffix.length)}.json`), "utf8"));
-    return { ...card, file, quality: card.results.Set5.psnr, compressed: "compressed" in card };
+    const quality = mean(Object.values(card.results).map(({ psnr }) => psnr));
+    const free = card.redistribution === "free pictures only";
+    return { ...card, file, quality, free, compressed: "compressed" in card };
   });
-  cards.sort((a, b) => a.scale - b.scale || a.compressed - b.compressed || b.quality - a.quality);
-  const entries = cards.map((card) => ({ file: card.file, scale: card.scale, label: label(card, cards) }));
+  // What zoo.registry.best_presets has: for luma, for pictures that were no JPEG files, with weights that may be shipped.
+  const may = (card) => card.channels === 1 && !card.compressed && card.free;
+  cards.sort((a, b) => a.scale - b.scale || a.compressed - b.compressed || may(b) - may(a) || b.quality - a.quality);
+  const entries = cards.map((card) => {
+    const same = cards.filter(({ scale, compressed }) => scale === card.scale && !compressed);
+    return { file: card.file, scale: card.scale, label: label(card, same) };
+  });
   if (files.length) writeFileSync(join(folder, "index.json"), `${JSON.stringify(entries)}\n`);
   return files.length;
 }
 
-/** A preset's name, and what speaks for it among those of its scale. */
-function label({ name, scale, channels, compressed, quality, macs_720p: macs }, cards) {
-  const same = cards.filter((card) => card.scale === scale && !card.compressed);
-  const words = [`×${scale} ${name}`];
-  if (compressed) words.push("for JPEG files");
-  else if (quality === Math.max(...same.map((card) => card.quality))) words.push("best");
-  else if (macs === Math.min(...same.map((card) => card.macs_720p))) words.push("fastest");
-  if (channels === 3) words.push("all three colours");
+/** A preset's scale and name, and what speaks for it and against it among those of its scale. */
+function label(card, same) {
+  const words = [`×${card.scale} ${card.name}`];
+  if (card === same[0]) words.push("best");
+  if (card.compressed) words.push("for JPEG files");
+  if (card.macs_720p === Math.min(...same.map((each) => each.macs_720p))) words.push("fastest");
+  if (card.channels === 3) words.push("all three colours");
+  if (!card.free) words.push("research only");
   return words.join(" · ");
 }
 
@@ -59,8 +70,16 @@ function copyModels(to) {
   return writeIndex(to, ".tflite");
 }
 
+function copyPages(to) {
+  mkdirSync(to, { recursive: true });
+  const docs = join(web, "..", "docs");
+  const there = PAGES.filter((name) => existsSync(join(docs, name)));
+  for (const name of there) copyFileSync(join(docs, name), join(to, name));
+}
+
+for (const folder of ["docs", "models"]) rmSync(join(web, folder), { recursive: true, force: true });
+copyPages(join(web, "docs"));
 rmSync(join(web, "vendor"), { recursive: true, force: true });
-rmSync(join(web, "models"), { recursive: true, force: true });
 copyRuntime(join(web, "vendor"));
 const models = copyModels(join(web, "models"));
 const shaders = writeIndex(join(web, "shaders"), ".wgsl");

@@ -50,7 +50,10 @@ const saw = (page) =>
     const ids = ["problem", "note", "about", "with", "size", "network-time", "frame-time", "frames"];
     ids.push("about-shader", "frame-rate", "video-time", "video-size", "verdicts");
     const texts = Object.fromEntries(ids.map((id) => [id, document.getElementById(id).textContent]));
-    return { ...texts, clip: getComputedStyle(document.getElementById("before")).clipPath };
+    const tags = [...document.querySelectorAll("#stack .tag")].map((tag) => tag.textContent);
+    const shown = document.getElementById("after").getBoundingClientRect().width;
+    const options = [...document.querySelectorAll("#network option")].map((option) => option.textContent);
+    return { ...texts, tags, shown, options, clip: getComputedStyle(document.getElementById("before")).clipPath };
   });
 
 async function pixels(page, path, id) {
@@ -84,6 +87,13 @@ try {
   page.on("pageerror", (error) => report.errors.push(error.message));
   await page.goto(job.address);
   await idle(page);
+  report.links = await page.evaluate(() =>
+    Promise.all(
+      [...document.querySelectorAll("a")]
+        .filter(({ origin }) => origin === location.origin)
+        .map(async ({ href }) => [href, (await fetch(href)).status]),
+    ),
+  );
   report.isolated = await page.evaluate(() => crossOriginIsolated);
   for (const step of job.steps) {
     if (step.processor) await page.selectOption("#processor", step.processor).then(() => idle(page));
@@ -92,6 +102,8 @@ try {
     if (step.picture) await drop(page, step.picture);
     if (step.video) await drop(page, step.video);
     if (step.press) await page.click(step.press).then(() => idle(page));
+    if (step.zoom) await page.selectOption("#zoom", step.zoom);
+    if (step.double) await page.dblclick(step.double);
     if (step.split) await page.fill("#split", String(step.split));
     if (step.wait) {
       const said = (id) => document.querySelector(id).textContent !== "" || document.querySelector("#problem").textContent;
