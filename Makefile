@@ -5,7 +5,7 @@ BENCHMARKS ?= inference layers rewrite large_pictures border files library train
 WORKDIR ?= runs/fsrcnn_x3
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: train test test-all lint resolve bench web clean
+.PHONY: train test test-all lint resolve bench release web clean
 
 train: .venv/installed
 	$(BIN)/python train.py --recipe=sample --workdir=$(WORKDIR)
@@ -29,6 +29,11 @@ resolve: .venv/bin/python
 
 bench: .venv/installed-bench .venv-beam/installed
 	for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name --json=runs/bench/$$name.json || exit 1; done
+
+# Packages, archives, sums and notes in dist/, built, checked and tried; uploads nothing.
+release: .venv/installed-test
+	$(INSTALL) -e ".[release]"
+	$(BIN)/python -m releasing.release
 
 web: web/shaders/made
 	cd web && npm ci --no-audit --no-fund && npm run serve

@@ -15,6 +15,7 @@ VIDEO = ["av>=15"]
 FAST = ["ncnn>=1.0.20250916", "openvino>=2025.2"]
 PLOTS = ["matplotlib>=3.9"]
 NOTEBOOK = ["nbformat>=5.10", "nbclient>=0.10", "ipykernel>=6.29"]
+RELEASE = ["build>=1.2", "twine>=6"]
 PEERS = ["opencv-python-headless>=4.12"]
 BENCH = [*ONNX, *PEERS, *FAST, "torch>=2.8"]
 
@@ -48,7 +49,7 @@ setup(
     entry_points={"console_scripts": ["zoo = zoo.command:main"]},
     extras_require={
         # The peers too: an ONNX file is checked in the engines that people run it in.
-        "test": [*TEST, *ONNX, *PEERS, *FAST],
+        "test": [*TEST, *ONNX, *PEERS, *FAST, *RELEASE],
         "onnx": ONNX,
         "fast": FAST,
         "video": VIDEO,
@@ -61,5 +62,6 @@ setup(
         "tensorboard": ["tensorboard>=2.20"],
         "notebook": NOTEBOOK,
         "bench": BENCH,
+        "release": RELEASE,
     },
 )

@@ -110,3 +110,10 @@ def test_an_explanation_fits_the_terminal(columns, monkeypatch):
     for words in ("3 of 5 moved, 1 swapped, 1 stays", "wrong", "right", "faster", "GPU delegate"):
         assert words in str(explanation), words
     assert repr(explanation) == "<Explanation of decoder: 3 of 5 moved, 1 swapped, 1 stays>"
+
+
+def test_in_a_notebook_the_table_is_text_too(monkeypatch):
+    start = keras.Input((None, None, 3))
+    explanation = rewrite.explain(keras.Model(start, layers.UpSampling2D(2, name="enlarged")(start)))
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    assert "enlarged" in str(explanation)

@@ -90,7 +90,8 @@ class Explanation:
             return "\n".join([f"{self.name}: no upsampling found", *self._sentences()])
         width = shutil.get_terminal_size((80, 24)).columns
         text = io.StringIO()
-        Console(file=text, width=min(max(width, 60), 120)).print(self._table())
+        # In a notebook rich would show the table by itself and leave the text empty.
+        Console(file=text, width=min(max(width, 60), 120), force_jupyter=False).print(self._table())
         return "\n".join([text.getvalue().rstrip("\n"), *self._sentences()])
 
     def _sentences(self) -> list[str]:
