@@ -14,7 +14,7 @@ import numpy as np
 from export import measure, network_files
 from export.claim import claim
 from export.delegate import QUANTIZED_TOLERANCE, in_software
-from export.network_files import FORMATS, Size, is_picture, reads_a_photograph
+from export.network_files import FORMATS, Format, Size, is_picture, reads_a_photograph
 from export.options import Options
 from export.prepare import in_form
 from export.report import environment, write_report
@@ -63,18 +63,18 @@ def export_network(
     prepared = model if options.keep_form else in_form(model, options.record.enlargement)
     files: list[dict[str, Any]] = []
     for name in formats:
-        for size in _sizes(model, sizes) if FORMATS[name] else [None]:
+        for size in _sizes(model, sizes) if FORMATS[name].static else [None]:
             at = size or (_sizes(model, sizes) or [None])[0]
             inputs = network_files.inputs(model, at)
             expected = _run(model, inputs, at)
             entry = _written(prepared, output, name, size, options)
             progress(f"{output / entry['name']}: {entry['bytes']:,} bytes")
             if options.check:
-                if options.gate != "off" and FORMATS[name] and in_software():
+                if options.gate != "off" and FORMATS[name].static and in_software():
                     progress(
                         "  on the GPU delegate in software, which may take minutes; --gate=off runs nothing on it …"
                     )
-                entry |= _checked(output / entry["name"], inputs, expected, options)
+                entry |= _checked(output / entry["name"], FORMATS[name], inputs, expected, options)
                 progress(f"  {_summary(entry)}")
             files.append(entry)
     if not options.check:
@@ -138,14 +138,17 @@ def _run(model: keras.Model, inputs: dict[str, np.ndarray], size: Size | None) -
 def _written(model: keras.Model, output: Path, name: str, size: Size | None, options: Options) -> dict[str, Any]:
     if not has_graph(model):
         raise UsageError(f"Expected a functional Keras model. Received: {model.name!r}, a {type(model).__name__}")
-    path = network_files.write(model, output, name, size, options)
+    path = output / FORMATS[name].file_name(model.name, size)
+    FORMATS[name].write(model, path, size, options)
     parts = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
     return {"name": path.name, "format": name, "size": size, "bytes": sum(each.stat().st_size for each in parts)}
 
 
-def _checked(path: Path, inputs: dict[str, np.ndarray], expected: list[np.ndarray], options: Options) -> dict[str, Any]:
+def _checked(
+    path: Path, form: Format, inputs: dict[str, np.ndarray], expected: list[np.ndarray], options: Options
+) -> dict[str, Any]:
     try:
-        entry: dict[str, Any] = {"keras": difference(expected, network_files.run(path, inputs))}
+        entry: dict[str, Any] = {"keras": difference(expected, form.run(path, inputs))}
     except ImportError as error:
         return {"keras": {"sentence": f"Not run: {error.name} is not installed."}}
     if path.suffix != ".tflite":

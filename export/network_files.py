@@ -1,6 +1,8 @@
-"""The files of a network that is none for super-resolution: written in one format, and run on what it reads."""
+"""The files of a network that is none for super-resolution, a record each format: how it is written, and run."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,6 @@ from zoo.graphs import tflite
 from zoo.rewrite.graph import inputs_of
 from zoo.rewrite.tflite_target import for_target
 
-# Each, and whether its files are for one size.
-FORMATS = {"saved_model": False, "tflite_fp32": True, "tflite_fp16": True, "tflite_int8": True, "onnx": False}
 # What int8 is fitted to; the scale of a source is for super-resolution, of which the HR pictures alone are taken.
 PICTURES, SCALE = 24, 2
 Size = tuple[int, int]
@@ -71,44 +71,35 @@ def inputs(model: keras.Model, size: Size | None) -> dict[str, np.ndarray]:
     return found
 
 
-def write(model: keras.Model, output: Path, name: str, size: Size | None, options: Options) -> Path:
-    """A file in a format; returns its path.
+def _write_saved_model(model: keras.Model, path: Path, size: Size | None, options: Options) -> None:
+    with whole_file(path) as unfinished:
+        model.export(str(unfinished), format="tf_saved_model", verbose=False)
 
-    Raises:
-        UsageError: an operation that the format does not have.
-    """
-    if name == "saved_model":
-        path = output / f"{model.name}_saved_model"
-        with whole_file(path) as unfinished:
-            model.export(str(unfinished), format="tf_saved_model", verbose=False)
-        return path
-    if name == "onnx":
-        path = output / f"{model.name}.onnx"
-        with whole_file(path) as unfinished:
-            exported_onnx(
-                model,
-                lambda: model.export(
-                    str(unfinished),
-                    format="onnx",
-                    verbose=False,
-                    input_signature=_signature(model, None, free=True),
-                    opset_version=OPSET,
-                ),
-            )
-        return path
-    sides = "x".join(map(str, size)) + "_" if size else ""
-    path = output / f"{model.name}_{sides}{name.removeprefix('tflite_')}.tflite"
-    if name == "tflite_int8":
-        _write_int8(model, path, size, options)
-    else:
-        write_tflite(model, path, size, name == "tflite_fp16", _signature(model, size))
+
+def _write_onnx(model: keras.Model, path: Path, size: Size | None, options: Options) -> None:
+    signature = _signature(model, None, free=True)
+    with whole_file(path) as unfinished:
+        exported_onnx(
+            model,
+            lambda: model.export(
+                str(unfinished), format="onnx", verbose=False, input_signature=signature, opset_version=OPSET
+            ),
+        )
+
+
+def _write_tflite(model: keras.Model, path: Path, size: Size | None, options: Options, half: bool = False) -> None:
+    write_tflite(model, path, size, half, _signature(model, size))
+    _for_target(path, options)
+
+
+def _for_target(path: Path, options: Options) -> None:
+    """Changes a TFLite file into what the target wants, if one was named."""
     file = tflite.read(path)
     if options.target:
         for_target(file, options.record)
     if file.changed:
         with whole_file(path) as unfinished:
             unfinished.write_bytes(file.packed())
-    return path
 
 
 def _signature(model: keras.Model, size: Size | None, free: bool = False):
@@ -145,6 +136,7 @@ def _write_int8(model: keras.Model, path: Path, size: Size | None, options: Opti
             representative_dataset=pictures,
             target_spec={"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]},
         )
+    _for_target(path, options)
 
 
 def _crops(source: Source, size: Size) -> Iterator[np.ndarray]:
@@ -160,27 +152,62 @@ def _crops(source: Source, size: Size) -> Iterator[np.ndarray]:
         yield picture[top : top + size[0], left : left + size[1]].astype(np.float32) / 255
 
 
-def run(path: Path, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """A file's outputs by its own names.
+Values = dict[str, np.ndarray]
 
-    Raises:
-        ImportError: what runs the format is not installed.
-    """
-    if path.is_dir():
-        serve = tf.saved_model.load(str(path)).signatures["serving_default"]
-        found = serve(**{name: tf.constant(value) for name, value in values.items()})
-        return {name: value.numpy() for name, value in found.items()}
-    if path.suffix == ".onnx":
-        import onnxruntime
 
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        found = session.run(None, {each.name: _named(each.name, values) for each in session.get_inputs()})
-        return dict(zip((each.name for each in session.get_outputs()), found, strict=True))
-    from ai_edge_litert.interpreter import Interpreter
+def _run_saved_model(path: Path, values: Values) -> Values:
+    serve = tf.saved_model.load(str(path)).signatures["serving_default"]
+    found = serve(**{name: tf.constant(value) for name, value in values.items()})
+    return {name: value.numpy() for name, value in found.items()}
 
-    return Interpreter(str(path)).get_signature_runner()(**values)
+
+def _run_onnx(path: Path, values: Values) -> Values:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    found = session.run(None, {each.name: _named(each.name, values) for each in session.get_inputs()})
+    return dict(zip((each.name for each in session.get_outputs()), found, strict=True))
 
 
 def _named(name: str, values: dict[str, Any]) -> Any:
     """ONNX files may name an input `low` or `low:0`."""
     return values[name.partition(":")[0]]
+
+
+def _run_tflite(path: Path, values: Values) -> Values:
+    from ai_edge_litert.interpreter import Interpreter
+
+    return Interpreter(str(path)).get_signature_runner()(**values)
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format.
+
+    Attributes:
+        suffix: what a file's name has after the model's; `{size}` stands for the height x width, if one is asked for.
+        write: writes a network to a path; raises `UsageError` where the format does not have an operation.
+        run: a file's outputs by its own names; raises ImportError where what runs it is not installed.
+    """
+
+    suffix: str
+    write: Callable[[keras.Model, Path, Size | None, Options], None]
+    run: Callable[[Path, Values], Values]
+
+    @property
+    def static(self) -> bool:
+        """Whether a file is for one size."""
+        return "{size}" in self.suffix
+
+    def file_name(self, name: str, size: Size | None) -> str:
+        """`unet_256x384_fp32.tflite` for a static file, `unet.onnx` for others."""
+        return name + self.suffix.format(size="_" + "x".join(map(str, size)) if size else "")
+
+
+FORMATS = {
+    "saved_model": Format("_saved_model", _write_saved_model, _run_saved_model),
+    "tflite_fp32": Format("{size}_fp32.tflite", _write_tflite, _run_tflite),
+    "tflite_fp16": Format("{size}_fp16.tflite", partial(_write_tflite, half=True), _run_tflite),
+    "tflite_int8": Format("{size}_int8.tflite", _write_int8, _run_tflite),
+    "onnx": Format(".onnx", _write_onnx, _run_onnx),
+}
