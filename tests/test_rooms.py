@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from zoo.rewrite.explanation import Row
+
 ROOT = Path(__file__).parent.parent
 # Left to right, as in WORKSPACE.md; rooms of one column do not import each other unless named in BESIDE.
 COLUMNS = [
@@ -169,6 +171,17 @@ def test_what_decides_on_a_rewrite_knows_nothing_of_what_is_printed():
         assert not printed & files[rewrite / f"{name}.py"], name
     # Control: what hands both out reaches them.
     assert printed <= files[rewrite / "lr_space.py"]
+
+
+def test_rows_are_read_where_they_are_made_and_printed_alone():
+    def looks_into_a_row(path: Path) -> bool:
+        nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        found = [node for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)]
+        return any(node.value.id == "row" and node.attr in Row.__dataclass_fields__ for node in found)
+
+    # `tflite_verdicts` adds what a target makes of the file that came out.
+    made_and_printed = {"rows.py", "tflite_verdicts.py", "explanation.py"}
+    assert {path.name for path in (ROOT / "zoo/rewrite").glob("*.py") if looks_into_a_row(path)} == made_and_printed
 
 
 OURS = ("zoo", "export", "releasing", "benchmarks", "experiments")
