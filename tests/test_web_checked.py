@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 from web_cases import difference, expected, installed, network, own_server, photo, plain_server, run_browser, tflite
 
+import zoo
 from zoo.graphs import tflite as files
 from zoo.graphs import tflite_metadata
 from zoo.graphs.tflite_metadata import Description, Picture
@@ -39,11 +40,12 @@ def test_both_precisions_have_a_verdict(plain_server, tmp_path):
     assert difference(half["pixels"], expected(image, fsrcnn)) <= 1
 
 
-def scaled_values(model, low, high):
-    """The same network for values from `low` to `high` in place of 0 to 1."""
+def scaled_values(model, taken, given):
+    """The same network for values from black to white as these pairs have them, in place of 0 to 1."""
     image = keras.Input((None, None, model.input_shape[-1]))
-    x = keras.layers.Rescaling(1 / (high - low), -low / (high - low))(image)
-    return keras.Model(image, keras.layers.Rescaling(high - low, low)(model(x)), name=model.name)
+    (low, high), (black, white) = taken, given
+    x = model(keras.layers.Rescaling(1 / (high - low), -low / (high - low))(image))
+    return keras.Model(image, keras.layers.Rescaling(white - black, black)(x), name=model.name)
 
 
 def described(path, low, high):
@@ -60,24 +62,36 @@ def described(path, low, high):
 def test_networks_for_other_values(own_server, tmp_path):
     image = photo(23, 31)
     Image.fromarray(image).save(tmp_path / "photo.png")
-    espcn = network("espcn", 2)
-    signed = tflite(scaled_values(espcn, -1.0, 1.0), tmp_path / "signed.tflite")
-    levels = tflite(scaled_values(espcn, 0.0, 255.0), tmp_path / "levels.tflite")
+    espcn, preset = network("espcn", 2), zoo.load("espcn_x2")
+    signs, bytes_, unit = (-1.0, 1.0), (0.0, 255.0), (0.0, 1.0)
+    signed = tflite(scaled_values(espcn, signs, signs), tmp_path / "signed.tflite")
+    levels = tflite(scaled_values(espcn, bytes_, bytes_), tmp_path / "levels.tflite")
+    mixed = tflite(scaled_values(preset, signs, unit), tmp_path / "mixed.tflite")
     steps = [
         {"network": str(signed), "picture": str(tmp_path / "photo.png")},
         {"values": "-1..1"},
         {"network": str(levels), "values": "0..255"},
-        {"values": "auto", "network": str(described(signed, -1.0, 1.0))},
-        {"network": str(described(levels, 0.0, 255.0))},
+        {"values": "auto", "network": str(described(signed, *signs))},
+        {"network": str(described(levels, *bytes_))},
+        {"network": str(mixed)},
+        {"values": "-1..1:0..1"},
     ]
     results = run_browser({"address": own_server, "steps": steps}, tmp_path)["steps"]
-    assert [result["problem"] for result in results] == [""] * 5
-    wanted = expected(image, espcn)
-    # The control: taken for a network of values from 0 to 1, it gives another picture.
-    assert difference(results[0]["pixels"], wanted) > 20
-    for result in results[1:]:
+    assert [result["problem"] for result in results] == [""] * 7
+    wanted, other = expected(image, espcn), expected(image, preset)
+    # The controls: taken for networks of values from 0 to 1, they give other pictures.
+    assert difference(results[0]["pixels"], wanted) > 20 and difference(results[5]["pixels"], other) > 20
+    for result in results[1:5]:
         assert difference(result["pixels"], wanted) <= 1, result["about"]
+    assert difference(results[6]["pixels"], other) <= 1
     assert "values from −1 to 1," in results[3]["about"] and "values from 0 to 255," in results[4]["about"]
+    assert "values from −1 to 1 in and 0 to 1 out," in results[6]["about"]
+    # A ramp finds the last one out; of a network with random weights nothing is said.
+    words = (
+        "This network seems to take values from −1 to 1 and to give values from 0 to 1: choose so under “Values of the"
+    )
+    assert results[5]["note"].startswith(words)
+    assert [result["note"] for number, result in enumerate(results) if number != 5] == [""] * 6
 
 
 def test_what_is_not_finite_is_said(own_server, tmp_path):

@@ -2,6 +2,7 @@
 
 const WHOLE = "fit";
 const CLOSE = "4";
+const ZOOMS = { [WHOLE]: "all of it", 1: "its pixels", 2: "×2", [CLOSE]: "×4" };
 
 /**
  * Wires a view with a stack in it to its range input and its choice of zoom. What lies in the stack's class `under` is
@@ -9,6 +10,7 @@ const CLOSE = "4";
  */
 export function comparison(view, slider, zoom) {
   const stack = view.querySelector(".stack");
+  for (const value of [WHOLE, "1", "2", CLOSE]) zoom.add(new Option(ZOOMS[value], value));
   const split = (percent) => {
     slider.value = percent;
     stack.style.setProperty("--split", `${percent}%`);

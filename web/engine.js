@@ -2,7 +2,7 @@
 import * as litert from "./vendor/litert.js";
 import * as color from "./color.js";
 import * as gate from "./gate.js";
-import { rangesOf } from "./ranges.js";
+import { rangesOf, remark } from "./ranges.js";
 import { reach } from "./reach.js";
 import { readGraph, withSize } from "./tflite.js";
 import { cut, holdsMargin, tileSize } from "./tiles.js";
@@ -17,6 +17,9 @@ const PRECISIONS = { auto: ["single"], webgpu: ["single"], "webgpu-fp16": ["half
 const NAMES = { single: "WebGPU", half: "WebGPU, half precision" };
 // LR pixels a side of what a file of free size is checked at: three runs more are soon done.
 const CHECKED = 64;
+// (height, width) of the ramp that finds out which values such a file is for, and the most pixels that it may have.
+const RAMP = [24, 36];
+const LARGEST_RAMP = 2 ** 20;
 
 let network = null;
 let compiled = null;
@@ -39,21 +42,34 @@ export async function start() {
 
 /**
  * Takes a .tflite file's bytes as the network, for values as `choice` has it (ranges.js). Returns { scale, channels,
- * size, radius }, as `reach` does, and { taken, given }, what black and white are.
+ * size, radius }, as `reach` does, { taken, given }, what black and white are, and { remark }, a sentence or "".
  */
-export function open(bytes, choice) {
+export async function open(bytes, choice) {
   const graph = readGraph(bytes);
   const shape = reach(graph);
   const [input, output] = [graph.inputs[0], graph.outputs[0]].map((index) => graph.tensors[index]);
   const integers = (tensor) => tensor.type === "uint8";
-  const ranges = rangesOf(graph, choice);
+  const { guessed, ...ranges } = rangesOf(graph, choice);
   // Levels say by themselves what they stand for.
   if (integers(input)) ranges.taken = [0, 1];
   if (integers(output)) ranges.given = [0, 1];
   const quantized = graph.operators.some(({ outputs }) => outputs.some((at) => graph.tensors[at].type !== "float32"));
   forget();
   network = { bytes, ...shape, ...ranges, input, output, quantized };
-  return { ...shape, ...ranges };
+  const unsure = guessed && !integers(input) && !integers(output);
+  return { ...shape, ...ranges, remark: unsure ? await remarked() : "" };
+}
+
+/** What there is to remark of the network's values. */
+async function remarked() {
+  const tile = network.size ?? RAMP;
+  if (tile[0] * tile[1] > LARGEST_RAMP) return "";
+  const model = await compileFor(tile, CPU);
+  try {
+    return await remark((values) => run(model, values, tile), tile, network.channels, network.scale);
+  } finally {
+    model.delete();
+  }
 }
 
 function forget() {

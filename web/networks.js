@@ -3,7 +3,7 @@
 export class Networks {
   /** `index`: the address of the list that scripts/vendor.js writes; `select`: the element that offers them. */
   constructor(select, index) {
-    Object.assign(this, { select, index, sources: new Map() });
+    Object.assign(this, { select, index, entries: [], sources: new Map() });
   }
 
   /** Offers those beside the page, the advised one first. Returns its name, or undefined where there are none. */
@@ -19,7 +19,13 @@ export class Networks {
         this.sources.set(file, new URL(file, response.url).href);
       }
     }
+    this.entries = entries;
     return entries[0]?.file;
+  }
+
+  /** The one of this scale that is for JPEG files: its name, or undefined. */
+  forJpeg(scale) {
+    return this.entries.find((entry) => entry.scale === scale && entry.compressed)?.name;
   }
 
   /** Offers a dropped file too, and chooses it. */

@@ -127,7 +127,12 @@ function report({ picture: after, processor, why, tiles, mirrored, finite }, tim
   element("frames").textContent = times.length > 1 ? `median of ${times.length}` : "first run";
   const border = "This file's tile is no larger than twice the network's reach: the picture's border may be darker.";
   const infinite = "This network gives NaN or infinity: those pixels mean nothing.";
-  element("note").textContent = [why, mirrored ? null : border, finite ? null : infinite].filter(Boolean).join(" ");
+  const { name, remark, scale } = state.network;
+  const other = networks.forJpeg(scale);
+  const blocks = `If the blocks of JPEG show, take ${other}, which is for such files.`;
+  const jpeg = /\.jpe?g$/i.test(state.pictureName) && other && !name.startsWith(other) ? blocks : null;
+  const notes = [why, remark, mirrored ? null : border, finite ? null : infinite, jpeg];
+  element("note").textContent = notes.filter(Boolean).join(" ");
 }
 
 /** Both verdicts on WebGPU, each a line. */

@@ -15,7 +15,7 @@ async function answer({ id, kind, ...job }) {
     if (kind === "start") {
       postMessage({ id, result: runtime });
     } else if (kind === "open") {
-      postMessage({ id, result: engine.open(job.bytes, job.values) });
+      postMessage({ id, result: await engine.open(job.bytes, job.values) });
     } else if (kind === "check") {
       postMessage({ id, result: await engine.check() });
     } else {

@@ -46,7 +46,8 @@ function writeIndex(folder, suffix) {
   cards.sort((a, b) => a.scale - b.scale || a.compressed - b.compressed || may(b) - may(a) || b.quality - a.quality);
   const entries = cards.map((card) => {
     const same = cards.filter(({ scale, compressed }) => scale === card.scale && !compressed);
-    return { file: card.file, scale: card.scale, label: label(card, same) };
+    const { file, name, scale, compressed } = card;
+    return { file, name, scale, compressed, label: label(card, same) };
   });
   if (files.length) writeFileSync(join(folder, "index.json"), `${JSON.stringify(entries)}\n`);
   return files.length;
