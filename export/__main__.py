@@ -62,6 +62,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--layer_errors", action="store_true", help="beside int8 files, where they lose, as JSON for Model Explorer"
     )
+    parser.add_argument(
+        "--drawn",
+        type=float,
+        help="how much text, lines and interfaces count beside photographs where int8 is fitted; default: by a "
+        "preset's card, else 0.3",
+    )
     parser.add_argument("--calibration", help="folder of pictures that int8 is fitted to; default: sample photographs")
     parser.add_argument("--data", default="", help="folders of public test sets, joined with commas: PSNR of each file")
     parser.add_argument("--nocheck", action="store_true", help="write the files, run nothing")
@@ -86,6 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     from export.described import terms
     from export.formats import check_formats
+    from export.int8.pictures import DRAWN
     from export.network import enlarges_pictures
     from export.network_files import SCALE, reads_a_photograph
     from export.write import export_model
@@ -115,6 +122,7 @@ def main(arguments: list[str] | None = None) -> int:
                              f"Received: {model.name!r}, which does not")  # fmt: skip
         channels = 3 if flags.color == "rgb" else model.inputs[0].shape[-1]
         calibration = from_folder(flags.calibration, scale_of(model) if larger else SCALE, channels)
+    entry = card(flags.model) if flags.model in list_presets() else {}
     report = export_model(
         model,
         flags.output,
@@ -128,7 +136,8 @@ def main(arguments: list[str] | None = None) -> int:
         layer_errors=flags.layer_errors,
         keep_form=flags.keep_form or bool(flags.upsampler),
         calibration=calibration,
-        terms=terms(card(flags.model)) if flags.model in list_presets() else "",
+        terms=terms(entry) if entry else "",
+        drawn=entry.get("int8_drawn", DRAWN) if flags.drawn is None else flags.drawn,
         data=[folder for folder in flags.data.split(",") if folder],
         check=not flags.nocheck,
         gate=flags.gate,

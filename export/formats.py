@@ -46,7 +46,7 @@ class Content:
         """The crops that int8 is fitted to and what was found on them: once for the files of every size."""
         channels = self.model.input_shape[-1]
         source = self.options.calibration or sample(scale_of(self.model), channels)
-        crops = mixed(source.pictures(), channels)
+        crops = mixed(source.pictures(), channels, counts=self.options.drawn)
         return crops, int8.tune(self.quantizable, crops)
 
     @cached_property

@@ -14,6 +14,7 @@ import numpy as np
 from export import measure, network_files
 from export.claim import claim
 from export.delegate import QUANTIZED_TOLERANCE, in_software
+from export.int8.pictures import DRAWN
 from export.network_files import FORMATS, Format, Size, is_picture, reads_a_photograph
 from export.options import Options
 from export.prepare import in_form
@@ -26,7 +27,15 @@ from zoo.rewrite.difference import outputs
 from zoo.rewrite.graph import has_graph, inputs_of
 
 # What only a super-resolution network has; the value that stands for "not asked for".
-_PICTURES = {"layer_errors": False, "color": None, "io": "float", "clip": False, "data": (), "border": "mirror"}
+_PICTURES = {
+    "layer_errors": False,
+    "drawn": DRAWN,
+    "color": None,
+    "io": "float",
+    "clip": False,
+    "data": (),
+    "border": "mirror",
+}
 Progress = Callable[[str], None]
 
 

@@ -1,9 +1,12 @@
 """What the files of one export have in common."""
 
+import math
+import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from export.int8 import IO
+from export.int8.pictures import DRAWN
 from export.shaders.code import BORDERS
 from zoo.data import Source
 from zoo.errors import UsageError
@@ -23,6 +26,8 @@ class Options:
         clip: the output is clipped to [0, 1]; always with `color="rgb"`.
         keep_form: leaves the upsampling as it is instead of moving it into LR space.
         calibration: whose LR pictures int8 is fitted to; by default the sample photographs.
+        drawn: how much drawn graphics count beside photographs where int8 is fitted; more keeps text and lines nearer
+            to the float network and photographs farther.
         data: folders of test sets to measure PSNR on.
         check: whether the files are run at all; False writes them, and no report.
         gate: `"full"` runs each static TFLite file on the GPU delegate at its own size and re-exported at small ones,
@@ -46,6 +51,7 @@ class Options:
     clip: bool = False
     keep_form: bool = False
     calibration: Source | None = None
+    drawn: float = DRAWN
     data: Sequence[str] = ()
     check: bool = True
     gate: str = "full"
@@ -59,6 +65,8 @@ class Options:
             value = getattr(self, name)
             if value not in valid:
                 raise UsageError(f"Expected {name} to be one of {', '.join(valid)}. Received: {value!r}")
+        if not (isinstance(self.drawn, numbers.Real) and 0 <= self.drawn < math.inf):
+            raise UsageError(f"Expected drawn to be a number of at least 0. Received: {self.drawn!r}")
         if self.keep_form and self.record.name == self.target:
             raise UsageError(f"Expected target or keep_form. Received: both; the target {self.target} chooses the form")
 

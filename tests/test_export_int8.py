@@ -8,9 +8,12 @@ import pytest
 import tensorflow as tf
 
 import zoo
+from export import __main__ as command
 from export import export_model, int8
 from export.int8 import fitting, pictures, prelu, ranges, readers, simulation, skip, sums
+from zoo import registry
 from zoo.data import sample
+from zoo.errors import UsageError
 from zoo.evaluate import open_network
 from zoo.graphs import tflite
 
@@ -86,6 +89,26 @@ def test_equalizing_keeps_the_function_and_levels_the_channels(content, crops):
     (first, *_), before, after = divisors, original.run(crops), equalized.run(crops)
     reach = [np.abs(tensors[first]).max((0, 1, 2)) for tensors in (before, after)]
     assert reach[0].max() / reach[0].min() > 3 and reach[1].max() / reach[1].min() < 1.2
+
+
+def test_what_is_drawn_counts_as_much_as_is_asked_for(monkeypatch, tmp_path):
+    given = sample(2).pictures
+    for counts in (pictures.DRAWN, 2.0):
+        mixed = pictures.mixed(given(), 1, 8, counts=counts)
+        assert [len(set(mixed.weights[mixed.kinds == kind])) for kind in range(3)] == [1, 1, 1]
+        assert mixed.weights[[0, 8, -1]] == pytest.approx([1, counts, counts / 3])
+    with pytest.raises(UsageError, match="drawn to be a number of at least 0. Received: -1"):
+        export_model(zoo.create_model("fsrcnn_s", 2), tmp_path, drawn=-1)
+    # The command takes a preset's own figure, unless it is told another.
+    found, real = [], registry.card
+    monkeypatch.setattr(
+        registry, "card", lambda name: {**real(name), **({"int8_drawn": 1.5} if "fsrcnn" in name else {})}
+    )
+    monkeypatch.setattr("export.write.export_model", lambda *given, drawn, **options: found.append(drawn) or {})
+    flags = ["--formats=tflite_int8", "--nocheck", f"--output={tmp_path}"]
+    for more in (["--model=fsrcnn_x3"], ["--model=fsrcnn_x3", "--drawn=0.7"], ["--model=gecko_x3"]):
+        assert command.main([*flags, *more]) == 0
+    assert found == [1.5, 0.7, pictures.DRAWN]
 
 
 def test_the_image_joins_the_last_layer_without_a_rounding_and_changes_nothing_by_itself(content, crops):

@@ -14,11 +14,12 @@ from zoo.engines.keras import KerasEngine
 from zoo.evaluate import evaluate
 
 NAMES = zoo.list_presets()
-# Text at 42 dB and more costs these 0.16 to 0.22 dB of the 37 dB that they have on photographs at ×2.
-MORE = ("espcn_x2", "fsrcnn_x2", "gecko_s_x2", "srcnn_x2")
-LOSES_MORE = pytest.mark.xfail(strict=True, reason="int8 costs more than 0.15 dB on Set5 at ×2")
-# Lines agree to 39.05 dB.
-BELOW = ("gecko_jpeg_x4",)
+# Text at 42 dB and more costs these 0.16 to 0.22 dB of the 37 dB that they have on photographs at ×2; five maps in the
+# middle of fsrcnn_s_x3 cost 0.22 dB.
+MORE = ("espcn_x2", "fsrcnn_s_x3", "fsrcnn_x2", "gecko_s_x2", "srcnn_x2")
+LOSES_MORE = pytest.mark.xfail(strict=True, reason="int8 costs more than 0.15 dB on Set5")
+# Lines agree to 38.6 and 39.05 dB.
+BELOW = ("fsrcnn_s_x3", "gecko_jpeg_x4")
 APART = pytest.mark.xfail(strict=True, reason="lines are less than 40 dB from those of the float file")
 MEASURED = [name for name in NAMES if zoo.card(name)["int8_agreement_db"]]
 SEEN = ("text", "lines", "interface", "map")
@@ -85,7 +86,7 @@ def test_the_command_measures_and_writes_nothing_else(presets, pictures, capsys,
     before.pop("int8_loss_db")
     assert after == before and name in capsys.readouterr().out
     # Control: fitted to photographs alone, int8 falls apart on text and noise.
-    only = lambda pictures, channels: Crops(*(part[:64] for part in mixed(pictures, channels)))  # noqa: E731
+    only = lambda *given, **options: Crops(*(part[:64] for part in mixed(*given, **options)))  # noqa: E731
     monkeypatch.setattr(formats, "mixed", only)
     agreement = int8_losses.int8_figures(zoo.load(name), [pictures])["int8_agreement_db"]
     assert agreement["photograph"] > 40 and agreement["text"] < 40 and agreement["noise"] < 32
