@@ -200,7 +200,7 @@ def test_the_page_names_flags_that_exist():
     from zoo import train_command
 
     page = (TRAIN.parent / "docs" / "machines.md").read_text(encoding="utf-8")
-    commands = [line for line in page.splitlines() if "train.py" in line]
+    commands = [line for line in page.splitlines() if "zoo train" in line]
     flags = {flag for line in commands for flag in re.findall(r"--(\w+)=", line)} | set(re.findall(r"`--(\w+)", page))
     assert {"strategy", "cluster", "task", "wait", "batch"} <= flags
     assert flags <= set(train_command.FLAGS) and "workers" not in train_command.FLAGS
