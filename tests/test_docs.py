@@ -215,3 +215,30 @@ def test_the_page_works_from_its_first_line_to_its_last(page, tmp_path):
         # Two steps on noise are no better than bicubic, which is said.
         short = done.returncode == 1 and "Worse than bicubic" in done.stdout
         assert done.returncode == 0 or short, (run, done.stderr[-2000:])
+
+
+def test_the_reference_is_what_the_docstrings_say(tmp_path, monkeypatch, capsys):
+    """Where it is not: `python -m releasing.api`."""
+    from releasing import api
+
+    assert api.main(["--check"]) == 0, capsys.readouterr().err
+    # Control: another docstring, and a page of a room that is gone.
+    monkeypatch.setattr(importlib.import_module("zoo").load, "__doc__", "Another sentence.")
+    assert api.main(["--check"]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "zoo.md is not what the command writes",
+        "python -m releasing.api writes it anew",
+    ]
+    monkeypatch.setattr(api, "FOLDER", tmp_path)
+    (tmp_path / "zoo.gone.md").write_text("")
+    assert api.main([]) == 0 and (tmp_path / "README.md").is_file()
+    assert not (tmp_path / "zoo.gone.md").exists() and "Another sentence." in (tmp_path / "zoo.md").read_text()
+
+
+def test_a_page_of_the_reference_names_everything_public():
+    from releasing import api
+
+    for room in api.ROOMS:
+        text = api.page(room)
+        for name in importlib.import_module(room).__all__:
+            assert re.search(rf"^## {name}$|`{name}`|{room}.{name}`", text, re.M), (room, name)
