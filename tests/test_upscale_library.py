@@ -303,7 +303,7 @@ def test_another_runner_by_its_own_flags(tmp_path):
 @pytest.mark.slow
 def test_the_pages_commands_run(tmp_path):
     library(tmp_path, 4)
-    commands = re.findall(r"^    python -m zoo\.upscale (.*)$", PAGE.read_text(encoding="utf-8"), re.M)
+    commands = re.findall(r"^    zoo upscale (.*)$", PAGE.read_text(encoding="utf-8"), re.M)
     local = [shlex.split(command) for command in commands if "DirectRunner" in command]
     assert local
     for arguments in local:
