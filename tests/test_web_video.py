@@ -87,9 +87,13 @@ def test_the_camera_is_enlarged(plain_server, tmp_path):
     steps = [
         {"network": str(tmp_path / "small.wgsl"), "press": "#camera", "wait": "#frame-rate"},
         {"frame": str(tmp_path / "camera.rgba"), "save": str(tmp_path)},
+        {"press": "#close"},
+        {"press": "#camera", "wait": "#frame-rate"},
     ]
     report = run_browser({"address": plain_server, "gpu": True, "steps": steps}, tmp_path)
-    playing, paused = report["steps"]
+    playing, paused, closed, again = report["steps"]
+    assert [step["camera"] for step in report["steps"]] == [True, True, False, True]
+    assert closed["frame-rate"] == closed["problem"] == "" and float(again["frame-rate"]) > 0
     assert playing["problem"] == "" and float(playing["frame-rate"]) > 0
     frame = paused["frame"]
     assert playing["video-size"] == f"{frame['width']}×{frame['height']} → {2 * frame['width']}×{2 * frame['height']}"

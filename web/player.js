@@ -37,6 +37,9 @@ export class Player {
 
   async openCamera() {
     this.stop();
+    if (!navigator.mediaDevices) {
+      throw new Error("Expected a page served by https: or from this machine for the camera. Received: another address.");
+    }
     try {
       this.video.srcObject = await navigator.mediaDevices.getUserMedia(CAMERA);
     } catch (error) {

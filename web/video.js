@@ -80,6 +80,13 @@ export function videos(attempt, problem) {
       await show();
     }),
   );
+  // A camera is then off, too.
+  element("close").addEventListener("click", () => {
+    player.stop();
+    element("film").hidden = true;
+    for (const id of ["pause", "save-frame"]) element(id).disabled = true;
+    for (const id of ["frame-rate", "video-time", "video-size"]) element(id).textContent = "";
+  });
   element("save-frame").addEventListener("click", () =>
     attempt(async () => save(await player.snapshot(), `${opened.video}_${opened.network}.png`)),
   );

@@ -50,10 +50,11 @@ const saw = (page) =>
     const ids = ["problem", "note", "about", "with", "size", "network-time", "frame-time", "frames"];
     ids.push("about-shader", "frame-rate", "video-time", "video-size", "verdicts");
     const texts = Object.fromEntries(ids.map((id) => [id, document.getElementById(id).textContent]));
+    const camera = document.getElementById("video").srcObject?.active ?? false;
     const tags = [...document.querySelectorAll("#stack .tag")].map((tag) => tag.textContent);
     const shown = document.getElementById("after").getBoundingClientRect().width;
     const options = [...document.querySelectorAll("#network option")].map((option) => option.textContent);
-    return { ...texts, tags, shown, options, clip: getComputedStyle(document.getElementById("before")).clipPath };
+    return { ...texts, camera, tags, shown, options, clip: getComputedStyle(document.getElementById("before")).clipPath };
   });
 
 async function pixels(page, path, id) {
