@@ -42,7 +42,8 @@ def executed(notebook: Any) -> Any:
 
 def _told(output: Any) -> bool:
     """Whether an output is the notebook's own, and not what libraries tell."""
-    return output.get("name") != "stderr" and not str(output.get("text", "")).startswith("INFO:tensorflow")
+    text = str(output.get("text", ""))
+    return output.get("name") != "stderr" and not text.startswith(("INFO:tensorflow", "WARNING:tensorflow"))
 
 
 @exit_on_usage_error

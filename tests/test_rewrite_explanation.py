@@ -117,4 +117,5 @@ def test_in_a_notebook_the_table_is_text_too(monkeypatch):
     explanation = rewrite.explain(keras.Model(start, layers.UpSampling2D(2, name="enlarged")(start)))
     notebook = type("ZMQInteractiveShell", (), {})
     monkeypatch.setattr("builtins.get_ipython", notebook, raising=False)
-    assert "enlarged" in str(explanation)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "enlarged" in str(explanation) and "\x1b" not in str(explanation)

@@ -90,8 +90,10 @@ class Explanation:
             return "\n".join([f"{self.name}: no upsampling found", *self._sentences()])
         width = shutil.get_terminal_size((80, 24)).columns
         text = io.StringIO()
-        # In a notebook rich would show the table by itself and leave the text empty.
-        Console(file=text, width=min(max(width, 60), 120), force_jupyter=False).print(self._table())
+        # In a notebook rich would show the table by itself and leave the text empty, or colour it.
+        width = min(max(width, 60), 120)
+        plain = Console(file=text, width=width, force_jupyter=False, force_terminal=False, color_system=None)
+        plain.print(self._table())
         return "\n".join([text.getvalue().rstrip("\n"), *self._sentences()])
 
     def _sentences(self) -> list[str]:

@@ -62,7 +62,10 @@ def draw_curve(records: list[dict], bicubic: float | None, title: str, path: Pat
             # At the end, on the side where the curve is not.
             above = psnrs[-1][1] < bicubic
             place = (WIDTH - RIGHT - 8) * TWICE, y(bicubic) + (-4 if above else 4) * TWICE
-            pen.text(place, f"bicubic {bicubic:.2f} dB", BICUBIC, font=font, anchor="rb" if above else "rt")
+            words, anchor = f"bicubic {bicubic:.2f} dB", "rb" if above else "rt"
+            # The loss may pass there.
+            pen.rectangle(pen.textbbox(place, words, font=font, anchor=anchor), "white")
+            pen.text(place, words, BICUBIC, font=font, anchor=anchor)
         points = [(x(step), y(value)) for step, value in psnrs]
         pen.line(points, PSNR, 3 * TWICE, joint="curve")
         for px, py in points:
