@@ -5,8 +5,9 @@ import shutil
 
 import pytest
 
-from benchmarks import chart, page, record
+from benchmarks import chart, int8, int8_page, page, record
 from benchmarks.record import RESULTS
+from zoo.registry import card
 
 
 def test_the_page_is_what_was_measured(tmp_path, monkeypatch, capsys):
@@ -53,3 +54,43 @@ def test_rows_of_two_vendors_stand_side_by_side(tmp_path):
         assert f"cores of {each['machine']['processor']}, load" in shown
         assert f"**{1e3 * each['results'][0]['contest']['zoo, LR form']['median']:.0f} ms**" in shown
     assert f"### One frame: {other['machine']['processor']}" in shown and f"on {other['date']}, on" in shown
+
+
+def test_the_page_of_int8_is_what_was_measured(monkeypatch):
+    assert int8_page.main(["--check"]) == 0, "run `python -m benchmarks.int8_page`"
+    written = json.loads((RESULTS / "int8.json").read_text(encoding="utf-8"))
+    text = int8_page.page(written)
+    # Control: another figure makes another page; a busy machine gives ratios and no milliseconds.
+    written["results"][0]["bytes"]["tflite_int8"] *= 2
+    assert int8_page.page(written) != text
+    for load, shown in ((0.5, True), (9.0, False)):
+        written["machine"]["load_before"] = load
+        assert ("too busy for milliseconds" not in int8_page.page(written)) == shown
+        row = int8_page.row(written["results"][0], int8.quiet(written["machine"]))
+        assert (row[5] != "–" and row[6] != "–") == shown and row[7] != "–"
+
+
+def test_int8_is_advised_where_it_gains_time_and_keeps_text(monkeypatch):
+    cards = {
+        "near_x2": {"int8_loss_db": {"Set5": -0.05}, "int8_agreement_db": {"text": 42.0}},
+        "blurred_x2": {"int8_loss_db": {"Set5": -0.01}, "int8_agreement_db": {"text": 30.0}},
+        "slow_x3": {"int8_loss_db": {}, "int8_agreement_db": {"text": 50.0}},
+        "unknown_x4": {"int8_loss_db": {}, "int8_agreement_db": {"text": 50.0}},
+    }
+    monkeypatch.setattr(int8_page, "card", cards.__getitem__)
+    faster = {"near_x2": 2.0, "blurred_x2": 3.0, "slow_x3": 0.8, "unknown_x4": 1.5}
+    results = [{"preset": name, "scale": int(name[-1]), "faster": times} for name, times in faster.items()]
+    assert int8_page.advice(results) == (
+        "For int8 take ×2 **near_x2** (2.0 times as fast as its float file, -0.05 dB on Set5); "
+        "×3 none of these: no int8 file is faster than its float file; "
+        "×4 **unknown_x4** (1.5 times as fast as its float file)."
+    )
+
+
+@pytest.mark.slow
+def test_the_files_of_a_preset_are_measured(tmp_path):
+    row = int8.measure("fsrcnn_s_x3", tmp_path, quick=True)
+    assert row["bytes"]["tflite_int8"] < row["bytes"]["tflite_fp32"]
+    # 960×540 px of output are 9/16 of the 1280×720 that the card counts.
+    assert row["macs"]["tflite_fp32"] / 1e9 == pytest.approx(card("fsrcnn_s_x3")["macs_720p"] / 1e9 * 9 / 16, rel=0.02)
+    assert row["faster"] > 0 and set(row["seconds"]) == set(int8.FORMATS)
