@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from export import measure
-from export.onnx import OPSET, exported_onnx
+from export.onnx import OPSET, exported_onnx, open_session
 from export.options import Options
 from export.tflite import convert, write_tflite
 from zoo.data import Source, sample
@@ -162,9 +162,7 @@ def _run_saved_model(path: Path, values: Values) -> Values:
 
 
 def _run_onnx(path: Path, values: Values) -> Values:
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = open_session(path)
     found = session.run(None, {each.name: _named(each.name, values) for each in session.get_inputs()})
     return dict(zip((each.name for each in session.get_outputs()), found, strict=True))
 

@@ -76,11 +76,18 @@ def exported_onnx(model: keras.Model, convert: Callable[[], Any]) -> Any:
         raise UsageError(f"Expected a model that ONNX can express. Received: {model.name}: {error}") from error
 
 
-def open_onnx(path: Path):
-    """A written file in onnxruntime as a function (h, w, C) float32 → (scale·h, scale·w, C)."""
+def open_session(path: Path):
+    """A file in onnxruntime, which keeps its remarks on what it makes simpler to itself."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def open_onnx(path: Path):
+    """A written file in onnxruntime as a function (h, w, C) float32 → (scale·h, scale·w, C)."""
+    session = open_session(path)
     return lambda image: session.run(None, {"lr_image": image.transpose(2, 0, 1)[None]})[0][0].transpose(1, 2, 0)
 
 

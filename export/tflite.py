@@ -13,6 +13,7 @@ from zoo.errors import UsageError
 from zoo.files import whole_file
 from zoo.graphs import tflite
 from zoo.models import scale_of
+from zoo.program import quiet
 from zoo.reach import keras_model
 from zoo.rewrite.blocks import for_cpu
 
@@ -69,7 +70,8 @@ def convert(
     if signature is None:
         signature = [tf.TensorSpec((1, height, width, model.input_shape[-1]), tf.float32, name="lr_image")]
     try:
-        model.export(str(path), format="litert", verbose=False, input_signature=signature, **options)
+        with quiet():  # the converter's own notes, written past Python
+            model.export(str(path), format="litert", verbose=False, input_signature=signature, **options)
     except ConverterError as error:
         raise UsageError(_explain(model, str(error))) from error
 

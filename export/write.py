@@ -23,6 +23,7 @@ from zoo.errors import UsageError
 from zoo.files import whole_file
 from zoo.graphs import tflite
 from zoo.models import scale_of
+from zoo.program import quiet
 from zoo.rewrite.tflite_target import for_target
 
 # LR px: where a file has no size of its own, it is compared with Keras at this one.
@@ -139,7 +140,9 @@ class _Job:
             entry["note"] = form.note(self.content)
         images = measure.photographs(self.channels, size or ANY_SIZE)
         try:
-            function = form.open(path)
+            with quiet():  # LiteRT names the delegate that it has created
+                function = form.open(path)
+                function(images[0])
         except ImportError as error:
             return {**entry, "keras": {"sentence": f"Not run: {error.name} is not installed."}}
         entry["keras"] = measure.difference(function, form.reference(self.reference, self.content), images)

@@ -12,6 +12,7 @@ from importlib import metadata
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import zoo
 from zoo import command, registry
@@ -207,6 +208,29 @@ def test_tensorflow_is_told_before_it_is_imported(module):
     assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0
 
 
+QUIET = {
+    "export": "export --model=fsrcnn_s_x2 --sizes=24x32 --formats=tflite_fp32,tflite_int8,onnx,saved_model --gate=off "
+    "--output=files",
+    "evaluate": "evaluate --model=fsrcnn_s_x2 --data=pictures",
+    "models": "models",
+    "engines": "engines fsrcnn_s_x2",
+    "upscale": "upscale pictures --output=large --model=fsrcnn_s_x2",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", QUIET)
+def test_a_command_prints_nothing_that_its_libraries_say(name, tmp_path):
+    (tmp_path / "pictures").mkdir()
+    picture = np.random.default_rng(0).integers(0, 256, (48, 60, 3), np.uint8)
+    Image.fromarray(picture).save(tmp_path / "pictures" / "a.png")
+    environment = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+    command = [sys.executable, "-m", "zoo.command", *QUIET[name].split()]
+    process = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=400)
+    foreign = r"WARNING|INFO|[IWE]0000|absl|\[W:|fully_quantize|oneDNN"
+    assert process.returncode == 0 and not re.search(foreign, process.stderr + process.stdout), process.stderr
+
+
 def interrupted(seconds, *arguments, cwd):
     """A `zoo` command that gets Ctrl-C when it has printed a line: its exit code, output and errors."""
     with subprocess.Popen(
@@ -237,7 +261,8 @@ def test_ctrl_c_in_an_export_is_one_sentence(tmp_path):
 def test_ctrl_c_that_python_ignores_ends_the_command_all_the_same():
     """In a destructor an exception is ignored. In a process of its own, as it ends."""
     code = (
-        "import signal, sys, time; from zoo.errors import exit_on_usage_error; from zoo.program import ends_on_ctrl_c\n"
+        "import signal, sys, time; from zoo.errors import exit_on_usage_error\n"
+        "from zoo.program import ends_on_ctrl_c, quiet\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "class Deaf:\n"
         "    def __del__(self):\n"
@@ -245,7 +270,9 @@ def test_ctrl_c_that_python_ignores_ends_the_command_all_the_same():
         "@exit_on_usage_error\n"
         "@ends_on_ctrl_c(seconds=0.2)\n"
         "def command():\n"
-        "    part = Deaf(); del part; time.sleep(60); return 0\n"
+        "    with quiet():\n"
+        "        part = Deaf(); del part; time.sleep(60)\n"
+        "    return 0\n"
         "sys.exit(command())"
     )
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50)

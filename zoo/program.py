@@ -97,9 +97,11 @@ def ends_on_ctrl_c(sentence: str = STOPPED_WORDS, seconds: float = 3.0) -> Itera
         yield
         return
     waiting: list[threading.Timer] = []
+    sys.stderr.flush()
+    kept = os.dup(2)  # what goes on inside may be quiet
 
     def leave() -> None:
-        print(sentence, file=sys.stderr, flush=True)
+        os.write(kept, f"{sentence}\n".encode())
         os._exit(STOPPED)
 
     def asked(number, frame) -> None:
@@ -116,3 +118,4 @@ def ends_on_ctrl_c(sentence: str = STOPPED_WORDS, seconds: float = 3.0) -> Itera
         for timer in waiting:
             timer.cancel()
         signal.signal(signal.SIGINT, before)
+        os.close(kept)

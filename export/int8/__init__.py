@@ -25,6 +25,7 @@ from export.int8.skip import insert, place
 from export.int8.sums import unfold
 from export.tflite import convert
 from zoo.files import whole_file
+from zoo.program import quiet
 
 IO = {"float": tf.float32, "uint8": tf.uint8}
 _NOTE = "PReLU folded into ReLU, channels equalized, the image joined to the last layer's input, weights fitted"
@@ -113,7 +114,8 @@ def layer_errors(model: keras.Model, crops: Crops, tuning: Tuning, kind: int) ->
 def quantized(content: bytes, tuning: Tuning, io: str) -> bytes:
     """A float file of any size of the tuned model, quantized."""
     ready = _changed(content, tuning.mirrored)[0].content(tuning.ranges, tuning.constants)
-    return mlir_quantize(ready, input_data_type=IO[io], output_data_type=IO[io])
+    with quiet():  # it notes its settings, past Python
+        return mlir_quantize(ready, input_data_type=IO[io], output_data_type=IO[io])
 
 
 def write_int8(model: keras.Model, path: Path, size: tuple[int, int], tuning: Tuning | None, images, io: str) -> None:
