@@ -200,7 +200,7 @@ def test_the_page_works_from_its_first_line_to_its_last(page, tmp_path):
     prepare(tmp_path)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
     runs = [[sys.executable, "-c", python_of(page)]] if python_of(page) else []
-    if page.name == "README.md":
+    if page == ROOT / "README.md":
         runs[0][2] += '\ndecoder.save("decoder.keras")\n'
     for command in commands_of(page):
         if reason_not_to_run(command) is None:
