@@ -69,7 +69,7 @@ def _cell(part: dict | None, unit: int) -> str:
     if part["verdict"] == "crashed":
         return "**crashed**"
     value = part["max_difference"] * unit
-    text = f"{value:.0f}" if unit == 255 else f"{value:.0e}"
+    text = f"{value:.0f}" if unit == 255 or value == 0 else f"{value:.0e}"
     return text if part["verdict"] == "right" else f"**wrong: {text}**"
 
 
