@@ -18,8 +18,8 @@ NAMES = zoo.list_presets()
 # middle of fsrcnn_s_x3 cost 0.22 dB.
 MORE = ("espcn_x2", "fsrcnn_s_x3", "fsrcnn_x2", "gecko_s_x2", "srcnn_x2")
 LOSES_MORE = pytest.mark.xfail(strict=True, reason="int8 costs more than 0.15 dB on Set5")
-# Lines agree to 38.6 and 39.05 dB.
-BELOW = ("fsrcnn_s_x3", "gecko_jpeg_x4")
+# Lines agree to 38.6 and 39.05 dB, those of fsrcnn_rgb_x3 to 36.3 and its text to 39.4.
+BELOW = ("fsrcnn_rgb_x3", "fsrcnn_s_x3", "gecko_jpeg_x4")
 APART = pytest.mark.xfail(strict=True, reason="lines are less than 40 dB from those of the float file")
 MEASURED = [name for name in NAMES if zoo.card(name)["int8_agreement_db"]]
 SEEN = ("text", "lines", "interface", "map")
