@@ -114,7 +114,8 @@ def test_a_run_says_it_first_and_prepared_data_remembers(tmp_path, caplog, capsy
     with caplog.at_level(logging.INFO, "zoo"):
         open_source(config, "train")
         open_source(config, "valid")
-    assert f"Training: LR images of {tmp_path / 'HR'}: those in {tmp_path / 'LR'}, as it lies" in caplog.text
+    found = f"Training: {tmp_path} has its pictures in HR; LR images of {tmp_path / 'HR'}"
+    assert f"{found}: those in {tmp_path / 'LR'}, as it lies" in caplog.text
     assert "Validation: LR images of sample/heldout: made by" in caplog.text
     command = [f"--data={tmp_path}", "--scale=2", "--channels=3", f"--output={tmp_path / 'prepared'}"]
     assert prepare(command) == 0 and str(tmp_path / "LR") in capsys.readouterr().err

@@ -150,7 +150,7 @@ def test_a_run_says_how_much_it_trains_on(tmp_path, caplog):
     lines = [each.getMessage() for each in caplog.records]
     assert f"Training on 3 pictures, 0.6 megapixels, of {tmp_path}" in lines
     assert f"Validation on 1 picture, 0.2 megapixels, of {tmp_path}" in lines
-    assert any(f"{tmp_path} has the layout of DIV2K_train_HR; LR images of" in line for line in lines)
+    assert any(f"{tmp_path} has its pictures in DIV2K_train_HR; LR images of" in line for line in lines)
     assert amount(zoo.data.sample(3, split="heldout")) == "1 picture, 0.3 megapixels, of sample/heldout"
 
 

@@ -60,7 +60,7 @@ def from_folder(path, scale: int, channels: int = 1, split: str = "train", lr_da
         if not files:
             raise UsageError(f"Expected a folder with pictures (PNG, JPEG, BMP, TIFF, WebP). Received: {str(root)!r}")
         lr_images = pairs.find(root, found, scale, lr_folder)
-        recognised = "" if root == Path(folder).expanduser() else f"{folder} has the layout of {root.name}; "
+        recognised = "" if root == Path(folder).expanduser() else f"{folder} has its pictures in {root.name}; "
         reasons.append(f"{recognised}LR images of {root}: {lr_images.why}")
         for file in files:
             try:
