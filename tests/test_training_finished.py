@@ -69,6 +69,14 @@ def test_a_preset_that_is_ahead_is_named(short_run):
     assert advice({**results, "verdict": BETTER, "preset": {**ahead, "psnr": preset["model"] - 1}}) == []
 
 
+def test_a_run_that_gained_nothing_on_its_start_says_so(short_run):
+    _, results = short_run
+    for preset, best, said in (("fsrcnn_s_x2", 0, True), ("fsrcnn_s_x2", 10, False), ("", 0, False)):
+        config = {**results["config"], "preset": preset}
+        lines = advice({**results, "verdict": BETTER, "preset": {}, "best_step": best, "config": config})
+        assert [line.split(":")[0] for line in lines] == ["Nothing was gained"] * said
+
+
 def test_which_preset_a_run_is_held_against():
     assert rival(TrainConfig(model="espcn", scale=3)) == (
         "espcn_x3", "--model_options=activation=relu --preset=espcn_x3",

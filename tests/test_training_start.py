@@ -11,6 +11,7 @@ from zoo.errors import UsageError
 from zoo.layers import Upsampler
 from zoo.training import TrainConfig, start
 from zoo.training.fit import fit_upsampler
+from zoo.training.recipes import network_of
 
 RANDOM = np.random.default_rng(1)
 
@@ -210,6 +211,26 @@ def test_weights_of_another_network_are_refused(tmp_path, file, options, sentenc
     (tmp_path / "text.keras").write_text("no zip")
     config = TrainConfig(scale=2, weights=str(tmp_path / file), **options)
     with pytest.raises(UsageError, match=sentence):
+        start.initial_weights(start.build_model(config), config, None, 0)
+
+
+@pytest.mark.parametrize("preset", ["espcn_x3", "gecko_x3", "gecko_rgb_x3", "gecko_s_x4", "srcnn_x2"])
+def test_a_presets_card_makes_its_network(preset):
+    config = TrainConfig(preset=preset, **network_of(preset))
+    model = start.build_model(config)
+    assert start.initial_weights(model, config, None, 0) == f"the preset {preset}"
+    image = np.random.default_rng(0).random((2, 9, 13, config.channels), np.float32)
+    # The constraint of `even` rounds once more.
+    np.testing.assert_allclose(model(image), zoo.load(preset)(image), rtol=0, atol=1e-6)
+
+
+def test_a_preset_with_another_activation_is_refused():
+    """Its weights would fit, and compute something else."""
+    config = TrainConfig(model="espcn", scale=3, preset="espcn_x3")
+    with pytest.raises(UsageError, match="--model_options makes it. Received: relu in place of tanh in feature"):
+        start.initial_weights(start.build_model(config), config, None, 0)
+    with pytest.raises(UsageError, match="Received: relu in place of tanh"):
+        config = TrainConfig(model="espcn", scale=2, preset="espcn_x3")
         start.initial_weights(start.build_model(config), config, None, 0)
 
 

@@ -23,7 +23,7 @@ from zoo.training import BACKENDS, TrainConfig, train
 from zoo.training.finished import DIVERGED, WORSE, finished
 from zoo.training.help import usage
 from zoo.training.interruption import Interrupted, WorkerLost, leave
-from zoo.training.recipes import RECIPES, recipe
+from zoo.training.recipes import RECIPES, network_of, recipe
 
 FLAGS = flags.FLAGS
 # By the type of a field.
@@ -54,7 +54,14 @@ def run(argv: list[str]) -> int:
     if not FLAGS.workdir:
         raise UsageError("Expected --workdir=DIR, the folder of the run. Received none.")
     settings = recipe(FLAGS.recipe) if FLAGS.recipe else {}
-    given = {field.name: FLAGS[field.name].value for field in FIELDS if FLAGS[field.name].present}
+    given: dict[str, Any] = {field.name: FLAGS[field.name].value for field in FIELDS if FLAGS[field.name].present}
+    if given.get("preset"):
+        network = network_of(given["preset"])
+        if given.get("model", network["model"]) != network["model"]:
+            del network["model_options"]
+        settings = {**settings, **network}
+    if "data" not in {**settings, **given}:
+        print("No --data: trains on the sample photographs that come with scikit-image.", file=sys.stderr)
     config = TrainConfig(**{**settings, **given})
     one_limit()
     workdir = Path(FLAGS.workdir)

@@ -85,7 +85,9 @@ class TrainConfig:
     weight_decay: float = _option(0.0, "Decoupled weight decay of --optimizer=adamw.", minimum=0.0)
     ema: float = _option(0.999, "Decay of the averaged weights that are validated and saved.", minimum=0.0, maximum=1.0)
 
-    preset: str = _option("", "Start from this preset's weights.")
+    preset: str = _option(
+        "", "Start from this preset's weights; its card gives --model, --scale, --channels and --model_options too."
+    )
     weights: str = _option("", "Start from this .keras or .weights.h5 file.")
     start: str = _option("interpolation", "How a network from scratch starts.", choices=("interpolation", "random"))
     freeze_body: bool = _option(False, "Train the upsampling layer only, as FSRCNN does to change the scale.")

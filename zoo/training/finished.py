@@ -6,6 +6,7 @@ from typing import Any
 from zoo.files import read_record
 from zoo.registry import card, list_presets
 from zoo.training.config import TrainConfig, assignments
+from zoo.training.recipes import network_of
 
 # dB below the best validation. The first steps away from an interpolation may cost 6 and come back.
 LOST = 10.0
@@ -44,6 +45,8 @@ def advice(results: dict[str, Any]) -> list[str]:
             f"Worse than bicubic: {model:.2f} against {bicubic:.2f} dB after {results['steps']} steps. More --steps, "
             "or other pictures?"
         )
+    if results["best_step"] == 0 and (results["config"]["preset"] or results["config"]["weights"]):
+        lines.append("Nothing was gained: no validation was above the start's, and model.keras has those weights.")
     preset = results.get("preset", {})
     if preset and model is not None and preset["psnr"] > preset["model"]:
         lines.append(
@@ -54,7 +57,7 @@ def advice(results: dict[str, Any]) -> list[str]:
 
 
 def rival(config: TrainConfig) -> tuple[str, str] | None:
-    """The best preset of the architecture that a run from scratch trains, and the flags that start from it."""
+    """The best preset of the architecture that a run from scratch trains, and the flags that make its network."""
     if config.preset or config.weights or config.degradation != "none":
         return None
     cards = [card(name) for name in list_presets()]
@@ -63,11 +66,9 @@ def rival(config: TrainConfig) -> tuple[str, str] | None:
     if not cards:
         return None
     best = max(cards, key=lambda each: each["results"].get("Set5", {}).get("psnr", 0.0))
-    given = assignments(config.model_options, "model_options")
-    options = {key: value for key, value in best["options"].items() if key not in ("channels", "upsampler")}
-    flags = f"--preset={best['name']}"
-    if options != given:
-        flags = f"--model_options={','.join(f'{key}={value}' for key, value in options.items())} {flags}"
+    flags, options = f"--preset={best['name']}", network_of(best["name"])["model_options"]
+    if assignments(options, "model_options") != assignments(config.model_options, "model_options"):
+        flags = f"--model_options={options} {flags}"
     return best["name"], flags
 
 

@@ -1,6 +1,7 @@
-"""Complete settings by name: `python train.py --recipe=NAME --workdir=DIR`; flags given beside it win."""
+"""Settings by name, of recipes (`train.py --recipe=NAME --workdir=DIR`) and presets; flags beside them win."""
 
 from zoo.errors import one_of
+from zoo.registry import card
 
 RECIPES = {
     # What `make train` runs: two minutes on two cores; the astronaut must come out well above bicubic.
@@ -34,3 +35,19 @@ def recipe(name: str) -> dict:
         UsageError: an unknown name, with the valid ones listed.
     """
     return RECIPES[one_of("recipe", name, RECIPES)]
+
+
+def network_of(preset: str) -> dict:
+    """Returns what makes a preset's network: `model`, `scale`, `channels` and `model_options`, as its card has them.
+
+    Raises:
+        UsageError: an unknown preset, with the valid ones listed.
+
+    Example:
+        >>> network_of("gecko_x3")
+        {'model': 'gecko', 'scale': 3, 'channels': 1, 'model_options': 'depth=4'}
+    """
+    known = card(preset)
+    options = {name: value for name, value in known["options"].items() if name not in ("channels", "upsampler")}
+    text = ",".join(f"{name}={value}" for name, value in options.items())
+    return {**{name: known[name] for name in ("model", "scale", "channels")}, "model_options": text}

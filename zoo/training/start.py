@@ -147,6 +147,7 @@ def _weights_of(model: keras.Model, config: TrainConfig, source, shave: int) -> 
     if config.preset or config.weights:
         trained = load_trained(config)
         name = f"the preset {config.preset}" if config.preset else f"the weights {config.weights}"
+        check_activations(trained, model, name)
         if scale_of(trained) == config.scale:
             copy_weights(trained.variables, model.variables, name)
             return name
@@ -188,6 +189,23 @@ def load_trained(config: TrainConfig) -> keras.Model:
         check_finite(model, path.name)
         return model
     raise UsageError(f"Expected weights of {model.name} in {path}. Received: another network's, or a damaged file")
+
+
+def check_activations(trained: keras.Model, model: keras.Model, name: str) -> None:
+    """Sees that weights come to a network that computes the same with them.
+
+    Raises:
+        UsageError: a layer of both has another activation.
+    """
+    theirs = {layer.name: layer.get_config()["activation"] for layer in trained.layers if hasattr(layer, "activation")}
+    for layer in model.layers:
+        ours = layer.get_config()["activation"] if hasattr(layer, "activation") else None
+        other = theirs.get(layer.name, ours)
+        if other != ours:
+            raise UsageError(
+                f"Expected {name} to have the activations of the network that is trained; --model_options makes it. "
+                f"Received: {other} in place of {ours} in {layer.name}"
+            )
 
 
 def copy_weights(theirs: list, ours: list, name: str) -> None:
