@@ -118,7 +118,7 @@ def pictures(engines: dict[int, dict[str, Engine]], found: dict[str, Case]) -> d
 
 def differs(old: str, new: str) -> bool:
     """Whether two pages differ by more than figures that another machine may give."""
-    number = re.compile(r"\d+\.\d\d\b|\b\d+ of 255\b")
+    number = re.compile(r"[+-]?\d+\.\d\d\b|\b\d+ of 255\b")
     if number.sub("#", old.replace("**", "")) != number.sub("#", new.replace("**", "")):
         return True
     pairs = zip(number.findall(old), number.findall(new))

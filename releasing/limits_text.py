@@ -18,8 +18,9 @@ astronaut (NASA, public domain), which no preset was trained on, and pictures dr
 test sets are in [presets.md](presets.md).
 
 In short: the presets are for **clean pictures that were made smaller**. They draw sharper what is there, within some
-milliseconds. They invent nothing: no skin, no hair, no letters that the small picture does not hold. What is wrong with
-the small picture, JPEG's blocks or a sensor's noise, they take for detail and draw sharper too. For pictures from a
+milliseconds. They add no skin, no hair, no letters that the small picture does not hold; beside edges as hard as a
+screen's words they do draw echoes, up to {loudest} ([below](#text-and-graphics)). What is wrong with the small picture,
+JPEG's blocks or a sensor's noise, they take for detail and draw sharper too. For pictures from a
 camera or the web that need repair, a large generative network does more, far slower, and makes things up.
 
 ![a face, ×{shown}: bicubic, lanczos, presets, original](limits/photograph.jpg)
@@ -27,7 +28,7 @@ camera or the web that need repair, a large generative network does more, far sl
 ## Which preset for what
 
 The best of bicubic, Lanczos and the presets whose weights may be shipped, by the mean of the figures below, and how far
-it is ahead of bicubic:
+it is ahead of bicubic. Of screenshots, not reduced, there is no original: the preset with the weakest echoes.
 
 {choice}
 
@@ -36,16 +37,20 @@ Of presets for research only {ahead}
 
 ## Clean, and not so clean
 
-PSNR on Y in dB, the highest in bold. Bicubic as MATLAB has it; Lanczos is Pillow's. "JPEG", "noise" (of every sample,
-levels of 255) and "blur" (a Gaussian) are what was done to the small picture.
+PSNR on Y in dB, the highest in bold. Both pictures are RGB of 8 bits, made smaller as RGB and enlarged by
+`zoo.upscale`. The published protocol makes a picture's Y smaller and enlarges that alone ([numbers.md](numbers.md)):
+its figures for the same picture are others. Bicubic as MATLAB has it; Lanczos is Pillow's. "JPEG", "noise" (of every
+sample, levels of 255) and "blur" (a Gaussian) are what was done to the small picture.
 
 {tables}
 
 - **Another way of making smaller** is another input: presets know MATLAB's antialiased bicubic. With the mean of each
   block of pixels they gain less. A picture that was never made smaller, straight from a sensor, is softer
   than either: see "blur".
-- **JPEG**: at quality 60 a plain preset gains nothing, at 30 it loses against bicubic. `gecko_jpeg_x2` and
-  `gecko_jpeg_x4` are made for such files, and behind the plain ones on clean pictures. None brings back what is gone.
+- **JPEG**: plain presets are ahead of bicubic (+) or behind it (-) by
+{jpeg}
+  `gecko_jpeg_x2` and `gecko_jpeg_x4` are made for such files, and behind `gecko_x2` and `gecko_x4` on clean pictures.
+  None brings back what is gone.
 
 ![JPEG of quality 60 and 30, ×{shown}](limits/jpeg.jpg)
 
@@ -59,12 +64,14 @@ levels of 255) and "blur" (a Gaussian) are what was done to the small picture.
 
 ## Text and graphics
 
-Text and lines that were made smaller gain the most of all; where strokes had run into one another, they stay so:
+Text and graphics that were made smaller gain, and clean photographs beside them, by the best preset of each:
+{text}.
+Where strokes had run into one another, they stay so:
 
 ![text and an interface, ×{shown}](limits/text.jpg)
 
 Words as a screen draws them, black on white without a grey between, are no picture that was made smaller. Presets draw
-faint echoes beside their strokes. How strong, in levels, more than two LR pixels from any ink, which is as far as
+echoes beside their strokes. How strong, in levels, more than two LR pixels from any ink, which is as far as
 bicubic reaches; and how far red, green and blue areas are off (an RGB network has to learn that a flat colour stays
 flat, a luma network does not):
 
@@ -72,8 +79,8 @@ flat, a luma network does not):
 
 ![words as a screen has them, ×{shown}](limits/screen.jpg)
 
-So: for screenshots that are to stay crisp, enlarge by repeating pixels, or let the program draw larger. For graphics in
-saturated colours take a luma preset, or `gecko_rgb_x3`.
+So: for screenshots that are to stay crisp, enlarge by repeating pixels, or let the program draw larger; bicubic has no
+echoes, but blurs. For graphics in saturated colours take a luma preset, or `gecko_rgb_x3`.
 
 ## Other limits
 
@@ -84,20 +91,54 @@ saturated colours take a luma preset, or `gecko_rgb_x3`.
 """
 
 
-def choice(measured: Mapping[int, Mapping], cards: Mapping[str, dict]) -> str:
+def free(way: str, cards: Mapping[str, dict]) -> bool:
+    """Whether anybody may ship it: a fixed way, or a preset whose weights may go on."""
+    return way in FIXED or cards[way]["redistribution"] == "free pictures only"
+
+
+def best_way(rows: Mapping[str, Mapping[str, float]], group: str, cards: Mapping[str, dict]) -> tuple[str, float]:
+    """The best way for a group that anybody may ship, and its mean gain over bicubic, dB."""
+    found = [rows[name] for name in GROUPS[group]]
+    means = {way: sum(row[way] for row in found) / len(found) for way in found[0] if free(way, cards)}
+    best = max(means, key=lambda way: means[way])
+    return best, means[best] - means["bicubic"]
+
+
+def choice(measured: Mapping[int, Mapping], echoes: Mapping[int, Mapping], cards: Mapping[str, dict]) -> str:
     """Of every group of cases, at every scale, the best way that anybody may ship."""
     scales = sorted(measured)
     lines = [f"| pictures | {' | '.join(f'×{scale}' for scale in scales)} |", f"|---|{'---|' * len(scales)}"]
-    for group, names in GROUPS.items():
-        cells = []
-        for scale in scales:
-            rows = [measured[scale][name] for name in names]
-            ways = [way for way in rows[0] if way in FIXED or cards[way]["redistribution"] == "free pictures only"]
-            means = {way: sum(row[way] for row in rows) / len(rows) for way in ways}
-            best = max(means, key=lambda way: means[way])
-            cells.append("bicubic" if best == "bicubic" else f"{best}, {means[best] - means['bicubic']:+.2f} dB")
+    for group in GROUPS:
+        ways = [best_way(measured[scale], group, cards) for scale in scales]
+        cells = ["bicubic" if best == "bicubic" else f"{best}, {gain:+.2f} dB" for best, gain in ways]
         lines.append(f"| {group} | {' | '.join(cells)} |")
+    cells = []
+    for scale in scales:
+        levels = {way: level for way, level in echoes[scale]["text"].items() if way not in FIXED and free(way, cards)}
+        best = min(levels, key=lambda way: levels[way])
+        cells.append(f"none: repeat pixels; else {best}, {levels[best]} of 255")
+    lines.append(f"| screenshots, as a screen has them | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def text_gains(measured: Mapping[int, Mapping], cards: Mapping[str, dict]) -> str:
+    """At every scale the gain on reduced text, and that on photographs."""
+    groups = "text and graphics, reduced", "clean photographs"
+    gains = {scale: [best_way(rows, group, cards)[1] for group in groups] for scale, rows in measured.items()}
+    return ", ".join(f"×{scale} {text:+.2f} and {photograph:+.2f} dB" for scale, (text, photograph) in gains.items())
+
+
+def jpeg_gains(measured: Mapping[int, Mapping]) -> str:
+    """A line a quality: from where to where plain presets are beside bicubic, by scale."""
+    lines = []
+    for name in GROUPS["JPEG files"]:
+        spans = []
+        for scale, rows in measured.items():
+            row = rows[name]
+            gains = [value - row["bicubic"] for way, value in row.items() if way not in FIXED and "jpeg" not in way]
+            spans.append(f"{min(gains):+.2f} to {max(gains):+.2f} dB (×{scale})")
+        lines.append(f"  at {name.removeprefix('JPEG, ')} {', '.join(spans)};")
+    return "\n".join(lines).removesuffix(";") + "."
 
 
 def figures(rows: Mapping[str, Mapping[str, float]]) -> str:
@@ -141,7 +182,10 @@ def page(measured: Mapping[int, Mapping], echoes: Mapping[int, Mapping], cards: 
 
     best = best_presets()
     return TEXT.format(
-        choice=choice(measured, cards),
+        choice=choice(measured, echoes, cards),
+        jpeg=jpeg_gains(measured),
+        text=text_gains(measured, cards),
+        loudest=f"{max(max(rows['text'].values()) for rows in echoes.values())} of 255",
         tables="\n\n".join(f"×{scale}:\n\n{figures(rows)}" for scale, rows in measured.items()),
         echoes=echo_table(echoes),
         best=", ".join(f"`{name}`" for name in best.values()),

@@ -58,15 +58,28 @@ def test_the_page_names_the_best_that_may_be_shipped():
     for row in rows.values():
         row |= {"fsrcnn_x3": 30.0, "gecko_x3": 25.5}
     rows["noise, 5 levels"]["gecko_x3"] = rows["noise, 15 levels"]["gecko_x3"] = 10.0
-    table = limits_text.choice({3: rows}, cards)
+    echoes = {3: {"text": dict.fromkeys(ways, 30) | {"bicubic": 0, "fsrcnn_x3": 2, "gecko_rgb_x3": 9}}}
+    table = limits_text.choice({3: rows}, echoes, cards)
+    assert "| none: repeat pixels; else gecko_rgb_x3, 9 of 255 |" in table
     assert "| clean photographs | gecko_x3, +5.50 dB |" in table and "| noise | bicubic |" in table
     assert "fsrcnn" not in table and "**30.00**" in limits_text.figures(rows)
+    assert limits_text.text_gains({3: rows}, cards) == "×3 +5.50 and +5.50 dB"
+    rows["JPEG, quality 60"] |= {
+        "srcnn_x3": 20.25,
+        "espcn_x3": 19.5,
+        "bicubic": 20.0,
+        "fsrcnn_x3": 20.0,
+        "gecko_x3": 20.0,
+    }
+    rows["JPEG, quality 60"]["gecko_jpeg_x3"] = 40.0
+    assert "  at quality 60 -0.50 to +0.25 dB (×3);" in limits_text.jpeg_gains({3: rows})
     assert "`fsrcnn_x3` (+" in limits_text.ahead({name: card(name) for name in list_presets()}, best_presets())
 
 
 def test_pages_are_compared_by_their_words_and_nearly_by_their_figures():
     page = "| a | **30.12** | 29.00 |\n| b | 2 | 12 of 255 |"
     assert not limits.differs(page, page.replace("30.12", "30.14").replace("12 of", "13 of"))
+    assert not limits.differs("+0.02 to", "-0.01 to") and limits.differs("+0.22 to", "-0.22 to")
     assert not limits.differs(page, "| a | 30.12 | **29.00** |\n| b | 2 | 12 of 255 |")
     for other in ("30.32", "21 of 255", "| c |"):
         changed = page.replace({"3": "30.12", "2": "12 of 255", "|": "| a |"}[other[0]], other)
