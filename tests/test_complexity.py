@@ -126,6 +126,7 @@ def test_the_command_prints_every_model(capsys):
     printed = capsys.readouterr().out
     assert all(name in printed for name in list_models())
     assert "6.01" in printed and "2.87" in printed
+    assert "presets may have other options" in printed and "`zoo presets`" in printed
 
 
 def measured_radius(model, scale: float, size: int = 32) -> int:

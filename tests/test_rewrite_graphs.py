@@ -202,6 +202,11 @@ def test_refused():
     for model in (Subclassed(), keras.Sequential([layers.Conv2DTranspose(1, 3, strides=2)])):
         with pytest.raises(UsageError, match="Expected a functional Keras model"):
             rewrite.to_lr_space(model)
+    for other in ("decoder.keras", None):
+        with pytest.raises(
+            UsageError, match=rf"Expected a Keras model; `zoo rewrite .* takes files. Received: {other!r}"
+        ):
+            rewrite.to_lr_space(other)
     with pytest.raises(UsageError, match="border"):
         rewrite.to_lr_space(chain(layers.ReLU(**F64)), border="nearly")
 

@@ -32,6 +32,7 @@ def test_a_finding_names_the_operation_and_the_cure(tflite_case):  # noqa: F811
     (finding,) = gpu_delegate.check(tflite.read(tflite_case("transposed_shifted")))
     assert finding.place == "operation 0 (TRANSPOSE_CONV)" and finding.severity == "wrong"
     assert "height 16" in finding.sentence and "to_lr_space" in finding.sentence
+    assert "`zoo rewrite FILE OUT.tflite`" in finding.sentence
 
 
 def test_the_shift_is_what_the_two_paddings_differ_by():

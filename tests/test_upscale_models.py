@@ -117,7 +117,7 @@ def test_without_a_model_the_best_ones_are_taken():
     assert family_of(BEST) == dict(sorted(best.items(), reverse=True))
     assert open_scaled(BEST, 3).name == best[3]
     assert [engine.name for engine in open_scaled(BEST, 6).engines] == [best[3], best[2]]
-    with pytest.raises(UsageError, match=r"Expected a scale made of \[2, 3, 4\] for best. Received: --scale=5"):
+    with pytest.raises(UsageError, match=r"Expected a scale made of \[2, 3, 4\]. Received: --scale=5"):
         open_scaled(BEST, 5)
 
 

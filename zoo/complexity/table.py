@@ -62,7 +62,9 @@ def summary(height: float = 720, width: float = 1280, scales: tuple[int, ...] = 
         caption="GMAC: in LR form, as presets and their files are\n"
         "paper: with the layer of the paper, FSRCNN's a deconvolution\n"
         "quoted: the same with a deconvolution's zeros counted, as papers do\n"
-        "fixed: an interpolation's; radius: LR px; MB: float32 maps",
+        "fixed: an interpolation's; radius: LR px; MB: float32 maps\n"
+        "presets may have other options, as another depth:\n"
+        "their cards say which; `zoo presets`, docs/presets.md",
     )
     table.add_column("model", no_wrap=True)
     for heading in ("parameters", "GMAC", "paper", "quoted", "fixed", "radius", "MB"):

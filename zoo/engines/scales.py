@@ -43,7 +43,9 @@ def open_scaled(
             raise UsageError(f"Expected --scale, or one of {', '.join(family.values())}. Received: --model={model}")
         steps = factors(scale, list(family))
         if not steps:
-            raise UsageError(f"Expected a scale made of {sorted(family)} for {model}. Received: --scale={scale}")
+            # `BEST` is no word that anybody types.
+            whose = "" if names == [BEST] else f" for {model}"
+            raise UsageError(f"Expected a scale made of {sorted(family)}{whose}. Received: --scale={scale}")
         names = [family[step] for step in steps]
     # A network that comes twice is opened once.
     several = dict.fromkeys(names or [model])

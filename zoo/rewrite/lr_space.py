@@ -66,8 +66,8 @@ def to_lr_space(
         A new model of the same inputs, outputs and names; of the same class where that is made from a graph, else a
         plain `keras.Model`, and `explain` says so.
     Raises:
-        UsageError: an unbuilt model, a subclassed one whose call draws no graph, or the result differs from the
-            original: with the name of the first layer where they part.
+        UsageError: no Keras model, an unbuilt one, a subclassed one whose call draws no graph, or the result differs
+            from the original: with the name of the first layer where they part.
 
     Example:
         >>> import keras

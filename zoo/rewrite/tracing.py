@@ -36,8 +36,10 @@ def functional(model: keras.Model) -> keras.Model:
     the model was built with.
 
     Raises:
-        UsageError: an unbuilt model, or one whose call draws no graph.
+        UsageError: no Keras model, an unbuilt one, or one whose call draws no graph.
     """
+    if not isinstance(model, keras.Model):
+        raise UsageError(f"Expected a Keras model; `zoo rewrite FILE OUT` takes files. Received: {model!r:.100}")
     if has_graph(model):
         return model
     if isinstance(model, keras.Sequential):

@@ -163,7 +163,8 @@ def _shift(operation: Operation) -> Iterator[str]:
             yield (
                 f"kernel {kernel[axis]}, stride {stride} at {'height' if axis == 1 else 'width'} {image[axis]}: "
                 f"the delegate's result is shifted by {abs(shift)} px and it says nothing; "
-                "zoo.rewrite.to_lr_space(model) gives the same function without this operation"
+                "`zoo rewrite FILE OUT.tflite`, or zoo.rewrite.to_lr_space(model) in Keras, gives the same function "
+                "without this operation"
             )
 
 

@@ -74,7 +74,7 @@ class Target:
         operations: TFLite's names of those that it takes, None for any.
         enlargement: the form that it computes: "subpixel" (a convolution, then a shuffle) or "transposed".
         source, date: where the record is from, and as of when.
-        ran: what of it was run here; empty: nothing.
+        ran: what its rules were tried with; empty: nothing.
         rules: what each operation has to be like, by name.
 
     Example:
@@ -114,7 +114,7 @@ class Target:
         ]
 
     def __str__(self) -> str:
-        ran = f"run here: {self.ran}" if self.ran else "never run here"
+        ran = f"its rules tried with {self.ran}" if self.ran else "never run here"
         return f"{self.title}, {ran}; from {self.source}, {self.date}"
 
 
