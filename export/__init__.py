@@ -1,7 +1,7 @@
 """Keras super-resolution models to files that phones, CPUs and other runtimes run, each checked and reported on.
 
-    python -m export --model=fsrcnn_x3 --sizes=360x640 --formats=saved_model,tflite_fp32 --output=DIR
-    python -m export.check FILE.tflite
+    zoo export --model=fsrcnn_x3 --sizes=360x640 --formats=saved_model,tflite_fp32 --output=DIR
+    zoo check FILE.tflite
 
 Names resolve when they are used: checking a file needs no TensorFlow.
 """

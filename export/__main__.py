@@ -1,4 +1,4 @@
-"""Writes a model's files and checks them: `python -m export --model=fsrcnn_x3 --sizes=360x640 --output=files`.
+"""Writes a model's files and checks them: `zoo export --model=fsrcnn_x3 --sizes=360x640 --output=files`.
 
 Exit code 0: all files are written and nothing speaks against them; 1: they are written, and the GPU delegate refuses
 one or computes it wrongly; 2: wrong input.
@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
 @exit_on_usage_error
 @ends_on_ctrl_c()
 def main(arguments: list[str] | None = None) -> int:
-    """The command `python -m export`."""
+    """The command `zoo export`."""
     flags = _parser().parse_args(arguments)
     quiet_tensorflow()
     require_backend("tensorflow", "exporting files")

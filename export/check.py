@@ -1,4 +1,4 @@
-"""`python -m export.check FILE.tflite`: what a GPU delegate, or a target, makes of a TFLite file, without TensorFlow.
+"""`zoo check FILE.tflite`: what a GPU delegate, or a target, makes of a TFLite file, without TensorFlow.
 
 It is run on noise and, where it reads pictures, on photographs, and each output has a verdict by its name: right, right
 but for rounding, wrong, or inconclusive where it hardly changes. Each deconvolution is run alone too.

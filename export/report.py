@@ -74,7 +74,7 @@ def _keys(report: dict[str, Any]) -> list[str]:
         + (f"{report['pictures']} photographs, in levels of 255." if "scale" in report else _ON_A_NETWORK),
     ]
     if report.get("data"):
-        lines.append(f"- dB: PSNR, mean over {report['data']} by `python -m zoo.evaluate`; loss against Keras.")
+        lines.append(f"- dB: PSNR, mean over {report['data']} by `zoo evaluate`; loss against Keras.")
     if threads:
         lines.append(f"- XNNPACK: median time of one image on the CPU, {', '.join(map(str, threads))} threads.")
         lines.append(

@@ -113,9 +113,7 @@ def test_what_cannot_be_enlarged_gets_a_sentence(own_server, video, tmp_path):
         {"video": str(video), "wait": "#frame-rate"},
     ]
     results = run_browser({"address": own_server, "gpu": True, "steps": steps}, tmp_path)["steps"]
-    assert (
-        results[0]["problem"] == "Expected a .wgsl file of `python -m export --formats=wgsl`. Received: another file."
-    )
+    assert results[0]["problem"] == "Expected a .wgsl file of `zoo export --formats=wgsl`. Received: another file."
     assert results[1]["problem"].startswith("Expected passes that this browser compiles. Received: ")
     assert "a0" in results[1]["problem"]
     assert results[2]["problem"] == "Expected a video that this browser can play (MP4, WebM, …). Received: cut.webm."

@@ -1,4 +1,4 @@
-// A network as WebGPU passes: a .wgsl file of `python -m export --formats=wgsl`, whose header says what runs it.
+// A network as WebGPU passes: a .wgsl file of `zoo export --formats=wgsl`, whose header says what runs it.
 
 const PLAN = "// passes: ";
 
@@ -25,7 +25,7 @@ export function readPlan(text) {
   } catch {
     // Said below.
   }
-  throw new Error("Expected a .wgsl file of `python -m export --formats=wgsl`. Received: another file.");
+  throw new Error("Expected a .wgsl file of `zoo export --formats=wgsl`. Received: another file.");
 }
 
 // What is shown: RGB as the network gives it, or its luma with the picture's own colour, enlarged bicubically as in

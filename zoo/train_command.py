@@ -1,4 +1,4 @@
-"""Trains a network of the zoo: `python train.py --model=espcn --scale=3 --data=FOLDER --workdir=runs/espcn_x3`.
+"""Trains a network of the zoo: `zoo train --model=espcn --scale=3 --data=FOLDER --workdir=runs/espcn_x3`.
 
 The same command goes on where a run was stopped. `--help` lists every choice.
 """
@@ -102,7 +102,7 @@ def run(argv: list[str]) -> int:
     if exports:
         return max(code_of(results), export(workdir))
     if FLAGS.export:
-        print(f"TFLite files are written by TensorFlow: python -m export --model={workdir}/model.keras …")
+        print(f"TFLite files are written by TensorFlow: zoo export --model={workdir}/model.keras …")
     return code_of(results)
 
 
@@ -151,7 +151,7 @@ def show_log() -> None:
 
 
 def export(workdir: Path) -> int:
-    """Writes the TFLite files of the trained network; `python -m export` has other sizes and formats.
+    """Writes the TFLite files of the trained network; `zoo export` has other sizes and formats.
 
     Returns:
         The exit code: 1 where the GPU delegate refuses one or computes it wrongly.

@@ -72,7 +72,7 @@ def header(row: ConvolutionRow, border: str, form: str) -> str:
     lines = [
         f"{row.name}: super-resolution x{row.scale} of {'luma' if row.channels == 1 else 'RGB'}, border: {border}",
         "Made by subpixel-zoo (Apache-2.0): "
-        f"python -m export --model={row.name} --formats={form} --border={border} --output=DIR",
+        f"zoo export --model={row.name} --formats={form} --border={border} --output=DIR",
         f"Terms of the {terms}",
     ]
     return "".join(f"// {line}\n" for line in lines)

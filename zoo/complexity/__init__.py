@@ -1,6 +1,6 @@
 """What a network costs before it is run: parameters, multiplications by both countings, receptive field, memory.
 
-`python -m zoo.complexity` prints the whole registry as one table. The names resolve on first use, before which Keras
+`zoo models` prints the whole registry as one table. The names resolve on first use, before which Keras
 is not imported.
 """
 

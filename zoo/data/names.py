@@ -17,7 +17,7 @@ def by_name(
 
     Args:
         name: "sample", "div2k", "graphics", a folder of pictures (see `from_folder`), or a folder that
-            `python -m zoo.data.prepare` has written; "sample", "graphics" and folders may be joined with commas.
+            `zoo prepare` has written; "sample", "graphics" and folders may be joined with commas.
         scale: HR side / LR side, at least 2.
         channels: 1 for luma, 3 for RGB.
         split: "train" or "valid"; prepared data is what it was prepared from.

@@ -1,6 +1,6 @@
-"""Prepares pictures once for many workers: `python -m zoo.data.prepare --data=FOLDER --scale=3 --output=DIR`.
+"""Prepares pictures once for many workers: `zoo prepare --data=FOLDER --scale=3 --output=DIR`.
 
-Then `python train.py --data=DIR` trains on the same batches as from the pictures, without decoding or degrading any.
+Then `zoo train --data=DIR` trains on the same batches as from the pictures, without decoding or degrading any.
 The same command goes on where it was stopped or killed.
 """
 

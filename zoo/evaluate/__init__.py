@@ -1,6 +1,6 @@
 """The published protocol: PSNR and SSIM of a network on the public test sets, bicubic beside it.
 
-`python -m zoo.evaluate --model=NAME_OR_FILE --data=FOLDER[,FOLDER…]` prints the table.
+`zoo evaluate --model=NAME_OR_FILE --data=FOLDER[,FOLDER…]` prints the table.
 """
 
 from typing import TYPE_CHECKING

@@ -36,7 +36,7 @@ def _shown(value: float | None, digits: int) -> str:
 
 @exit_on_usage_error
 def main(arguments: list[str] | None = None) -> None:
-    """The command `python -m zoo.evaluate`."""
+    """The command `zoo evaluate`."""
     parser = argparse.ArgumentParser(prog=program("zoo.evaluate"), description=__doc__.splitlines()[0])
     parser.add_argument("--model", required=True, help="preset names, .keras or .tflite files, joined with commas")
     parser.add_argument("--data", required=True, help="folders of pictures (or with HR/ in them), joined with commas")

@@ -103,7 +103,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 @exit_on_usage_error
 def main(arguments: list[str] | None = None) -> int:
-    """The command `python -m zoo.plots`."""
+    """The command `zoo plots`."""
     flags = parse(arguments)
     quiet_tensorflow()
     write = flags.make(flags)

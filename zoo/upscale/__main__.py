@@ -77,7 +77,7 @@ def parse(arguments: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
 
 @exit_on_usage_error
 def main(arguments: list[str] | None = None) -> int:
-    """The command `python -m zoo.upscale`; returns 0, 2 if a picture was refused or failed, 130 if interrupted."""
+    """The command `zoo upscale`; returns 0, 2 if a picture was refused or failed, 130 if interrupted."""
     flags, runner_flags = parse(arguments)
     one_limit()
     # Pillow's remarks go into the table.
