@@ -13,6 +13,7 @@ from zoo.data.jpeg import jpeg
 from zoo.data.on_device import patches_on_device
 from zoo.training import TrainConfig, device
 from zoo.training.snapshots import Snapshots
+from zoo.training.workdir import claimed
 
 
 def read_config(folder: Path) -> TrainConfig:
@@ -76,9 +77,9 @@ def frozen(folder: Path) -> None:
     valid = data.sample(2, split="heldout")
     device.train(config, folder / "whole", source, valid)
     half = device.Trainer([device.Seed(config, folder / "run", Snapshots(folder / "run"))], source, valid)
-    device.claim_workdir(config, folder / "run")
-    half.advance(config.checkpoint_every)
-    half.save()
+    with claimed(config, folder / "run"):
+        half.advance(config.checkpoint_every)
+        half.save()
     device.train(config, folder / "run", source, valid)
 
 

@@ -110,6 +110,21 @@ def test_fixed_interpolation_leaves_a_ramp_a_ramp_but_nearest_has_stairs():
     assert checkerboard.checkerboard(rest, 3) == pytest.approx(step * np.sqrt(2 * 2 / 3), rel=1e-3)
 
 
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_the_spectrum_has_all_the_power_and_a_checkerboard_at_its_frequencies(scale):
+    side = 12 * scale
+    rest = weights(side, side).astype(np.float64)
+    frequencies, amplitudes = checkerboard.spectrum(rest)
+    assert frequencies[0] == 0 and frequencies[-1] == 0.5
+    assert np.square(amplitudes).sum() == pytest.approx(np.square(rest).mean())
+    board = np.tile(weights(scale, scale, seed=1).astype(np.float64), (12, 12))
+    board -= board.mean()
+    frequencies, amplitudes = checkerboard.spectrum(board)
+    there = np.isclose(frequencies * scale % 1, 0) & (frequencies > 0)
+    assert np.square(amplitudes[there]).sum() == pytest.approx(checkerboard.checkerboard(board, scale) ** 2)
+    assert np.abs(amplitudes[~there]).max() < 1e-12
+
+
 def test_the_networks_of_the_checkerboard_differ_in_their_last_layer_alone():
     plain, icnr = (checkerboard.network(checkerboard.Case("subpixel", 6, icnr=on), 2) for on in (False, True))
     for first, second in zip(plain.weights, icnr.weights):

@@ -111,8 +111,8 @@ def material(tmp_path_factory):
 # Settings, fonts and how fast engines are here, which go nowhere.
 KEPT = re.compile(r"\.keras/keras\.json|\.(cache|config)/matplotlib/.*|\.cache/subpixel-zoo/engines/.*")
 COMMANDS = {
-    "train": "--data={m}/pictures --model=fsrcnn_s --scale=2 --steps=2 --batch=2 --lr_size=12 --validate_every=2 "
-    "--noexport --workdir={o}/run",
+    "train": "--data={m}/pictures --preset=fsrcnn_s_x2 --learning_rate=1e-6 --steps=2 --batch=2 --lr_size=12 "
+    "--validate_every=2 --noexport --workdir={o}/run",
     "evaluate": "--model=espcn_x2,{m}/net.keras,{m}/net.tflite --data={m}/pictures",
     "upscale": "{m}/pictures --output={o}/large --model=fsrcnn_x2",
     "upscale a film": "{m}/film.mp4 --output={o}/film.mp4 --model=espcn_x2",

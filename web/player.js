@@ -10,19 +10,23 @@ export class Player {
     Object.assign(this, { video, canvas, watch, fail, device: null, network: null, frames: 0, opened: 0 });
   }
 
+  /** Opens the graphics card, once. Throws an Error with one sentence where there is none. */
+  async ready() {
+    if (this.device) return;
+    const device = await openDevice();
+    device.lost.then(({ message }) => {
+      this.device = this.network = null;
+      this.fail(new Error(`Expected a graphics card that goes on. Received: ${message || "none any more"}.`));
+    });
+    this.device = device;
+    this.format = navigator.gpu.getPreferredCanvasFormat();
+    this.context = this.canvas.getContext("webgpu");
+    this.context.configure({ device, format: this.format, alphaMode: "opaque" });
+  }
+
   /** Takes a .wgsl file's text as the network. Returns its plan. */
   async openNetwork(text) {
-    if (!this.device) {
-      const device = await openDevice();
-      device.lost.then(({ message }) => {
-        this.device = this.network = null;
-        this.fail(new Error(`Expected a graphics card that goes on. Received: ${message || "none any more"}.`));
-      });
-      this.device = device;
-      this.format = navigator.gpu.getPreferredCanvasFormat();
-      this.context = this.canvas.getContext("webgpu");
-      this.context.configure({ device, format: this.format, alphaMode: "opaque" });
-    }
+    await this.ready();
     const network = await openShader(this.device, text, this.format);
     this.network?.release();
     this.network = network;

@@ -27,6 +27,8 @@ export function videos(attempt, problem) {
   async function prepare() {
     element("film").hidden = false;
     if (opened.network) return;
+    // What the browser lacks is said before what the page lacks.
+    await player.ready();
     const first = await listed;
     if (!first) throw new Error("Expected a network for videos: drop a .wgsl file, or serve this page by `make web`.");
     element("shader").value = first;

@@ -109,6 +109,18 @@ def checkerboard(rest: np.ndarray, scale: int) -> float:
     return float(rest.reshape(height // scale, scale, width // scale, scale).mean(axis=(0, 2)).std())
 
 
+def spectrum(rest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Frequencies, cycles per HR px from 0 to 0.5, and amplitudes (root mean square) of a square residual.
+
+    A wave in two dimensions counts at the higher of its two frequencies; the squares sum up to the mean square.
+    """
+    side = len(rest)
+    power = np.abs(np.fft.fft2(rest) / rest.size) ** 2
+    cycles = np.minimum(np.arange(side), side - np.arange(side))
+    higher = np.maximum(cycles[:, None], cycles)
+    return np.arange(side // 2 + 1) / side, np.sqrt(np.bincount(higher.ravel(), power.ravel()))
+
+
 class Residuals(NamedTuple):
     """A network's residuals by field, before training and after it; a preset has no before."""
 
