@@ -95,6 +95,7 @@ NOT_RUN = {
     r"python -m benchmarks.": "measures for minutes; tests run their parts",
     r"zoo plots checkerboard": "trains eight networks; tests/test_plots.py draws them after three steps each",
     r"jupyter ": "tests/test_notebook.py",
+    r"python -m export.arm .*--json|python -m releasing.arm_table": "for minutes, and writes a page; has its own tests",
     r"zoo check FILE.tflite": "a name to fill in; the README's is run",
 }
 # Flags that make what is run here small; the last of two flags alike counts.
