@@ -60,8 +60,6 @@ def run(argv: list[str]) -> int:
         if given.get("model", network["model"]) != network["model"]:
             del network["model_options"]
         settings = {**settings, **network}
-    if "data" not in {**settings, **given}:
-        print("No --data: trains on the sample photographs that come with scikit-image.", file=sys.stderr)
     config = TrainConfig(**{**settings, **given})
     one_limit()
     workdir = Path(FLAGS.workdir)
@@ -80,6 +78,8 @@ def run(argv: list[str]) -> int:
 
             check_memory(config)
     show_log()
+    if "data" not in {**settings, **given}:
+        print("No --data: trains on the sample photographs that come with scikit-image.", file=sys.stderr)
     try:
         results = train(config, FLAGS.workdir, strategy=open_strategy(config))
     except Interrupted as stopped:
