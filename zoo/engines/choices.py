@@ -130,9 +130,8 @@ def keep(key: dict[str, Any], choice: Choice) -> Choice:
     return choice
 
 
-def settled(key: dict[str, Any]) -> bool:
+def settled(key: dict[str, Any], known: Choice | None) -> bool:
     """Whether another measurement in this process would tell nothing new: it has made one, or there are enough."""
-    known = read(key)
     return known is not None and (_path(key) in OWN or known.measurements >= ENOUGH)
 
 

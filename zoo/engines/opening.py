@@ -160,7 +160,7 @@ def _known(engine: TFLiteEngine, measure: bool) -> Choice | None:
         return None
     key = choices.of(engine.fingerprint(), engine.threads)
     known = choices.read(key)
-    if not measure or choices.settled(key):
+    if not measure or choices.settled(key, known):
         return known
     # What would be found beside others' work would be kept, and be wrong.
     if machine.taken() > BUSY:
