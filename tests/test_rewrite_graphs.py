@@ -125,6 +125,17 @@ def test_an_enlargement_that_is_also_an_output_stays_one():
     assert [row.action for row in rewrite.explain(model).rows] == ["swapped", "moved"]
 
 
+@pytest.mark.parametrize("is_inner", [False, True])
+def test_a_sequential_that_is_no_row_any_more_becomes_a_plain_model_and_that_is_said(is_inner):
+    """The depthwise part in LR space reads its maps several times."""
+    steps = [layers.UpSampling2D(2, **F64), layers.SeparableConv2D(4, 3, padding="same", name="last", **F64)]
+    model = keras.Sequential([image(3), *([keras.Sequential(steps, name="head")] if is_inner else steps)], name="net")
+    rewritten = compare(randomise(model), values())
+    assert not left_over(rewritten) and isinstance(rewritten, keras.Sequential) == is_inner
+    (lost,) = rewrite.explain(model).lost
+    assert lost == ("'head' (Sequential)" if is_inner else "'net' (Sequential)")
+
+
 def test_sequential_and_classes():
     model = keras.Sequential([image(3), layers.UpSampling2D(2, **F64), layers.Conv2D(2, 3, name="last", **F64)])
     rewritten = compare(randomise(model), values())

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import keras
 
 from zoo.rewrite import replace
-from zoo.rewrite.copies import Copies, clone_or_itself
+from zoo.rewrite.copies import Copies, clone_or_itself, is_of_ones_own
 from zoo.rewrite.find import Moved
 from zoo.rewrite.graph import Graph, Node
 from zoo.rewrite.plan import Plan, needed
@@ -89,11 +89,11 @@ class Rebuild:
 
 
 def lost_classes(model: keras.Model, new: keras.Model) -> list[str]:
-    """The models of a class of one's own, this one and those inside it, that came back as Keras' plain ones."""
+    """The models of a class of one's own and Sequential ones, also inside, that came back as Keras' plain ones."""
     models, made = ([each for each in m._flatten_layers() if isinstance(each, keras.Model)] for m in (model, new))
-    kinds = {type(each) for each in made}
-    own = [each for each in models if not type(each).__module__.startswith("keras.") and type(each) not in kinds]
-    return [f"{each.name!r} ({type(each).__name__})" for each in own]
+    kinds = {(each.name, type(each)) for each in made}
+    own = [each for each in models if isinstance(each, keras.Sequential) or is_of_ones_own(each)]
+    return [f"{each.name!r} ({type(each).__name__})" for each in own if (each.name, type(each)) not in kinds]
 
 
 def _input_like(tensor):
@@ -104,9 +104,10 @@ def _input_like(tensor):
 
 
 def _model_like(model: keras.Model, inputs, outputs) -> keras.Model:
-    """A model of the same kind: Sequential stays Sequential; a class whose constructor takes no graph becomes plain."""
+    """A model of the same kind, plain where that is no row of layers any more, or takes no graph."""
     if isinstance(model, keras.Sequential):
-        new = keras.Sequential(keras.Model(inputs, outputs).layers, name=model.name)
+        plain = keras.Model(inputs, outputs, name=model.name)
+        new = keras.Sequential(plain.layers, name=model.name) if _is_row(plain) else plain
     else:
         constructor = type(model).__init__
         takes_graph = {"inputs", "outputs"} <= set(inspect.signature(constructor).parameters)
@@ -115,3 +116,10 @@ def _model_like(model: keras.Model, inputs, outputs) -> keras.Model:
     if not model.trainable:
         new.trainable = False
     return new
+
+
+def _is_row(model: keras.Model) -> bool:
+    """Whether each call reads what the one before it gave, and nothing else."""
+    nodes = Graph(model, "").nodes
+    given = [model.inputs, *(node.outputs for node in nodes)]
+    return all(list(map(id, node.input_tensors)) == list(map(id, each)) for node, each in zip(nodes, given))
