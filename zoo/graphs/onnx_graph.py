@@ -82,6 +82,8 @@ class OnnxGraph:
         self._initializers = {each.name: each for each in self.graph.initializer if each.name not in given}
         self._makers = {name: node for node in self.graph.node for name in node.output if name}
         self._names = {*self._infos, *self._makers, *self._initializers, *given}
+        # A name of a subgraph may stand for nothing else outside of it.
+        self._names |= {name for node in self.hidden() for name in (*node.input, *node.output)}
 
     def hidden(self) -> Iterator[Any]:
         """The nodes of subgraphs (If, Loop, Scan) and of the model's own functions."""

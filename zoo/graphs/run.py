@@ -4,19 +4,24 @@ from typing import Any
 
 import numpy as np
 
+from zoo.graphs.sizes import Sizes, fitting
 from zoo.graphs.tflite import File, Tensor
 
 # Sides, px, of the inputs that a file leaves free, by axis; odd and different.
 FREE = (1, 23, 18, 4)
+# Integers that are no levels of a picture are places in a table: a class, a word.
+_PLACES = ("int32", "int64")
 
 
 def noise(file: File, free: tuple[int, ...] = FREE, seed: int = 0) -> list[np.ndarray]:
-    """An input for each of a file's: uniform, floats in [0, 1], integers over their range."""
+    """An input for each of a file's: uniform, floats in [0, 1], levels over their range, places in a table 0 or 1."""
     rng = np.random.default_rng(seed)
     images = []
     for tensor in file.inputs:
         shape = [free[axis] if side is None else side for axis, side in enumerate(tensor.shape)]
-        if np.issubdtype(tensor.dtype, np.integer):
+        if tensor.dtype in _PLACES:
+            images.append(rng.integers(0, 2, shape, dtype=tensor.dtype))
+        elif np.issubdtype(tensor.dtype, np.integer):
             limits = np.iinfo(tensor.dtype)
             images.append(rng.integers(limits.min, limits.max, shape, dtype=tensor.dtype, endpoint=True))
         else:
@@ -66,3 +71,10 @@ class Run:
     def value(self, tensor: Tensor) -> np.ndarray:
         """What a tensor holds."""
         return np.asarray(self.interpreter.get_tensor(self.numbers[tensor]))
+
+
+def sizes_that_fit(file: File, sizes: Sizes) -> Sizes:
+    """Those of some sizes that a file takes, or multiples of small ones; its own alone where none of them is free."""
+    if all(None not in tensor.shape for tensor in file.inputs):
+        return sizes[:1]
+    return fitting(sizes, 1, lambda size: Run(file, noise(file, size), everything=False))

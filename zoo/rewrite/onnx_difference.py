@@ -7,6 +7,7 @@ import numpy as np
 from zoo.errors import UsageError
 from zoo.graphs.apart import range_of, share_of_range
 from zoo.graphs.onnx_graph import package
+from zoo.graphs.sizes import fitting
 
 # Of an output's range; half precision rounds its sums in either order.
 ALLOWED = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-12, np.dtype(np.float16): 4e-3}
@@ -16,6 +17,8 @@ _SIZES = ((2, 3, 23, 18), (1, 3, 14, 37))
 _HAND_ON = {"Slice", "DepthToSpace", "Reshape", "Transpose", "Identity", "Clip", "Relu"}
 _TYPES: dict[str, Any] = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
 _TYPES |= {"tensor(uint8)": np.uint8, "tensor(int8)": np.int8}
+# Places in a table, a number of times, a choice: 0 or 1.
+_CHOICES: dict[str, Any] = {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(bool)": np.bool_}
 _INPUTS = 3
 
 
@@ -54,7 +57,10 @@ def differences(before: bytes, after: bytes) -> list[Difference]:
         ]
         free = any(not isinstance(side, int) for each in sessions[0].get_inputs() for side in each.shape)
         levels = _levels(before)
-        return [_difference(sessions, size, levels) for size in (_SIZES if free else _SIZES[:1])]
+        sizes = (
+            fitting(_SIZES, 2, lambda size: sessions[0].run(None, _noise(sessions[0], size, 0))) if free else _SIZES[:1]
+        )
+        return [_difference(sessions, size, levels) for size in sizes]
     except UsageError:
         raise
     except Exception as error:  # onnxruntime's errors have no common base
@@ -86,23 +92,8 @@ def _difference(sessions: list[Any], sizes: tuple[int, ...], levels: list[float]
     worst, allowed = 0.0, 0.0
     size: tuple[int, ...] = ()
     for seed in range(_INPUTS):
-        rng, feed = np.random.default_rng(seed), {}
-        named: dict[Any, int] = {}
-        for each in sessions[0].get_inputs():
-            if each.type not in _TYPES:
-                raise UsageError(
-                    f"Expected inputs of floats or 8-bit integers, to compare. Received: {each.name!r} of {each.type}"
-                )
-            # Free sides of one name are one size.
-            free = [sizes[axis % 4] for axis in range(len(each.shape))]
-            shape = [
-                side if isinstance(side, int) else named.setdefault(side or (each.name, axis), free[axis])
-                for axis, side in enumerate(each.shape)
-            ]
-            kind = np.dtype(_TYPES[each.type])
-            drawn = rng.random(shape) if kind.kind == "f" else rng.integers(0, 128, shape)
-            feed[each.name] = drawn.astype(kind)
-            size = size or tuple(shape)
+        feed = _noise(sessions[0], sizes, seed)
+        size = size or next((values.shape for values in feed.values()), ())
         for expected, received, level in zip(*(session.run(None, feed) for session in sessions), levels, strict=True):
             if expected.shape != received.shape:
                 worst = float("inf")
@@ -110,3 +101,28 @@ def _difference(sessions: list[Any], sizes: tuple[int, ...], levels: list[float]
             allowed = max(allowed, ALLOWED.get(expected.dtype, 0.0), 1.01 * level / range_of(expected))
             worst = max(worst, float(share_of_range(expected, received).max(initial=0.0)))
     return Difference(size, worst, allowed)
+
+
+def _noise(session: Any, sizes: tuple[int, ...], seed: int) -> dict[str, np.ndarray]:
+    """An input for each of a model's; `sizes` are those of free sides, by axis.
+
+    Raises:
+        UsageError: an input of another type.
+    """
+    rng, feed = np.random.default_rng(seed), {}
+    named: dict[Any, int] = {}
+    for each in session.get_inputs():
+        if each.type not in _TYPES | _CHOICES:
+            raise UsageError(
+                f"Expected inputs of floats, integers or booleans, to compare. Received: {each.name!r} of {each.type}"
+            )
+        # Free sides of one name are one size.
+        free = [sizes[axis % 4] for axis in range(len(each.shape))]
+        shape = [
+            side if isinstance(side, int) else named.setdefault(side or (each.name, axis), free[axis])
+            for axis, side in enumerate(each.shape)
+        ]
+        kind = np.dtype((_TYPES | _CHOICES)[each.type])
+        most = 2 if each.type in _CHOICES else 128
+        feed[each.name] = (rng.random(shape) if kind.kind == "f" else rng.integers(0, most, shape)).astype(kind)
+    return feed

@@ -6,7 +6,7 @@ import numpy as np
 
 from zoo.errors import UsageError
 from zoo.graphs.apart import share_of_range
-from zoo.graphs.run import Run, noise
+from zoo.graphs.run import Run, noise, sizes_that_fit
 from zoo.graphs.tflite import File, parse
 
 # Of an output's range in float; levels of an integer output, in the reference kernels and in what runs by default.
@@ -52,11 +52,9 @@ def differences(before: File, after: File) -> list[Difference]:
     Raises:
         UsageError: LiteRT does not run one of them.
     """
-    free = any(None in tensor.shape for tensor in before.inputs)
+    sizes = sizes_that_fit(before, _SIZES)
     pairs = {"reference": (_in_reference(before), _in_reference(after)), "default": (before, after)}
-    return [
-        _difference(*pairs[kernels], kernels, size) for kernels in LEVELS for size in (_SIZES if free else _SIZES[:1])
-    ]
+    return [_difference(*pairs[kernels], kernels, size) for kernels in LEVELS for size in sizes]
 
 
 def _in_reference(file: File) -> File:

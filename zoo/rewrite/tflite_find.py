@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from zoo.errors import UsageError
-from zoo.graphs.run import Run, noise
+from zoo.graphs.run import Run, noise, sizes_that_fit
 from zoo.graphs.tflite import File, Graph, Operation, Tensor, parse, schema
 from zoo.identities.phases import Pair, pair
 from zoo.rewrite.tflite_constants import Stays
@@ -95,7 +95,7 @@ def sizes_of(file: File, ends: list[tuple[Tensor, Tensor]]) -> list[list[tuple[P
     """
     static = [size.constant and None not in image.shape for image, size in ends]
     try:
-        runs = [] if all(static) else [Run(file, noise(file, free)) for free in _SIZES]
+        runs = [] if all(static) else [Run(file, noise(file, free)) for free in sizes_that_fit(file, _SIZES)]
     except (ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[-1]
         raise UsageError(f"Expected a TFLite file that LiteRT runs, for its sizes. Received: {reason}") from error
@@ -118,7 +118,7 @@ def at_sizes(file: File) -> list[Graph]:
     if all(None not in tensor.shape for tensor in file.inputs):
         return []
     graphs = []
-    for free in _SIZES:
+    for free in sizes_that_fit(file, _SIZES):
         copy = parse(file.content, "the file")
         try:
             shapes = Run(copy, noise(copy, free)).shapes()
