@@ -18,6 +18,8 @@ from zoo.metrics import psnr
 _MOST = 20
 # The rates that the search tries; the best at one corner is that of the space in its regime at all corners.
 LEARNING_RATES = (1e-3, 3e-3, 1e-2)
+# A run that ends more than so many dB below the best seed has fallen apart on the way.
+FALLEN = 0.3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,18 +105,44 @@ def prepared(setting: Setting, scale: int) -> str:
 
 def search(setting: Setting, corner: Corner, rate: float) -> None:
     """Trains a corner's network for a short while at one learning rate, and writes down what comes of it."""
-    (folder,) = _train(setting, corner, (0,), rate, setting.search_steps, f"search_{corner}_rate{rate:g}")
+    (folder,) = train_at(setting, corner, (0,), rate, setting.search_steps, f"search_{corner}_rate{rate:g}")
     found = read(folder / "results.json")
     written = {**dataclasses.asdict(corner), "learning_rate": rate, "steps": setting.search_steps, "seed": 0}
     write_json(search_record(setting, corner, rate), {**written, "psnr": found["model"]["psnr"]})
 
 
 def train(setting: Setting, corner: Corner, seeds: tuple[int, ...], rate: float) -> None:
-    """Trains a corner's network from each seed at the learning rate that was found; what is trained already stays."""
-    _train(setting, corner, seeds, rate, setting.steps, str(corner))
+    """Trains a corner's network from each seed at the learning rate that was found; what is trained already stays.
+
+    Where a seed falls apart, by the pictures that rates are chosen by, that one run told too little of the rate: all
+    seeds are trained again at the next lower one of the search, and what was trained stays beside it as `_rate…`.
+    """
+    for lower in sorted((each for each in LEARNING_RATES if each <= rate), reverse=True):
+        aside = _aside(setting, corner, lower)
+        if not aside.is_dir():
+            train_at(setting, corner, seeds, lower, setting.steps, str(corner))
+            if settled(setting.workdir / str(corner), seeds):
+                return
+            (setting.workdir / str(corner)).rename(aside)
 
 
-def _train(setting: Setting, corner: Corner, seeds: tuple[int, ...], rate: float, steps: int, name: str) -> list[Path]:
+def _aside(setting: Setting, corner: Corner, rate: float) -> Path:
+    return setting.workdir / f"{corner}_rate{rate:g}"
+
+
+def settled(folder: Path, seeds: tuple[int, ...]) -> bool:
+    """Whether all seeds have come to their end together, or at the lowest rate that there is."""
+    if not all(trained(folder, seed) for seed in seeds):
+        return False
+    ends = [read(folder / f"seed_{seed}" / "results.json") for seed in seeds]
+    figures = [end["model"]["psnr"] for end in ends]
+    return max(figures) - min(figures) <= FALLEN or ends[0]["config"]["learning_rate"] <= min(LEARNING_RATES)
+
+
+def train_at(
+    setting: Setting, corner: Corner, seeds: tuple[int, ...], rate: float, steps: int, name: str
+) -> list[Path]:
+    """Trains a corner's network from each seed into the folder of that name; returns the seeds' folders."""
     from experiments.networks import NAME, known
     from zoo.training import TrainConfig
     from zoo.training import train as train_one
@@ -180,6 +208,7 @@ def measure(setting: Setting, corner: Corner, seed: int) -> None:
     costs = count(in_space(scale, **corner.options(), any_size=False))
     held_out, training = (_judge(engine.run, each, scale) for each in (setting.held_out, prepared(setting, scale)))
     environment, options = results["environment"], corner.options()
+    fallen = [rate for rate in LEARNING_RATES if _aside(setting, corner, rate).is_dir()]
     write_json(
         record(setting, corner, seed),
         {
@@ -187,6 +216,7 @@ def measure(setting: Setting, corner: Corner, seed: int) -> None:
             "seed": seed,
             "steps": results["steps"],
             "learning_rate": results["config"]["learning_rate"],
+            "fell_apart_at": fallen,
             "data": ",".join(Path(each).name for each in setting.data.split(",")),
             "batch": setting.batch,
             "lr_size": setting.lr_size,

@@ -80,7 +80,7 @@ def units(setting: Setting, grid: list[Corner], seeds: tuple[int, ...], searched
                     lambda corner=corner, tried=tried: (
                         runs.train, setting, corner, seeds, runs.best_rate(setting, tried)
                     ),
-                    lambda folder=folder: all(runs.trained(folder, seed) for seed in seeds),
+                    lambda folder=folder: runs.settled(folder, seeds),
                     lambda records=records: all(path.is_file() for path in records.values()),
                 )
             )  # fmt: skip
@@ -90,7 +90,7 @@ def units(setting: Setting, grid: list[Corner], seeds: tuple[int, ...], searched
                     runs.record(setting, corner, seed).stem,
                     lambda corner=corner, seed=seed: (runs.measure, setting, corner, seed),
                     runs.record(setting, corner, seed).is_file,
-                    lambda folder=folder, seed=seed: runs.trained(folder, seed),
+                    lambda folder=folder: runs.settled(folder, seeds),
                 )
                 for seed in seeds
             ]

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from experiments.equal import REGIMES, SPACES
-from experiments.runs import LEARNING_RATES, read
+from experiments.runs import FALLEN, LEARNING_RATES, read
 from experiments.space import BUDGETS, SCALES, corners
 from experiments.space_figures import NAMES, Difference, Group, Groups, best_hr, difference, draw, groups, values
 from experiments.space_sections import containment, equal_time, last_layer, shown, table
@@ -15,7 +15,6 @@ from zoo.files import whole_file
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "experiments" / "results"
-FALLEN = 0.3
 PAGE, CHART = ROOT / "docs" / "space.md", ROOT / "experiments" / "results" / "space.svg"
 RIVALS = {
     "hr": "the best network in HR space",
@@ -69,8 +68,27 @@ def fallen(found: Groups) -> str:
     if not told:
         return ""
     return (
-        f"A run that ends more than {FALLEN} dB below the best seed has fallen apart on the way: its learning rate,\n"
-        "found by one short run, is too high for some starts. It counts in all means. " + ". ".join(told) + "."
+        f"A run that ends more than {FALLEN} dB below the best seed has fallen apart on the way: its learning rate\n"
+        "is too high for some starts. It counts in all means. " + ". ".join(told) + "."
+    )
+
+
+def lowered(found: Groups) -> str:
+    """Where a seed fell apart at the rate that was found, so that all were trained at a lower one."""
+    told = []
+    for group, spaces in found.items():
+        for space, (first, *_) in spaces.items():
+            rates = first.get("fell_apart_at", [])
+            if rates and (space, group.regime) != ("lr", "paper"):
+                came = " and ".join(f"{rate:g}" for rate in sorted(rates, reverse=True))
+                told.append(f"{group}, {NAMES[space]}, at {came}")
+    if not told:
+        return ""
+    return (
+        f"\n\nWhere a seed ends more than {FALLEN} dB below the best one, by the same pictures, one short run has told "
+        "too little of the rate: all seeds are trained again at the next lower one. So it went with "
+        + "; ".join(told)
+        + "."
     )
 
 
@@ -248,7 +266,7 @@ field, LR px. MB: float32 maps alive at the worst moment.
 {steps} steps of {every[0]["batch"]} patches with sides of {every[0]["lr_size"]} LR pixels, the same for all; L1,
 Adam, cosine.
 
-{search(results / "space")}
+{search(results / "space")}{lowered(found)}
 
 Of the whole grid there is no record yet, and the same command goes on with it, of:
 {missing(found)}

@@ -2,8 +2,10 @@
 
 import itertools
 import json
+import shutil
 import subprocess
 from pathlib import Path
+from unittest import mock
 
 import keras
 import numpy as np
@@ -152,6 +154,40 @@ def test_refusals(tmp_path, capsys):
     (tmp_path / "x3_0.5_practice_lr_seed0.json").write_text('{"steps": 7}')
     assert space.main([f"--output={tmp_path}", f"--workdir={tmp_path}"]) == 2
     assert "Expected records of 4000 steps" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "ends, rates",
+    [
+        ({1e-2: (29.0, 29.2)}, [1e-2]),
+        ({1e-2: (29.0, 28.6), 3e-3: (28.9, 28.8)}, [1e-2, 3e-3]),
+        # Below the lowest rate there is none: what falls apart there stays.
+        ({1e-2: (29.0, 28.6), 3e-3: (28.9, 28.1), 1e-3: (28.7, 28.0)}, [1e-2, 3e-3, 1e-3]),
+    ],
+)
+def test_where_a_seed_falls_apart_all_are_trained_at_the_next_lower_rate(tmp_path, monkeypatch, ends, rates):
+    corner, tried = runs.Corner("lr", "practice", 3, 0.5), []
+    setting = mock.Mock(workdir=tmp_path, steps=10)
+
+    def trained(setting, corner, seeds, rate, steps, name):
+        tried.append(rate)
+        for seed, psnr in zip(seeds, ends[rate]):
+            folder = tmp_path / name / f"seed_{seed}"
+            folder.mkdir(parents=True)
+            result = {"model": {"psnr": psnr}, "config": {"learning_rate": rate}}
+            (folder / "results.json").write_text(json.dumps(result))
+
+    monkeypatch.setattr(runs, "train_at", trained)
+    runs.train(setting, corner, (0, 1), 1e-2)
+    assert tried == rates and runs.settled(tmp_path / str(corner), (0, 1))
+    kept = {path.name for path in tmp_path.iterdir()}
+    assert kept == {str(corner), *(f"{corner}_rate{rate:g}" for rate in rates[:-1])}
+    assert not runs.settled(tmp_path / str(corner), (0, 1, 2))
+    # Killed in between, it goes on with the rate that it was at.
+    shutil.rmtree(tmp_path / str(corner))
+    tried.clear()
+    runs.train(setting, corner, (0, 1), 1e-2)
+    assert tried == rates[-1:]
 
 
 TOY = [

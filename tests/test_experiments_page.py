@@ -57,6 +57,14 @@ def test_a_run_that_fell_apart_is_named(tmp_path):
     assert "against the best network in HR space +0.50 ± 0.02 dB" in text and "it is level in 2 of 2" in text
 
 
+def test_rates_at_which_a_seed_fell_apart_are_named(tmp_path):
+    write_records(tmp_path / "space", BASE, budgets=(0.5,))
+    assert "trained again" not in space_page.page(tmp_path)
+    for path in (tmp_path / "space").glob("x3_0.5_practice_lr_*"):
+        path.write_text(json.dumps({**read(path), "fell_apart_at": [0.003, 0.01]}))
+    assert space_page.page(tmp_path).count("LR, at 0.01 and 0.003.") == 1
+
+
 def test_the_page_is_what_the_command_writes():
     assert space_page.PAGE.read_text(encoding="utf-8") == space_page.page(space_page.RESULTS)
 
