@@ -11,7 +11,7 @@ from pathlib import Path
 
 from zoo.backend import require_backend
 from zoo.errors import UsageError, exit_on_usage_error
-from zoo.program import ends_on_ctrl_c, program, quiet_tensorflow
+from zoo.program import Parser, ends_on_ctrl_c, program, quiet_tensorflow
 from zoo.targets import records
 
 
@@ -27,9 +27,7 @@ def read_sizes(text: str) -> list[tuple[int, int]]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=program("export"), description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog=program("export"), description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True, help="a preset's name or a .keras file")
     parser.add_argument("--output", required=True, type=Path, help="folder of the files and their report")
     parser.add_argument(
@@ -145,7 +143,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     if flags.nocheck:
         return 0
-    print(f"{report['claim']} More in {flags.output / 'report.md'}.")
+    others = sum(len(each["files"]) for each in report.get("earlier", []))
+    kept = f", which tells of {others} files of earlier exports there too" if others else ""
+    print(f"{report['claim']} More in {flags.output / 'report.md'}{kept}.")
     return int(report["claim"].startswith("NOT"))
 
 

@@ -9,7 +9,6 @@ precision too; 2: no such file; 3: it could not be told: an output is inconclusi
 the targets only the GPU delegate and the CPU are run.
 """
 
-import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,9 +19,10 @@ from export.arm.verdicts import verdicts, worst
 from export.report import environment
 from zoo.engines.ranges import RANGES
 from zoo.errors import UsageError, exit_on_usage_error, one_of
-from zoo.files import write_json
+from zoo.files import file_to_write, in_place_of, write_json
 from zoo.graphs import tflite
-from zoo.program import program
+from zoo.program import Parser, program
+from zoo.registry import list_presets
 from zoo.targets import records
 from zoo.targets.record import Finding, summarized
 
@@ -61,8 +61,11 @@ def inspect(
     """
     record = records.named(target)
     path = Path(path)
-    if not path.is_file():
-        raise UsageError(f"Expected a .tflite file. Received: {str(path)!r}, which is not there")
+    if not path.exists() and (presets := list_presets(f"{path}*")):
+        raise UsageError(
+            f"Expected a .tflite file. Received: {str(path)!r}, the name of {', '.join(presets)}; `zoo export "
+            f"--model={presets[0]} --formats=tflite_fp32 --output=files` writes one"
+        )
     file = tflite.read(path)
     try:
         graph = measure.describe(file, record)
@@ -146,12 +149,12 @@ def _print(entry: dict) -> None:
 @exit_on_usage_error
 def main(arguments: list[str] | None = None) -> int:
     """The command."""
-    parser = argparse.ArgumentParser(prog=program("export.check"), description=__doc__.splitlines()[0])
+    parser = Parser(prog=program("export.check"), description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="+", metavar="FILE.tflite")
     parser.add_argument(
         "--target", default="gpu_delegate", help=f"whose rules: {', '.join(records.TARGETS)} (default gpu_delegate)"
     )
-    parser.add_argument("--json", type=Path, help="where to write all of it")
+    parser.add_argument("--json", type=Path, help="the file to write all of it to")
     parser.add_argument("--rules_only", action="store_true", help="run nothing; the rules need no driver")
     parser.add_argument("--input", metavar="PICTURE", help="what the files are run on; default: noise and photographs")
     parser.add_argument(
@@ -161,6 +164,8 @@ def main(arguments: list[str] | None = None) -> int:
         "--arm", action="store_true", help="run on emulated ARM64 too: `python -m export.arm --install`"
     )
     flags = parser.parse_args(arguments)
+    if flags.json:
+        file_to_write(flags.json)
     limits = None
     if flags.range:
         span, low = RANGES[one_of("--range", flags.range, RANGES)]
@@ -171,7 +176,9 @@ def main(arguments: list[str] | None = None) -> int:
     for entry in entries:
         _print(entry)
     if flags.json:
+        replaced = in_place_of(flags.json)
         write_json(flags.json, entries)
+        print(f"wrote {flags.json}{replaced}")
     if any(speaks_against(entry) for entry in entries):
         return 1
     return UNTOLD if any(untold(entry) for entry in entries) else 0

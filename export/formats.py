@@ -19,7 +19,7 @@ from export.shaders.row import read_row
 from export.shaders.wgsl import write_wgsl
 from export.tflite import open_tflite, write_dynamic, write_tflite
 from zoo.data import sample
-from zoo.errors import UsageError
+from zoo.errors import UsageError, one_of
 from zoo.models import scale_of
 
 Size = tuple[int, int] | None
@@ -69,7 +69,8 @@ class Format:
     Attributes:
         suffix: what a file's name has after the model's; `{size}` stands for the LR height x width.
         write: writes the content to a path, at a size where the format is static.
-        open: a written file as a function (h, w, C) float32 → (scale·h, scale·w, C).
+        open: a written file as a function (h, w, C) float32 → (scale·h, scale·w, C); raises ImportError where what
+            runs it is not installed, or with the reason where nothing here runs it.
         describe: what the file takes and gives, where no TFLite graph tells it.
         note: a sentence on how the content was made fit for the format.
         reference: what the file ought to compute, given the network as a function.
@@ -131,8 +132,10 @@ def _shown(function: Function, content: Content) -> Function:
 
 
 def _open_in_browser(path: Path) -> Function:
-    """Only a browser runs it."""
-    raise ImportError(name="WebGPU for Python")
+    raise ImportError(
+        "only a browser runs WGSL, as the page of `make web` does on videos; its sums are those of the .glsl file, "
+        "which --formats=glsl writes and runs"
+    )
 
 
 FORMATS = {
@@ -178,8 +181,6 @@ FORMATS = {
 
 def check_formats(formats: Sequence[str]) -> list[str]:
     """The formats, each once; UsageError for an unknown one or none."""
-    formats = list(dict.fromkeys(formats))
-    unknown = [form for form in formats if form not in FORMATS]
-    if unknown or not formats:
-        raise UsageError(f"Expected formats out of {', '.join(FORMATS)}. Received: {', '.join(unknown) or 'none'}")
-    return formats
+    if not formats:
+        raise UsageError(f"Expected formats out of {', '.join(FORMATS)}. Received: none")
+    return list(dict.fromkeys(one_of("a format", form.strip(), FORMATS) for form in formats))

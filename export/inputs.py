@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.errors import UsageError
+from zoo.files import existing_file
 from zoo.graphs import tflite
 
 UNIT = (0.0, 1.0)
@@ -37,7 +38,7 @@ def picture(file: tflite.File, path: str | Path, limits: tuple[float, float] = U
     if len(file.inputs) != 1 or not _takes_a_picture(file.inputs[0]):
         raise UsageError(f"Expected a file of one picture for --input. Received: {', '.join(map(str, file.inputs))}")
     try:
-        with Image.open(path) as opened:
+        with Image.open(existing_file(path, "a picture")) as opened:
             rgb = np.asarray(opened.convert("RGB"))
     except OSError as error:
         raise UsageError(f"Expected a picture in --input. Received: {str(path)!r}: {error}") from error

@@ -57,6 +57,11 @@ def psnr(function: Function, channels: int, scale: int, pictures: list) -> float
         return f"Not measured: {error}"
 
 
+def not_run(error: ImportError) -> str:
+    """Why a file was not run: what is not installed, or else what the error says."""
+    return f"Not run: {f'{error.name} is not installed' if error.name else error}."
+
+
 def describe(file: tflite.File, target: Target = gpu_delegate.TARGET) -> dict[str, Any]:
     """A TFLite file's inputs, outputs, operations with versions, multiplications and breaches of a target's rules."""
     return {

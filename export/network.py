@@ -18,8 +18,9 @@ from export.int8.pictures import DRAWN
 from export.network_files import FORMATS, Format, Size, is_picture, reads_a_photograph
 from export.options import Options
 from export.prepare import in_form
-from export.report import environment, write_report
+from export.report import environment, total_bytes, write_report
 from zoo.errors import UsageError
+from zoo.files import in_place_of
 from zoo.graphs import tflite
 from zoo.graphs.apart import share_of_range
 from zoo.models import scale_of
@@ -76,8 +77,9 @@ def export_network(
             at = size or (_sizes(model, sizes) or [None])[0]
             inputs = network_files.inputs(model, at)
             expected = _run(model, inputs, at)
+            replaced = in_place_of(output / FORMATS[name].file_name(prepared.name, size))
             entry = _written(prepared, output, name, size, options)
-            progress(f"{output / entry['name']}: {entry['bytes']:,} bytes")
+            progress(f"{output / entry['name']}: {entry['bytes']:,} bytes{replaced}")
             if options.check:
                 if options.gate != "off" and FORMATS[name].static and in_software():
                     progress(
@@ -87,7 +89,7 @@ def export_network(
                 progress(f"  {_summary(entry)}")
             files.append(entry)
     if not options.check:
-        return {"model": model.name, "files": files, "claim": "Not checked."}
+        return write_report({"model": model.name, "files": files, "claim": "Not checked."}, output)
     report = {
         "model": model.name,
         "claim": claim(files, levels=False),
@@ -99,8 +101,7 @@ def export_network(
         "files": files,
         "environment": environment(),
     }
-    write_report(report, output)
-    return report
+    return write_report(report, output)
 
 
 def _check(model: keras.Model, formats: Sequence[str], options: Options) -> None:
@@ -149,8 +150,7 @@ def _written(model: keras.Model, output: Path, name: str, size: Size | None, opt
         raise UsageError(f"Expected a functional Keras model. Received: {model.name!r}, a {type(model).__name__}")
     path = output / FORMATS[name].file_name(model.name, size)
     FORMATS[name].write(model, path, size, options)
-    parts = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
-    return {"name": path.name, "format": name, "size": size, "bytes": sum(each.stat().st_size for each in parts)}
+    return {"name": path.name, "format": name, "size": size, "bytes": total_bytes(path)}
 
 
 def _checked(
@@ -159,7 +159,7 @@ def _checked(
     try:
         entry: dict[str, Any] = {"keras": difference(expected, form.run(path, inputs))}
     except ImportError as error:
-        return {"keras": {"sentence": f"Not run: {error.name} is not installed."}}
+        return {"keras": {"sentence": measure.not_run(error)}}
     if path.suffix != ".tflite":
         return entry
     file = tflite.read(path)

@@ -9,7 +9,7 @@ from export.int8 import IO
 from export.int8.pictures import DRAWN
 from export.shaders.code import BORDERS
 from zoo.data import Source
-from zoo.errors import UsageError
+from zoo.errors import UsageError, one_of
 from zoo.targets import records
 from zoo.targets.record import Target
 
@@ -29,7 +29,7 @@ class Options:
         drawn: how much drawn graphics count beside photographs where int8 is fitted; more keeps text and lines nearer
             to the float network and photographs farther.
         data: folders of test sets to measure PSNR on.
-        check: whether the files are run at all; False writes them, and no report.
+        check: whether the files are run at all; False writes them, and no report on them.
         gate: `"full"` runs each static TFLite file on the GPU delegate at its own size and re-exported at small ones,
             `"small"` leaves out its own size (minutes, without a GPU), `"off"` runs nothing.
         target: a name out of `zoo.targets.records`: the form of an enlargement and the activations that files are
@@ -62,9 +62,7 @@ class Options:
 
     def __post_init__(self):
         for name, valid in (("io", IO), ("gate", GATES), ("border", BORDERS)):
-            value = getattr(self, name)
-            if value not in valid:
-                raise UsageError(f"Expected {name} to be one of {', '.join(valid)}. Received: {value!r}")
+            one_of(name, getattr(self, name), valid)
         if not (isinstance(self.drawn, numbers.Real) and 0 <= self.drawn < math.inf):
             raise UsageError(f"Expected drawn to be a number of at least 0. Received: {self.drawn!r}")
         if self.keep_form and self.record.name == self.target:

@@ -3,7 +3,7 @@
 import keras
 
 from export.color import clip_to_unit, wrap_rgb
-from zoo.errors import UsageError
+from zoo.errors import UsageError, one_of
 from zoo.models import scale_of
 from zoo.rewrite import to_lr_space, to_transposed
 from zoo.rewrite.copies import clone, copy_state
@@ -36,8 +36,8 @@ def prepare(
     """
     scale = scale_of(model)
     channels = model.input_shape[-1]
-    if color not in (None, *COLORS):
-        raise UsageError(f"Expected color to be one of {', '.join(COLORS)}. Received: {color!r}")
+    if color is not None:
+        one_of("color", color, COLORS)
     if color == "y" and channels != 1 or color == "rgb" and channels not in (1, 3):
         raise UsageError(f"Expected a luma model (1 channel) for color={color}. Received: {model.name}, {channels}")
     model = in_float32(model) if keep_form else in_form(model, form)

@@ -1,12 +1,16 @@
 """`report.json` and `report.md` beside the files: what is in them, what was run, and what was not."""
 
+import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from export.claim import claim
 from export.delegate import outputs_of
 from export.measure import verdict
 from zoo import machine
-from zoo.files import whole_file, write_json
+from zoo.errors import UsageError
+from zoo.files import remove, whole_file, write_json
 from zoo.targets.record import Finding, summarized
 
 _FORMS = {
@@ -22,11 +26,62 @@ def environment() -> dict[str, str]:
     return {"machine": machine.system(), "processor": machine.processor(), **machine.versions(_PACKAGES)}
 
 
-def write_report(report: dict[str, Any], folder: Path) -> None:
-    """Writes both files."""
-    write_json(folder / "report.json", report)
-    with whole_file(folder / "report.md") as unfinished:
-        unfinished.write_text(markdown(report), encoding="utf-8")
+def write_report(report: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Writes both files, and returns what is in them: `earlier` too, reports on what other exports left in the folder.
+
+    They tell of the files that lie there as they were written. A report that was not made, since nothing was checked,
+    has no `environment`: then what is there goes on telling of the files that were not replaced.
+    """
+    files, words = folder / "report.json", folder / "report.md"
+    written = {entry["name"] for entry in report["files"]}
+    left = [each for each in (_left(each, folder, written) for each in earlier(folder)) if each["files"]]
+    reports = ([report] if "environment" in report else []) + left
+    if reports:
+        write_json(files, _with(reports[0], reports[1:]))
+        with whole_file(words) as unfinished:
+            unfinished.write_text("\n".join(markdown(each) for each in reports), encoding="utf-8")
+    else:
+        remove(files)
+        remove(words)
+    return _with(report, left)
+
+
+def _with(report: dict[str, Any], others: list[dict[str, Any]]) -> dict[str, Any]:
+    return {**report, "earlier": others} if others else report
+
+
+def earlier(folder: Path) -> list[dict[str, Any]]:
+    """The reports of exports that were made into a folder, the last one first.
+
+    Raises:
+        UsageError: it is no folder, or has a report that no export wrote, which would be replaced.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"Expected a folder as output. Received: {str(folder)!r}, a file")
+    path = folder / "report.json"
+    foreign = [each for each in (path, folder / "report.md") if each.exists()]
+    try:
+        newest = json.loads(path.read_text(encoding="utf-8")) if foreign else {"earlier": []}
+        reports = [newest, *newest.pop("earlier", [])] if foreign else []
+        _ = [(each["claim"], entry["name"], entry["bytes"]) for each in reports for entry in each["files"]]
+    except (OSError, ValueError, AttributeError, LookupError, TypeError):
+        raise UsageError(f"Expected a folder with an export's report. Received: {foreign[0]}, another one") from None
+    return reports
+
+
+def _left(report: dict[str, Any], folder: Path, written: Collection[str]) -> dict[str, Any]:
+    """A report on those of its files that still lie there and were not written anew."""
+    files = [
+        entry
+        for entry in report["files"]
+        if entry["name"] not in written and total_bytes(folder / entry["name"]) == entry["bytes"]
+    ]
+    return {**report, "files": files, "claim": claim(files, levels="scale" in report)}
+
+
+def total_bytes(path: Path) -> int:
+    """Of a file, or of all files in a folder; 0 where nothing is."""
+    return sum(file.stat().st_size for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file())
 
 
 def markdown(report: dict[str, Any]) -> str:

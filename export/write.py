@@ -15,12 +15,12 @@ from export.int8.errors import node_data
 from export.network import enlarges_pictures, export_network
 from export.options import Options
 from export.prepare import prepare
-from export.report import environment, write_report
+from export.report import earlier, environment, total_bytes, write_report
 from export.tflite import write_dynamic
 from zoo.data import benchmark
 from zoo.engines.keras import KerasEngine
 from zoo.errors import UsageError
-from zoo.files import whole_file
+from zoo.files import in_place_of, whole_file
 from zoo.graphs import tflite
 from zoo.models import scale_of
 from zoo.program import quiet
@@ -43,7 +43,8 @@ def export_model(
     Args:
         model: a super-resolution model (N, H, W, C) in [0, 1] → (N, scale·H, scale·W, C), from the zoo or not; or any
             other network, of which `export.network` writes the files.
-        output: the folder; made if it is not there. Files of the same name are replaced.
+        output: the folder; made if it is not there. Files of the same name are replaced, which `progress` says; of
+            others that earlier exports left there the report goes on to tell.
         sizes: LR heights and widths in px, one TFLite file of each static format for each. Default: 360×640, or the
             network's own size.
         formats: any of `FORMATS`.
@@ -51,9 +52,10 @@ def export_model(
         options: those of `export.options.Options`.
     Returns:
         The report: `files`, one entry a file with `name`, `format`, `size` and `bytes`, and with `check` the rest of
-        what docs/export.md lists; `claim`, one sentence on all of them.
+        what docs/export.md lists; `claim`, one sentence on all of them; `earlier`, where other exports left files in
+        the folder, their reports.
     Raises:
-        UsageError: a model, size, format or option that cannot be served.
+        UsageError: a model, size, format or option that cannot be served; a report in the folder that no export wrote.
 
     Example:
         >>> import tempfile
@@ -67,6 +69,7 @@ def export_model(
     """
     formats, sizes = check_formats(formats), None if sizes is None else check_sizes(sizes)
     chosen = Options(**options)
+    earlier(Path(output))
     if not enlarges_pictures(model):
         return export_network(model, Path(output), sizes, formats, progress, chosen)
     sizes = sizes or [(360, 640)]
@@ -77,14 +80,15 @@ def export_model(
         form = FORMATS[name]
         for size in sizes if form.static else [None]:
             path = output / form.file_name(job.content.model.name, size)
+            replaced = in_place_of(path)
             job.write(form, path, size)
             files.append({"name": path.name, "format": name, "size": size, "bytes": total_bytes(path)})
-            progress(f"{path}: {files[-1]['bytes']:,} bytes")
+            progress(f"{path}: {files[-1]['bytes']:,} bytes{replaced}")
             if chosen.check:
                 files[-1] |= job.check(path, form, size)
                 progress(f"  {_summary(files[-1])}")
     if not chosen.check:
-        return {"model": model.name, "files": files, "claim": "Not checked."}
+        return write_report({"model": model.name, "files": files, "claim": "Not checked."}, output)
     report = {
         "model": model.name,
         "claim": claim(files, levels=True),
@@ -100,8 +104,7 @@ def export_model(
         "files": files,
         "environment": environment(),
     }
-    write_report(report, output)
-    return report
+    return write_report(report, output)
 
 
 class _Job:
@@ -144,7 +147,7 @@ class _Job:
                 function = form.open(path)
                 function(images[0])
         except ImportError as error:
-            return {**entry, "keras": {"sentence": f"Not run: {error.name} is not installed."}}
+            return {**entry, "keras": {"sentence": measure.not_run(error)}}
         entry["keras"] = measure.difference(function, form.reference(self.reference, self.content), images)
         entry["psnr"] = {name: self._loss(name, self._psnr(function, self.sets[name])) for name in self.sets}
         if form.tflite:
@@ -225,11 +228,6 @@ def check_sizes(sizes: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     if not sizes:
         raise UsageError("Expected at least one size, LR height and width in px. Received: none")
     return list(dict.fromkeys((height, width) for height, width in sizes))
-
-
-def total_bytes(path: Path) -> int:
-    """Of a file, or of all files in a folder."""
-    return sum(file.stat().st_size for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file())
 
 
 def _set_name(folder: str) -> str:

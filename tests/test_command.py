@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -33,6 +34,61 @@ def test_an_unknown_word_is_one_sentence(capsys):
     assert error.startswith("error: Expected one of train, evaluate") and error.count("\n") == 1
     assert command.main(["upsacle"]) == 2
     assert capsys.readouterr().err.endswith("Received: 'upsacle'; did you mean 'upscale'?\n")
+
+
+@pytest.mark.parametrize(
+    "line, sentence",
+    [
+        ("export --modle=espcn_x3 --output=out", "flag --modle; did you mean '--model'? `zoo export --help` lists"),
+        ("upscale a.png --outptu=out", "There is no flag --outptu; did you mean '--output'?"),
+        ("presets --jsn", "There is no flag --jsn; did you mean '--json'?"),
+        ("models --all", "There is no flag --all. `zoo models --help` lists all"),
+        ("export --model=espcn_x3 --output=out --gate=smal", "Expected --gate to be one of full, small, off. Received: "
+         "'smal'; did you mean 'small'?"),
+        ("rewrite a.onnx b.onnx --form=transpsed", "did you mean 'transposed'?"),
+        ("plots kernel --output=x.png", "did you mean 'kernels'?"),
+        ("upscale a.png --output=b.png --scale=two", "--scale takes a whole number. Received: 'two'"),
+        ("evaluate --data=.", "The following arguments are required: --model; `zoo evaluate --help` explains"),
+    ],
+)  # fmt: skip
+def test_a_wrong_flag_is_a_sentence_that_names_the_nearest(line, sentence, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["zoo", *line.split()])
+    assert command.main() == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and sentence in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "line, kind",
+    [
+        ("upscale gone.mkv --output=out.mkv", "a video"),
+        ("upscale gone.png --output=out", "a picture, a folder or a pattern"),
+        ("upscale here.png --output=out --model=gone.tflite", "a .tflite file"),
+        ("upscale here.png --output=out --model=gone.keras", "a .keras file"),
+        ("evaluate --model=gone.tflite --data=.", "a .tflite file"),
+        ("evaluate --model=gone.keras --data=.", "a .keras file"),
+        ("evaluate --model=fsrcnn_s_x2 --data=gone", "a folder of pictures"),
+        ("rewrite gone.tflite out.tflite", "a .tflite file"),
+        ("rewrite gone.keras out.keras", "a .keras file"),
+        ("rewrite gone.onnx out.onnx", "an .onnx file"),
+        ("export --model=gone.keras --output=out", "a .keras file"),
+        ("check gone.tflite", "a .tflite file"),
+        ("check here.tflite --input=gone.png", "a picture"),
+        ("prepare --data=gone --scale=2 --output=out", "a folder of pictures"),
+        ("plots kernels --model=gone.keras --output=out.png", "a .keras file"),
+        ("plots difference --picture=gone.png --output=out.png", "a picture"),
+    ],
+)
+def test_every_command_says_the_same_of_what_is_not_there(line, kind, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Image.new("L", (40, 30), 9).save("here.png")
+    shutil.copy(registry.preset_file("fsrcnn_s_x2", ".tflite"), "here.tflite")
+    before = {*tmp_path.iterdir()}
+    assert command.main(line.split()) == 2
+    gone = re.search(r"\bgone(\.\w+)?", line)[0]
+    assert capsys.readouterr().err == f"error: Expected {kind}. Received: {gone!r}, which is not there\n"
+    assert {*tmp_path.iterdir()} == before
 
 
 def test_anothers_package_of_the_same_name_is_named(tmp_path, monkeypatch, capsys):

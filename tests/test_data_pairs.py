@@ -63,7 +63,7 @@ def test_a_folder_of_ones_own_by_its_name(tmp_path):
     assert f"those in {tmp_path / 'mine'}, as --lr_data says" in source.lr_images
     several = data.from_folder(f"{tmp_path}/in,{tmp_path}/in", 3, lr_data=f"{tmp_path}/mine,bicubic")
     assert len(list(several.pictures())) == 4 and several.lr_images.count("LR images of") == 2
-    for wrong, words in ((f"{tmp_path}/mine,bicubic", "for each of 1 folders"), ("nowhere", "is not a folder")):
+    for wrong, words in ((f"{tmp_path}/mine,bicubic", "for each of 1 folders"), ("nowhere", "which is not there")):
         with pytest.raises(UsageError, match=words):
             data.from_folder(tmp_path / "in", 3, lr_data=wrong)
 

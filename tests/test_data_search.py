@@ -9,13 +9,35 @@ from test_sources import RGB, save
 from zoo import command, data
 from zoo.data import decode, search
 from zoo.data.prepare import main as prepare
-from zoo.upscale.pictures import FORMATS, READ_ONLY
+from zoo.errors import UsageError
+from zoo.upscale import pictures
+from zoo.upscale.targets import jobs
 
 pytestmark = pytest.mark.usefixtures("shown_log")
 
 
-def test_every_command_takes_the_same_kinds():
-    assert {*FORMATS, *READ_ONLY} == search.SUFFIXES
+@pytest.mark.parametrize("suffix", search.SUFFIXES)
+def test_every_command_takes_the_same_kinds(tmp_path, suffix):
+    """Of what is written the result keeps its kind; what is only read becomes PNG; a refusal names all kinds."""
+    path = tmp_path / f"a{suffix}"
+    save(path, RGB)
+    assert data.benchmark(tmp_path)[0][1].shape == RGB.shape
+    (job,) = jobs([str(tmp_path)], str(tmp_path / "out"))
+    assert job.target.name == (f"a{suffix}" if suffix in search.WRITTEN else f"a{suffix}.png")
+    path.write_bytes(b"nothing")
+    refused = pytest.raises(UsageError, match=r"Expected a whole picture \(.png, .*, .gif(, .avif)?\)")
+    with refused, pictures.opened(path):
+        pass
+
+
+def test_a_folder_without_a_picture_is_told_what_is_one(tmp_path):
+    for read in (lambda: data.from_folder(tmp_path, 2), lambda: data.benchmark(tmp_path)):
+        with pytest.raises(
+            UsageError, match=r"Expected a folder with pictures \(.png, .*, .gif(, .avif)?\). Received: "
+        ):
+            read()
+    with pytest.raises(UsageError, match=r"Expected a folder with pictures \(.png, .*, .gif(, .avif)?\). Received: "):
+        jobs([str(tmp_path)], str(tmp_path / "out"))
 
 
 def test_what_pillow_reads_is_taken_and_the_rest_is_named(tmp_path, caplog):

@@ -126,8 +126,8 @@ def test_engines_of_cells_and_chains_keep_their_range(tflite):
     assert all(part.cell == (1, 1) for part in chain.engines) and chain.engines[0].taken == (255.0, 0.0)
     first = expected.clip(0, 1)
     assert np.abs(chain.run(image) - engine.run(first * 255) / 255).max() < 1e-4
-    # Presets have their own.
-    assert open_engine("fsrcnn_s_x2", values="0..255").fingerprint() == open_engine("fsrcnn_s_x2").fingerprint()
+    # An engine that is there already can be told of its range too.
+    assert np.array_equal(open_engine(engine, values="0..255").run(image), expected)
     with pytest.raises(UsageError, match="Expected --range to be one of"):
         open_engine(tflite("thin"), values="0..256")
 
@@ -146,3 +146,20 @@ def test_a_keras_network_of_bytes_gets_levels(tmp_path):
     counts = keras.Model(whole, FixedUpsampler("nearest", 2)(keras.ops.cast(whole, "float32")))
     with pytest.raises(UsageError, match="Expected floating point or uint8 into and out of .* Received: int32"):
         KerasEngine(counts)
+
+
+@pytest.mark.parametrize("names", [["fsrcnn_s_x2"], ["fsrcnn_s_x2", "espcn_x3"]])
+def test_presets_have_their_own_range_and_say_so(names, tmp_path, upscale_command, capsys):
+    picture(tmp_path / "in/a.png", 40, 44)
+    sentence = f"Expected --range for a file's network. Received: --range=0..255 for {', '.join(names)}; presets take"
+    flags = [f"--model={','.join(names)}", f"--data={tmp_path / 'in'}", "--range=0..255"]
+    assert command.main(["evaluate", *flags]) == 2 and sentence in capsys.readouterr().err
+    code, _, errors = upscale_command("in/a.png", "--output=b.png", "--range=0..255", model=",".join(names))
+    assert code == 2 and sentence in errors and not (tmp_path / "b.png").exists()
+    for opening in (open_engine, evaluate.open_network):
+        with pytest.raises(UsageError, match="Expected --range for a file's network"):
+            opening(names[0], values="0..255")
+    # An unknown one is named as that, and beside a file presets go their own way.
+    assert command.main(["evaluate", *flags[:2], "--range=0..2"]) == 2
+    assert "Expected --range to be one of" in capsys.readouterr().err
+    assert ranges.for_files("-1..1", [*names, "own.keras"]) == {**dict.fromkeys(names, ""), "own.keras": "-1..1"}

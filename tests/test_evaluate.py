@@ -191,7 +191,7 @@ def test_an_int8_file_is_quantised_at_its_edges(folder, tmp_path):
     "arguments, sentence",
     [
         (["--model=no_such_preset", "--data={folder}"], "Expected the model to be one of"),
-        (["--model={folder}/none.tflite", "--data={folder}"], "Expected a TFLite file"),
+        (["--model={folder}/none.tflite", "--data={folder}"], "Expected a .tflite file. Received: "),
         (["--model={folder}/waves.png.tflite", "--data={folder}"], "Expected a TFLite file (a flatbuffer"),
         (["--model={folder}/small.keras", "--data={folder}/nowhere"], "nowhere"),
     ],
@@ -209,9 +209,8 @@ def test_bad_input_ends_with_one_sentence(folder, arguments, sentence, capsys):
 
 
 def test_a_wrong_flag_ends_with_exit_code_2(folder, capsys):
-    with pytest.raises(SystemExit) as end:
-        main(["--model=x", f"--data={folder}", "--protocol=psnr"])
-    assert end.value.code == 2 and "invalid choice: 'psnr'" in capsys.readouterr().err
+    assert main(["--model=x", f"--data={folder}", "--protocol=psnr"]) == 2
+    assert capsys.readouterr().err.endswith(", rgb. Received: 'psnr'\n")
 
 
 def test_pictures_that_tell_nothing_are_named_and_the_rest_is_measured(pictures):
@@ -257,3 +256,33 @@ def test_the_command_says_what_it_left_out(pictures, tmp_path, capsys, only):
     record = json.loads((tmp_path / "out.json").read_text(), parse_constant=refuse)
     for row in record["results"]:
         assert row["counted"] == 1 - only and len(row["left_out"]) == 1 and (row["psnr"] is None) == only
+
+
+def test_pictures_that_cannot_be_read_are_all_named_before_a_network_runs(folder, tmp_path, monkeypatch, capsys):
+    """Of the last set too: a mean over the rest would be another figure, and hours may lie before it."""
+    last = tmp_path / "last"
+    last.mkdir()
+    Image.fromarray(np.full((40, 44, 3), 7, np.uint8)).save(last / "a.png")
+    (last / "b.png").write_bytes((last / "a.png").read_bytes()[:60])
+    (last / "c.jpg").write_text("no picture")
+    ran = []
+    monkeypatch.setattr("zoo.evaluate.sets.evaluate", lambda *given: ran.append(given))
+    arguments = ["--model=fsrcnn_s_x2", f"--data={folder},{last}", f"--json={tmp_path / 'out.json'}"]
+    assert main(arguments) == 2 and not ran and not (tmp_path / "out.json").exists()
+    error = capsys.readouterr().err
+    assert error.startswith("error: Expected pictures that can all be read, ") and error.count("\n") == 1
+    assert f"{last / 'b.png'}: " in error and f"{last / 'c.jpg'}: " in error and "a.png" not in error
+
+
+def test_json_replaces_a_file_with_a_word_and_a_folder_never(folder, tmp_path, capsys):
+    (tmp_path / "results").mkdir()
+    given = ["--model=fsrcnn_s_x2", f"--data={folder}"]
+    assert main([*given, f"--json={tmp_path / 'results'}"]) == 2
+    assert main([*given, f"--json={tmp_path / 'gone' / 'x.json'}"]) == 2
+    assert capsys.readouterr().err.count("error: ") == 2 and [*tmp_path.iterdir()] == [tmp_path / "results"]
+    path = tmp_path / "results" / "x.json"
+    assert main([*given, f"--json={path}"]) == 0 and f"wrote {path}\n" in capsys.readouterr().out
+    assert (
+        main([*given, f"--json={path}"]) == 0
+        and f"wrote {path}, in place of what was there\n" in capsys.readouterr().out
+    )

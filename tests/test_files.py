@@ -8,7 +8,16 @@ import sys
 
 import pytest
 
-from zoo.files import sweep, whole_file, write_json
+from zoo.errors import UsageError
+from zoo.files import (
+    existing_file,
+    existing_folder,
+    file_to_write,
+    in_place_of,
+    sweep,
+    whole_file,
+    write_json,
+)
 
 
 def test_an_interrupted_write_leaves_nothing_that_looks_whole(tmp_path):
@@ -85,3 +94,39 @@ def test_json_has_no_infinity(tmp_path):
         "a": None,
         "b": [None, 1.5, [2]],
     }
+
+
+def test_what_is_no_file_is_named(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").touch()
+    (tmp_path / "dangling").symlink_to(tmp_path / "gone")
+    assert existing_file(tmp_path / "file") == tmp_path / "file" and existing_folder(str(tmp_path)) == tmp_path
+    for name, what in (("", "a folder"), ("pipe", "no regular file"), ("gone", "which is not there"),
+                       ("dangling", "which is not there")):  # fmt: skip
+        with pytest.raises(UsageError) as refused:
+            existing_file(tmp_path / name, "a video")
+        assert str(refused.value) == f"Expected a video. Received: {str(tmp_path / name)!r}, {what}"
+    for name, what in (("file", "which is no folder"), ("gone", "which is not there")):
+        with pytest.raises(UsageError, match=f"^Expected a folder. Received: '.*{name}', {what}$"):
+            existing_folder(tmp_path / name)
+
+
+def test_a_file_takes_no_folders_place(tmp_path):
+    """As `--json=results` would, where the results so far lie in the folder `results`."""
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "mine.txt").write_text("mine")
+    with pytest.raises(UsageError, match="Expected a file's name to write to. Received: '.*results', a folder"):
+        write_json(tmp_path / "results", {})
+    assert [path.name for path in tmp_path.rglob("*")] == ["results", "mine.txt"]
+    for path, words in ((tmp_path / "results", "a folder"), (tmp_path / "gone" / "x", "which is not there")):
+        with pytest.raises(UsageError, match=words):
+            file_to_write(path)
+    assert file_to_write(tmp_path / "x") == tmp_path / "x"
+
+
+def test_what_is_replaced_is_said(tmp_path):
+    assert in_place_of(tmp_path / "gone") == ""
+    (tmp_path / "empty").touch()
+    (tmp_path / "full").write_text("mine")
+    assert in_place_of(tmp_path / "empty") == ""
+    assert in_place_of(tmp_path / "full") == in_place_of(tmp_path) == ", in place of what was there"

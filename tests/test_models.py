@@ -114,6 +114,8 @@ def test_weights_move_between_forms_as_they_are():
         (lambda: zoo.create_model("espcn", 2, upsampler="deconvolution"), "upsampler to be one of transposed"),
         (lambda: zoo.create_model("srcnn", 2, kernels=(9, 2, 5)), "three odd sides"),
         (lambda: zoo.load("espcn_x9"), "Expected the preset to be one of"),
+        (lambda: zoo.load("fsrcnn"), "Received: 'fsrcnn', the name of fsrcnn_x2, fsrcnn_x3, fsrcnn_x4"),
+        (lambda: zoo.card("gecko_rgb"), "Received: 'gecko_rgb', the name of gecko_rgb_x"),
         (lambda: zoo.open_model("nowhere.keras"), "which is not there"),
     ],
 )

@@ -218,14 +218,20 @@ def test_the_panels_of_errors_have_one_size():
 
 
 REFUSED = {
-    "folder": (["split", "--output=absent/x.svg"], "Expected a folder that is there. Received: absent"),
+    "folder": (
+        ["split", "--output=absent/x.svg"],
+        "Expected a folder to write x.svg to. Received: 'absent', which is not there",
+    ),
     "suffix": (["split", "--output=x.png"], "Expected a file that ends with .svg. Received: x.png"),
     "scale": (["split", "--output=x.svg", "--scale=1"], "Expected --scale from 2 to 8. Received: 1"),
     "kernel": (["split", "--output=x.svg", "--kernel_size=40"], "Expected --kernel_size from 1 to 32. Received: 40"),
     "steps": (["checkerboard", "--output=x.png", "--steps=0"], "Expected --steps from 1 to 1000000. Received: 0"),
     "set": (["cost", "--output=x.svg", "--set=Set6"], "Expected one of Set5, Set14, BSD100. Received: 'Set6'"),
     "model": (["kernels", "--output=x.png", "--model=absent"], "Expected the model to be one of "),
-    "picture": (["difference", "--output=x.png", "--picture=absent.png"], "Expected a picture. Received: absent.png: "),
+    "picture": (
+        ["difference", "--output=x.png", "--picture=absent.png"],
+        "Expected a picture. Received: 'absent.png', which is not there",
+    ),
 }
 
 

@@ -265,6 +265,9 @@ def test_the_command_writes_what_it_has_compared(network, tmp_path, capsys):
     assert main([str(target), str(tmp_path / "again.tflite")]) == 0
     assert "the same file" in capsys.readouterr().out
     assert (tmp_path / "again.tflite").read_bytes() == target.read_bytes()
+    # What is replaced is said.
+    assert main([str(network), str(target)]) == 0
+    assert f"wrote {target}, in place of what was there\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

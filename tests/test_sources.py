@@ -176,7 +176,7 @@ def test_a_folder_without_pictures(tmp_path):
     for read in (lambda path: data.from_folder(path, 2), data.benchmark):
         with pytest.raises(UsageError, match="Expected a folder with pictures"):
             read(tmp_path)
-        with pytest.raises(UsageError, match="is not a folder"):
+        with pytest.raises(UsageError, match="which is not there"):
             read(tmp_path / "missing")
     (tmp_path / "bad.png").write_text("no")
     with pytest.raises(UsageError, match=r"Expected at least one picture that can be read .*bad.png"):

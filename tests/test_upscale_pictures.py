@@ -8,6 +8,7 @@ import tifffile
 from PIL import Image, ImageCms
 from upscale_cases import files, half_up, photo
 
+from zoo.data.search import WRITTEN
 from zoo.errors import UsageError
 from zoo.upscale import open_engine, pictures, upscale
 from zoo.upscale.files import Options, upscale_file
@@ -212,7 +213,7 @@ def test_odd_sizes(enlarge, engine, tmp_path, size):
 def truncated(suffix: str) -> bytes:
     buffer = io.BytesIO()
     noise = np.random.default_rng(0).integers(0, 256, (60, 70, 3), np.uint8)
-    Image.fromarray(noise).save(buffer, pictures.FORMATS[suffix])
+    Image.fromarray(noise).save(buffer, WRITTEN[suffix])
     return buffer.getvalue()[: len(buffer.getvalue()) // 2]
 
 
@@ -237,11 +238,11 @@ def test_broken_files_are_refused(enlarge, tmp_path, name):
 def test_a_directory_with_a_pictures_name_is_refused(enlarge, tmp_path):
     (tmp_path / "x.png").mkdir()
     row, _ = enlarge(tmp_path / "x.png")
-    assert row.note == f"Expected a picture. Received: {tmp_path / 'x.png'}, a directory"
+    assert row.note == f"Expected a picture. Received: {str(tmp_path / 'x.png')!r}, a folder"
     as_image("L").save(tmp_path / "y.png")
     (tmp_path / "results" / "y.png").mkdir(parents=True)
     row = upscale_file(Job(tmp_path / "y.png", tmp_path / "results" / "y.png"), None, Options())
-    assert row.note == f"Expected a file's name. Received: {tmp_path / 'results' / 'y.png'}, a directory"
+    assert row.note == f"Expected a file's name. Received: {tmp_path / 'results' / 'y.png'}, a folder"
 
 
 def test_a_bomb_is_refused_before_it_is_decoded(enlarge, tmp_path, monkeypatch):

@@ -11,6 +11,9 @@ KERNEL = tf.constant(rng.normal(size=(3, 3, 4, 8)).astype(np.float32))
 DECONVOLUTION = tf.constant(rng.normal(size=(9, 9, 2, 4)).astype(np.float32))
 # So wide that 387 × 387 px pass 2^31 products and 386 × 386 do not.
 WIDE = tf.constant(rng.normal(size=(15, 15, 64, 1)).astype(np.float32))
+# Of ten weights nine are 0.
+_THIN = rng.normal(size=(3, 3, 16, 16)) * (rng.random((3, 3, 16, 16)) < 0.1)
+THIN = tf.constant(_THIN.astype(np.float32))
 SLOPES = tf.constant(rng.random((16, 20, 8)).astype(np.float32))
 
 
@@ -62,7 +65,11 @@ def relu(x):
     return tf.nn.relu(tf.nn.depth_to_space(x, 2))
 
 
-def convert(function, shape=(1, 16, 20, 4), flex=False, int16=False, replaced=None) -> bytes:
+def thinned(x):
+    return tf.nn.conv2d(x, THIN, 1, "SAME")
+
+
+def convert(function, shape=(1, 16, 20, 4), flex=False, int16=False, sparse=False, replaced=None) -> bytes:
     """A function without variables, as a TFLite file; `replaced` exchanges one builtin operation for another."""
     concrete = tf.function(function, autograph=False).get_concrete_function(tf.TensorSpec(shape, tf.float32))
     converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
@@ -72,6 +79,8 @@ def convert(function, shape=(1, 16, 20, 4), flex=False, int16=False, replaced=No
         converter.target_spec.supported_ops = [sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8]
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: ([rng.random(shape, dtype=np.float32)] for _ in range(2))
+    if sparse:
+        converter.optimizations = [tf.lite.Optimize.EXPERIMENTAL_SPARSITY]
     content = converter.convert()
     return edit(content, *replaced) if replaced else content
 
@@ -127,6 +136,8 @@ CASES = {
     "int16": ({"function": conv, "int16": True}, {"int16"}, "refused"),
     "prelu_per_pixel": ({"function": prelu_per_pixel}, {"prelu-shared"}, "right"),
     "prelu_shared": ({"function": prelu_shared}, set(), "right"),
+    "sparse": ({"function": thinned, "shape": (1, 16, 20, 16), "sparse": True}, {"sparse"}, "refused"),
+    "sparse_stored_whole": ({"function": thinned, "shape": (1, 16, 20, 16)}, set(), "right"),
     "relu_0_to_1": ({"function": relu, "replaced": ("RELU", "RELU_0_TO_1")}, {"relu-0-to-1"}, "refused"),
     "relu": ({"function": relu}, set(), "right"),
     "mirror_symmetric": ({"function": mirror("SYMMETRIC")}, {"mirror-pad"}, "refused"),

@@ -42,6 +42,8 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     try:
         unfinished = hidden / path.name
         yield unfinished
+        if path.is_dir() and not unfinished.is_dir():
+            raise UsageError(f"Expected a file's name to write to. Received: {str(path)!r}, a folder")
         if path.is_dir() and not path.is_symlink():
             # A folder cannot be renamed over a full one: the old one steps aside for the moment between two renames.
             old = hidden / f"{_short(path.name)}.old"
@@ -118,18 +120,62 @@ def read_record(path: str | Path) -> dict[str, Any]:
     return values
 
 
-def content_of(path: str | Path) -> bytes:
-    """A regular file's bytes: of a pipe or a device they would be waited for without end.
+def existing_file(path: str | Path, kind: str = "a file") -> Path:
+    """`path`, where a regular file is there: of a pipe or a device bytes would be waited for without end.
+
+    Args:
+        kind: what is wanted, for the sentence that all commands say.
 
     Raises:
-        UsageError: it is something else.
-        OSError: it cannot be read.
+        UsageError: it is something else, or not there.
+
+    Example:
+        >>> existing_file("gone.tflite", "a TFLite file")
+        Traceback (most recent call last):
+        zoo.errors.UsageError: Expected a TFLite file. Received: 'gone.tflite', which is not there
     """
     path = Path(path)
-    if path.exists() and not path.is_file():
-        kind = "a folder" if path.is_dir() else "no regular file"
-        raise UsageError(f"Expected a file. Received: {path}, {kind}")
-    return path.read_bytes()
+    if path.is_file():
+        return path
+    what = "a folder" if path.is_dir() else "no regular file" if path.exists() else "which is not there"
+    raise UsageError(f"Expected {kind}. Received: {str(path)!r}, {what}")
+
+
+def existing_folder(path: str | Path, kind: str = "a folder") -> Path:
+    """`path`, `~` resolved, where a folder is there.
+
+    Raises:
+        UsageError: it is something else, or not there.
+    """
+    folder = Path(path).expanduser()
+    if folder.is_dir():
+        return folder
+    what = "which is no folder" if folder.exists() else "which is not there"
+    raise UsageError(f"Expected {kind}. Received: {str(path)!r}, {what}")
+
+
+def file_to_write(path: str | Path) -> Path:
+    """`path`, where a file can be written: asked before the work that it is to hold.
+
+    Raises:
+        UsageError: a folder has that name, or the folder that it would lie in is not there or cannot be written to.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise UsageError(f"Expected a file's name to write to. Received: {str(path)!r}, a folder")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
+        what = "which cannot be written to" if path.parent.is_dir() else "which is not there"
+        raise UsageError(f"Expected a folder to write {path.name} to. Received: {str(path.parent)!r}, {what}")
+    return path
+
+
+def in_place_of(path: str | Path) -> str:
+    """The end of a sentence on a file that is to be written: ", in place of what was there", where something was.
+
+    A command says so of every file that it replaces; an empty one holds nothing that could be missed.
+    """
+    path = Path(path)
+    return ", in place of what was there" if path.is_dir() or path.is_file() and path.stat().st_size else ""
 
 
 def sha256(path: str | Path) -> str:

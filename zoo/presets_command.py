@@ -1,11 +1,10 @@
 """Lists the trained networks: input, size, cost, quality and terms of each."""
 
-import argparse
 import json
 import sys
 
 from zoo.errors import UsageError, did_you_mean, exit_on_usage_error
-from zoo.program import program
+from zoo.program import Parser, program
 from zoo.registry import card, list_presets
 
 HEADINGS = ("preset", "scale", "input", "parameters", "GMAC", "Set5, dB", "redistribution")
@@ -59,7 +58,7 @@ def table(found: list[dict]) -> str:
 @exit_on_usage_error
 def main(arguments: list[str] | None = None) -> int:
     """The command `zoo presets`."""
-    parser = argparse.ArgumentParser(prog=program("zoo.presets_command"), description=__doc__)
+    parser = Parser(prog=program("zoo.presets_command"), description=__doc__)
     parser.add_argument("pattern", nargs="?", default="*", help="of the names that are wanted, as 'fsrcnn*'")
     parser.add_argument("--json", action="store_true", help="print JSON")
     flags = parser.parse_args(arguments)

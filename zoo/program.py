@@ -1,22 +1,56 @@
 """What the running program is: its name in its own help, as it was typed, and what it says."""
 
+import argparse
 import contextlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import os
+import re
 import signal
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
-from zoo.errors import STOPPED, STOPPED_WORDS, UsageError
+from zoo.errors import STOPPED, STOPPED_WORDS, UsageError, did_you_mean, one_of
 
 
 def program(module: str) -> str:
     """`"zoo upscale"` where the `zoo` command has started the module, else `"python -m zoo.upscale"`."""
     return sys.argv[0] if sys.argv[0].startswith("zoo ") else f"python -m {module}"
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's, but what is wrong is a sentence like any other of a command, and the nearest flag or word is named.
+
+    Example:
+        >>> parser = Parser(prog="zoo upscale")
+        >>> _ = parser.add_argument("--scale", type=int)
+        >>> parser.parse_args(["--scal3=2"])
+        Traceback (most recent call last):
+        zoo.errors.UsageError: There is no flag --scal3; did you mean '--scale'? `zoo upscale --help` lists all
+    """
+
+    def parse_known_args(self, args=None, namespace=None):
+        self._given = sys.argv[1:] if args is None else list(args)
+        return super().parse_known_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        flags = [flag for action in self._actions for flag in action.option_strings]
+        given = [each.partition("=")[0] for each in self._given if each.startswith("--")]
+        unknown = next((each for each in given if not any(flag.startswith(each) for flag in flags)), None)
+        # A flag that is not there comes before those that are missing: it may be one of them.
+        if unknown and message.startswith(("unrecognized arguments", "the following arguments are required")):
+            near = did_you_mean(unknown, flags) or "."
+            raise UsageError(f"There is no flag {unknown}{near} `{self.prog} --help` lists all")
+        if choice := re.fullmatch(r"argument (\S+): invalid choice: (.*) \(choose from (.*)\)", message, re.DOTALL):
+            one_of(choice[1], choice[2].strip("'"), [each.strip("'") for each in choice[3].split(", ")])
+        if number := re.fullmatch(r"argument (\S+): invalid (int|float) value: (.*)", message, re.DOTALL):
+            kind = {"int": "a whole number", "float": "a number"}[number[2]]
+            raise UsageError(f"{number[1]} takes {kind}. Received: {number[3]}")
+        raise UsageError(f"{message[0].upper()}{message[1:]}; `{self.prog} --help` explains the flags")
 
 
 def own_package(name: str) -> None:

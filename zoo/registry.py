@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UsageError, one_of
+from zoo.files import existing_file
 from zoo.keras_file import opened
 
 if TYPE_CHECKING:
@@ -86,6 +87,28 @@ def list_presets(pattern: str = "*") -> list[str]:
     return sorted(path.stem for path in PRESETS.glob("*.json") if fnmatch.fnmatchcase(path.stem, pattern))
 
 
+def a_preset(name: str, *others: str) -> str:
+    """`name`, if it is a preset's.
+
+    Args:
+        others: what is taken beside presets, for the sentence: "a .keras file".
+
+    Raises:
+        UsageError: it is not; of a family's name, as `espcn`, the sentence lists its presets.
+
+    Example:
+        >>> a_preset("srcnn")
+        Traceback (most recent call last):
+        zoo.errors.UsageError: Expected a preset, with its scale. Received: 'srcnn', the name of srcnn_x2, srcnn_x3, \
+srcnn_x4
+    """
+    presets = list_presets()
+    family = [each for each in presets if each.rpartition("_x")[0] == name]
+    if family:
+        raise UsageError(f"Expected a preset, with its scale. Received: {name!r}, the name of {', '.join(family)}")
+    return one_of("the preset" if not others else "the model", name, [*presets, *others])
+
+
 def card(name: str) -> dict[str, Any]:
     """A preset's card: architecture, recipe, data and terms, results, hashes.
 
@@ -97,8 +120,7 @@ def card(name: str) -> dict[str, Any]:
         >>> zoo.card("fsrcnn_s_x2")["scale"]
         2
     """
-    one_of("the preset", name, list_presets())
-    return json.loads((PRESETS / f"{name}.json").read_text(encoding="utf-8"))
+    return json.loads((PRESETS / f"{a_preset(name)}.json").read_text(encoding="utf-8"))
 
 
 def best_presets() -> dict[int, str]:
@@ -215,8 +237,5 @@ def open_model(name_or_file: str, own: bool = False) -> "keras.Model":
     """
     path = Path(name_or_file)
     if path.suffix != ".keras":
-        one_of("the model", name_or_file, [*list_presets(), "a .keras file"])
-        return load(name_or_file)
-    if not path.is_file():
-        raise UsageError(f"Expected a .keras file. Received: {name_or_file!r}, which is not there")
-    return opened(path, own)
+        return load(a_preset(name_or_file, "a .keras file"))
+    return opened(existing_file(path, "a .keras file"), own)

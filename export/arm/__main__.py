@@ -3,14 +3,13 @@
 Exit code 0: all right; 1: a file is computed wrongly or crashes; 2: no emulator or wrong input.
 """
 
-import argparse
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import UsageError, exit_on_usage_error
-from zoo.program import program, quiet_tensorflow
+from zoo.errors import UsageError, exit_on_usage_error, one_of
+from zoo.program import Parser, program, quiet_tensorflow
 
 SIZE = (96, 96)
 FORMATS = ("tflite_fp32", "tflite_fp16", "tflite_dynamic", "tflite_int8")
@@ -47,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The command."""
     from export.arm import emulator
 
-    parser = argparse.ArgumentParser(prog=program("export.arm"), description=__doc__.splitlines()[0])
+    parser = Parser(prog=program("export.arm"), description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="PRESET", help="default: all")
     parser.add_argument("--install", action="store_true", help="fetch the emulator by Debian's apt-get and pip")
     parser.add_argument("--formats", default=",".join(FORMATS), help=f"out of {', '.join(FORMATS)} (default: all)")
@@ -65,9 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     from zoo.files import write_json
     from zoo.registry import card, list_presets
 
-    formats = tuple(flags.formats.split(","))
-    if unknown := set(formats) - set(FORMATS):
-        raise UsageError(f"Expected formats out of {', '.join(FORMATS)}. Received: {', '.join(sorted(unknown))}")
+    formats = tuple(one_of("a format", form, FORMATS) for form in flags.formats.split(","))
     names = [card(name)["name"] for name in flags.names or list_presets()]
     presets = measured(names, formats, tuple(flags.cpus.split(",")))
     for name, files in presets.items():

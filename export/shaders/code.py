@@ -6,7 +6,7 @@ import numpy as np
 
 from export.shaders.passes import THREADS, Pass, grid, slices
 from export.shaders.row import ConvolutionRow
-from zoo.errors import UsageError
+from zoo.errors import UsageError, one_of
 from zoo.graphs.operations import Convolution
 from zoo.registry import card, list_presets
 
@@ -64,8 +64,7 @@ def header(row: ConvolutionRow, border: str, form: str) -> str:
     Raises:
         UsageError: no such border, or one that the row cannot have.
     """
-    if border not in BORDERS:
-        raise UsageError(f"Expected border to be one of {', '.join(BORDERS)}. Received: {border!r}")
+    one_of("border", border, BORDERS)
     if border == "zeros" and row.base_border == "renormalise":
         raise UsageError(f"Expected --border=mirror beside a bicubic path that weighs its border. Received: {row.name}")
     terms = f"weights: {card(row.name)['redistribution']}" if row.name in list_presets() else "weights: their owner's"

@@ -1,16 +1,15 @@
 """Prints every architecture of the registry with its cost, in one table."""
 
-import argparse
 import sys
 
 from zoo.errors import exit_on_usage_error
-from zoo.program import program, quiet_tensorflow
+from zoo.program import Parser, program, quiet_tensorflow
 
 
 @exit_on_usage_error
 def main(arguments: list[str] | None = None) -> int:
     """The command, which takes no flags but --help."""
-    argparse.ArgumentParser(prog=program("zoo.complexity"), description=__doc__).parse_args(arguments)
+    Parser(prog=program("zoo.complexity"), description=__doc__).parse_args(arguments)
     quiet_tensorflow()
     from zoo.complexity.table import summary
 

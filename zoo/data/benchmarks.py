@@ -4,8 +4,9 @@ import numpy as np
 
 from zoo.data.decode import PictureError, read_picture
 from zoo.data.pairs import originals
-from zoo.data.search import existing_folder, picture_files
+from zoo.data.search import KINDS, picture_files
 from zoo.errors import UsageError
+from zoo.files import existing_folder
 
 
 def benchmark(folder) -> list[tuple[str, np.ndarray]]:
@@ -19,8 +20,8 @@ def benchmark(folder) -> list[tuple[str, np.ndarray]]:
         (name, HR image) sorted by name: uint8, (h, w) where the file is grey, else (h, w, 3) RGB. Not cropped.
 
     Raises:
-        UsageError: if it is no folder, has no pictures, or one of them cannot be read: a mean over fewer pictures
-            than the set has would be another figure.
+        UsageError: if it is no folder, has no pictures, or some of them cannot be read, each of which is named: a mean
+            over fewer pictures than the set has would be another figure.
 
     Example:
         >>> import tempfile
@@ -32,14 +33,19 @@ def benchmark(folder) -> list[tuple[str, np.ndarray]]:
         >>> name, hr_image.shape, hr_image.dtype
         ('noise', (36, 45, 3), dtype('uint8'))
     """
-    path = existing_folder(folder)
+    path = existing_folder(folder, "a folder of pictures")
     files = originals(picture_files(path / "HR" if (path / "HR").is_dir() else path))
     if not files:
-        raise UsageError(f"Expected a folder with pictures (PNG, JPEG, BMP, TIFF, WebP). Received: {str(folder)!r}")
-    pictures = []
+        raise UsageError(f"Expected a folder with pictures ({KINDS}). Received: {str(folder)!r}, without one")
+    pictures, broken = [], []
     for file in files:
         try:
             pictures.append((file.stem, read_picture(file)))
         except PictureError as error:
-            raise UsageError(f"Expected pictures that can be read. Received: {file}: {error}") from error
+            broken.append(f"{file}: {error}")
+    if broken:
+        raise UsageError(
+            "Expected pictures that can all be read, since a mean over fewer is another figure; mend, replace or move "
+            f"what cannot. Received: {'; '.join(broken)}"
+        )
     return pictures

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from zoo.data import pairs
 from zoo.data.decode import PictureError, pixel_count, read_picture
-from zoo.data.search import existing_folder, picture_files
+from zoo.data.search import KINDS, picture_files
 from zoo.data.sources import Picture, Source
 from zoo.errors import UsageError, one_of
+from zoo.files import existing_folder
 
 SPLITS = {"train": "train", "valid": "valid", "validation": "valid"}
 
@@ -54,11 +55,11 @@ def from_folder(path, scale: int, channels: int = 1, split: str = "train", lr_da
             f"Expected a folder of LR images for each of {len(folders)} folders. Received: {len(lr_folders)}, {lr_data}"
         )
     for folder, lr_folder in zip(folders, lr_folders):
-        root = _picture_folder(existing_folder(folder), SPLITS[split])
+        root = _picture_folder(existing_folder(folder, "a folder of pictures"), SPLITS[split])
         found = picture_files(root)
         files = pairs.originals(found)
         if not files:
-            raise UsageError(f"Expected a folder with pictures (PNG, JPEG, BMP, TIFF, WebP). Received: {str(root)!r}")
+            raise UsageError(f"Expected a folder with pictures ({KINDS}). Received: {str(root)!r}, without one")
         lr_images = pairs.find(root, found, scale, lr_folder)
         recognised = "" if root == Path(folder).expanduser() else f"{folder} has its pictures in {root.name}; "
         reasons.append(f"{recognised}LR images of {root}: {lr_images.why}")

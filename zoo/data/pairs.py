@@ -13,8 +13,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zoo.data.search import SUFFIXES, existing_folder, picture_files
+from zoo.data.search import SUFFIXES, picture_files
 from zoo.errors import UsageError
+from zoo.files import existing_folder
 
 # In place of a folder: LR images are made here, whatever lies beside the originals.
 MADE = "bicubic"
@@ -78,7 +79,7 @@ def find(root: Path, files: list[Path], scale: int, lr_data: str = "") -> Pairs:
     if lr_data == MADE:
         return Pairs("made by MATLAB's bicubic interpolation, as --lr_data says")
     if lr_data:
-        folder = existing_folder(lr_data)
+        folder = existing_folder(lr_data, "a folder of pictures")
         return Pairs(f"those in {folder}, as --lr_data says", folder, _named(folder, picture_files(folder), scale))
     own = set(originals(files))
     beside = [path for path in files if path not in own]

@@ -4,7 +4,6 @@ Then `zoo train --data=DIR` trains on the same batches as from the pictures, wit
 The same command goes on where it was stopped or killed.
 """
 
-import argparse
 import logging
 import sys
 from pathlib import Path
@@ -13,13 +12,13 @@ from zoo.data.decode import one_limit
 from zoo.data.names import by_name
 from zoo.data.records import RECORDS, write_records
 from zoo.errors import STOPPED, UsageError, exit_on_usage_error, shown
-from zoo.program import program, quiet_tensorflow
+from zoo.program import Parser, program, quiet_tensorflow
 
 
 @exit_on_usage_error
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit code."""
-    parser = argparse.ArgumentParser(prog=program("zoo.data.prepare"), description=__doc__.splitlines()[0])
+    parser = Parser(prog=program("zoo.data.prepare"), description=__doc__.splitlines()[0])
     parser.add_argument(
         "--data", required=True, help="sample, graphics, div2k, or folders of pictures; joined with commas"
     )

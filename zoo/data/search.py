@@ -8,22 +8,28 @@ from pathlib import Path
 
 from PIL import features
 
-from zoo.errors import UsageError, shown
+from zoo.errors import shown
 
-# What is read everywhere, in training as in enlarging: the first of several frames.
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".gif"})
-SUFFIXES |= {".avif"} if features.check("avif") else set()
+# Suffix → Pillow's name of the kinds that are written, as results of `zoo upscale`, and read.
+WRITTEN = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".jpe": "JPEG",
+    ".jfif": "JPEG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".bmp": "BMP",
+}
+# Read, and not written: of several frames the first. What is enlarged becomes PNG.
+READ_ONLY = {".gif": "GIF"} | ({".avif": "AVIF"} if features.check("avif") else {})
+# What is read everywhere, in training as in enlarging.
+SUFFIXES = {**WRITTEN, **READ_ONLY}
+KINDS = ", ".join(SUFFIXES)
 # Pictures that nothing here reads.
 _OTHERS = {".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2", ".j2k", ".psd", ".xcf", ".svg", ".tga", ".exr", ".hdr",
-           ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"} - SUFFIXES  # fmt: skip
-
-
-def existing_folder(path) -> Path:
-    """`path` as a Path, or a `UsageError` where it is not a folder."""
-    folder = Path(path).expanduser()
-    if not folder.is_dir():
-        raise UsageError(f"Expected a folder of pictures. Received: {str(path)!r}, which is not a folder")
-    return folder
+           ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"} - SUFFIXES.keys()  # fmt: skip
 
 
 def picture_files(folder: Path) -> list[Path]:

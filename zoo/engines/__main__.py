@@ -1,6 +1,5 @@
 """Lists what computes a network on this machine, what was measured of it, and which of them each preset gets."""
 
-import argparse
 import sys
 
 from zoo import machine, registry
@@ -10,7 +9,7 @@ from zoo.engines.engine import Engine
 from zoo.engines.opening import BUSY, candidates, fastest, measured, of_preset
 from zoo.engines.tflite import TFLiteEngine
 from zoo.errors import UsageError, did_you_mean, exit_on_usage_error
-from zoo.program import program, quiet
+from zoo.program import Parser, program, quiet
 
 # Package → what it is for.
 PACKAGES = {
@@ -25,7 +24,7 @@ PACKAGES = {
 @exit_on_usage_error
 def main(arguments: list[str] | None = None) -> int:
     """The command `zoo engines`."""
-    parser = argparse.ArgumentParser(prog=program("zoo.engines"), description=__doc__)
+    parser = Parser(prog=program("zoo.engines"), description=__doc__)
     parser.add_argument("pattern", nargs="?", default="*", help="of the presets that are opened, as 'fsrcnn*'")
     parser.add_argument("--threads", type=int, help="default: as many as the process may use")
     parser.add_argument("--measure", action="store_true", help="measure the engines again, a second or two each preset")

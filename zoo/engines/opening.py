@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Union
 
 from zoo import machine, registry
-from zoo.engines import choices, measuring
+from zoo.engines import choices, measuring, ranges
 from zoo.engines.choices import Choice
 from zoo.engines.engine import Engine, Unfit
 from zoo.engines.keras import KerasEngine, to_tflite
 from zoo.engines.kinds import KINDS, guess, open_as
-from zoo.engines.ranges import Ranged, ranged
 from zoo.engines.tflite import TFLiteEngine
-from zoo.errors import UsageError, did_you_mean
+from zoo.errors import UsageError
+from zoo.files import existing_file
 from zoo.graphs import trial
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def open_engine(
         kinds: `Engine.kinds` of work that goes on: networks among them get that engine again, if it is here.
         sizes: pictures of many sizes will come, so that what an engine takes to get ready for each counts.
         values: which a file's network, or a model, takes and gives, if not [0, 1]: "0..255" or "-1..1", or
-            "0..255:0..1" where they differ. Presets have their own.
+            "0..255:0..1" where they differ. Presets have their own, and refuse others.
 
     Raises:
         UsageError: none of these, or a network of another kind.
@@ -67,25 +67,19 @@ def open_engine(
         (60, 93, 1)
     """
     if isinstance(model, Engine):
-        return model
+        return ranges.ranged(model, values)
     if not isinstance(model, (str, Path)) or Path(model).suffix == ".keras":
         opened = registry.open_model(str(model)) if isinstance(model, (str, Path)) else model
-        return ranged(_of_keras(opened, threads, radius, Choosing(measure, kinds, sizes)), values)
+        return ranges.ranged(_of_keras(opened, threads, radius, Choosing(measure, kinds, sizes)), values)
     name = str(model)
     if Path(model).suffix == ".tflite":
-        if not Path(model).is_file():
-            raise UsageError(f"Expected a .tflite file. Received: {name!r}, which is not there")
-        content = Path(model).read_bytes()
+        content = existing_file(model, "a .tflite file").read_bytes()
         if not registry.is_shipped(hashlib.sha256(content).hexdigest()):
             trial.survive(content, Path(model).name)
         engine = TFLiteEngine(content, Path(model).name, threads, radius)
-        return ranged(fastest(engine, Choosing(measure, kinds, sizes)), values)
-    if name not in registry.list_presets():
-        presets = registry.list_presets()
-        near = did_you_mean(name, presets)
-        raise UsageError(
-            f"Expected a preset ({', '.join(presets)}), a .tflite or a .keras file. Received: {name!r}{near}"
-        )
+        return ranges.ranged(fastest(engine, Choosing(measure, kinds, sizes)), values)
+    registry.a_preset(name, "a .tflite or .keras file")
+    ranges.for_files(values, [name])
     return fastest(of_preset(name, threads, radius), Choosing(measure, kinds, sizes))
 
 
@@ -148,8 +142,8 @@ def fastest(engine: TFLiteEngine, choosing: Choosing = _AS_KNOWN) -> Engine:
 
 def without_cells(engine: Engine) -> Engine:
     """The same network in the fastest engine whose tiles may meet anywhere."""
-    if isinstance(engine, Ranged):
-        return Ranged(without_cells(engine.engine), engine.values)
+    if isinstance(engine, ranges.Ranged):
+        return ranges.Ranged(without_cells(engine.engine), engine.values)
     original = getattr(engine, "original", None)
     return engine if engine.cell == (1, 1) or original is None else fastest(original, Choosing(cells=False))
 

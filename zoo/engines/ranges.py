@@ -2,11 +2,12 @@
 
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 
 from zoo.engines.engine import Engine
-from zoo.errors import one_of
+from zoo.errors import UsageError, one_of
 from zoo.registry import is_shipped
 
 # What [0, 1] becomes, as `--range` has it: value · span + low.
@@ -71,6 +72,25 @@ class Ranged(Engine):
 def ranged(engine: Engine, values: str) -> Engine:
     """The engine, in its own range where `values` names one: see `Ranged`."""
     return Ranged(engine, values) if values not in ("", "0..1", "0..1:0..1") else engine
+
+
+def for_files(values: str, names: Iterable[str]) -> dict[str, str]:
+    """Name of a preset or file → what `--range` says of it: of a file `values`, of a preset nothing, as it has its own.
+
+    Raises:
+        UsageError: no such range, or values for presets alone.
+
+    Example:
+        >>> for_files("0..255", ["fsrcnn_x3", "mine.tflite"])
+        {'fsrcnn_x3': '', 'mine.tflite': '0..255'}
+    """
+    for part in values.split(":", 1) if values else ():
+        one_of("--range", part, RANGES)
+    found = {name: values if Path(name).suffix in (".tflite", ".keras") else "" for name in names}
+    if values and not any(found.values()):
+        raise UsageError(f"Expected --range for a file's network. Received: --range={values} for {', '.join(found)}; "
+                         "presets take and give values from 0 to 1")  # fmt: skip
+    return found
 
 
 def remark(engine: Engine, flag: bool = True) -> str:

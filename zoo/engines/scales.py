@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoo import registry
+from zoo.engines import ranges
 from zoo.engines.chain import Chain
 from zoo.engines.engine import Engine
 from zoo.engines.opening import open_engine
@@ -31,7 +32,7 @@ def open_scaled(
             part before `_x`), whose members are combined by the scale, largest first: 8 = 4·2. `BEST` is the family
             of the best presets.
         scale: the whole enlargement. Default: the product of the models'. A single model is repeated to reach it.
-        threads, radius, measure, kinds, sizes, values: as in `open_engine`.
+        threads, radius, measure, kinds, sizes, values: as in `open_engine`; `values` of files, where some are presets.
 
     Raises:
         UsageError: no such model, or none that reaches the scale.
@@ -49,8 +50,9 @@ def open_scaled(
         names = [family[step] for step in steps]
     # A network that comes twice is opened once.
     several = dict.fromkeys(names or [model])
-    options: dict[str, Any] = {"radius": radius, "kinds": kinds, "sizes": sizes, "values": values}
-    engines = {name: open_engine(name, threads, measure, **options) for name in several}
+    options: dict[str, Any] = {"radius": radius, "kinds": kinds, "sizes": sizes}
+    given = ranges.for_files(values, several)
+    engines = {name: open_engine(name, threads, measure, values=given[name], **options) for name in several}
     chain = [engines[name] for name in names]
     if len(chain) == 1 and scale is not None:
         steps = factors(scale, [chain[0].scale])

@@ -1,6 +1,5 @@
 """The published protocol: PSNR and SSIM of a network on the public test sets, bicubic beside it."""
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -9,8 +8,8 @@ from zoo.engines import ranges
 from zoo.errors import exit_on_usage_error
 from zoo.evaluate.protocol import PROTOCOLS
 from zoo.evaluate.sets import open_network, tables
-from zoo.files import write_json
-from zoo.program import program, quiet_tensorflow
+from zoo.files import file_to_write, in_place_of, write_json
+from zoo.program import Parser, program, quiet_tensorflow
 
 
 def _print(results: list[dict], protocol: str) -> None:
@@ -37,11 +36,11 @@ def _shown(value: float | None, digits: int) -> str:
 @exit_on_usage_error
 def main(arguments: list[str] | None = None) -> None:
     """The command `zoo evaluate`."""
-    parser = argparse.ArgumentParser(prog=program("zoo.evaluate"), description=__doc__.splitlines()[0])
+    parser = Parser(prog=program("zoo.evaluate"), description=__doc__.splitlines()[0])
     parser.add_argument("--model", required=True, help="preset names, .keras or .tflite files, joined with commas")
     parser.add_argument("--data", required=True, help="folders of pictures (or with HR/ in them), joined with commas")
     parser.add_argument("--range", default="", dest="values", metavar="RANGE", help=ranges.HELP)
-    parser.add_argument("--json", type=Path, help="where to write all figures, picture by picture")
+    parser.add_argument("--json", type=Path, help="the file to write all figures to, picture by picture")
     parser.add_argument(
         "--protocol",
         default="y",
@@ -51,13 +50,18 @@ def main(arguments: list[str] | None = None) -> None:
     flags = parser.parse_args(arguments)
     quiet_tensorflow()
     one_limit()
-    models = {name: open_network(name, flags.values) for name in flags.model.split(",")}
+    if flags.json:
+        file_to_write(flags.json)
+    given = ranges.for_files(flags.values, flags.model.split(","))
+    models = {name: open_network(name, values) for name, values in given.items()}
     ranges.say(models.values())
     results = tables(models, flags.data.split(","), flags.protocol)
     _print(results, flags.protocol)
     if flags.json:
         record = {"protocol": flags.protocol, "description": PROTOCOLS[flags.protocol].description, "results": results}
+        replaced = in_place_of(flags.json)
         write_json(flags.json, record)
+        print(f"wrote {flags.json}{replaced}")
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ from zoo.data import benchmark
 from zoo.engines import ranges
 from zoo.engines.engine import Engine
 from zoo.engines.keras import KerasEngine
-from zoo.errors import UsageError
 from zoo.evaluate.protocol import evaluate, left_out, mean
-from zoo.registry import is_shipped, open_model
+from zoo.files import existing_file
+from zoo.registry import a_preset, is_shipped, open_model
 
 
 def open_network(name_or_file: str, values: str = "") -> Engine:
@@ -27,15 +27,15 @@ def open_network(name_or_file: str, values: str = "") -> Engine:
         (2, 1)
     """
     path = Path(name_or_file)
+    if path.suffix not in (".tflite", ".keras"):
+        ranges.for_files(values, [a_preset(name_or_file, "a .tflite or .keras file")])
     if path.suffix != ".tflite":
-        return ranges.ranged(KerasEngine(open_model(name_or_file)), values if path.suffix == ".keras" else "")
-    if not path.is_file():
-        raise UsageError(f"Expected a TFLite file. Received: {name_or_file!r}, which is not there")
+        return ranges.ranged(KerasEngine(open_model(name_or_file)), values)
+    content = existing_file(path, "a .tflite file").read_bytes()
     # A Keras model is measured where no LiteRT is installed.
     from zoo.engines.tflite import TFLiteEngine
     from zoo.graphs import trial
 
-    content = path.read_bytes()
     if not is_shipped(hashlib.sha256(content).hexdigest()):
         trial.survive(content, path.name)
     return ranges.ranged(TFLiteEngine(content, path.name, unbounded="it gets whole pictures", any_size=True), values)
@@ -57,8 +57,9 @@ def tables(models: dict[str, Engine], folders: list[str], protocol: str) -> list
         [('bicubic', 2, 1), ('fsrcnn_s_x2', 2, 1)]
     """
     results = []
-    for folder in folders:
-        path, pictures = Path(folder), benchmark(folder)
+    # A picture that cannot be read is named before the first network runs, not after hours.
+    for folder, pictures in [(folder, benchmark(folder)) for folder in folders]:
+        path = Path(folder)
         for scale in sorted({engine.scale for engine in models.values()}):
             of_scale = {name: engine for name, engine in models.items() if engine.scale == scale}
             rows_of = {

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import UsageError
-from zoo.files import content_of
+from zoo.files import existing_file
 
 # DepthToSpace has its mode, and Resize says how it reads, from this version on.
 LEAST_OPSET = 11
@@ -33,12 +33,12 @@ def read(path: Path) -> Any:
     """A file's model, with what lies in external files.
 
     Raises:
-        UsageError: not a valid ONNX model, of an older opset, or an external file is missing or outside its folder.
+        UsageError: no file or valid ONNX model, an older opset, or an external file is missing or outside its folder.
     """
     onnx = package()
     from google.protobuf.message import DecodeError
 
-    content = content_of(path)
+    content = existing_file(path, "an .onnx file").read_bytes()
     try:
         model = onnx.load_model_from_string(content)
         onnx.external_data_helper.load_external_data_for_model(model, str(path.parent))

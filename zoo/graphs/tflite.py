@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import UsageError
-from zoo.files import content_of
+from zoo.files import existing_file
 from zoo.graphs.flatbuffer import damaged, pack, schema, unpack
 from zoo.graphs.tflite_graph import Graph, Operation, Tensor, names
 
@@ -28,7 +28,7 @@ def read(path: str | Path) -> "File":
     """Reads a TFLite file.
 
     Raises:
-        UsageError: the file is no TFLite flatbuffer, or a damaged one.
+        UsageError: no file, no TFLite flatbuffer, or a damaged one.
         OSError: it cannot be read.
 
     Example:
@@ -37,7 +37,7 @@ def read(path: str | Path) -> "File":
         >>> file.operations[-1].name, str(file.inputs[0])
         ('DEPTH_TO_SPACE', 'float32[1,?,?,1]')
     """
-    return parse(content_of(path), str(path))
+    return parse(existing_file(path, "a .tflite file").read_bytes(), str(path))
 
 
 def parse(content: bytes, name: str) -> "File":

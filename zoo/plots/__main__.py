@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from zoo.errors import UsageError, exit_on_usage_error
-from zoo.files import whole_file
-from zoo.program import program, quiet_tensorflow
+from zoo.files import existing_file, file_to_write, in_place_of, whole_file
+from zoo.program import Parser, program, quiet_tensorflow
 
 
 def kernels(flags: argparse.Namespace) -> Callable[[Path], object]:
@@ -55,7 +55,7 @@ def difference(flags: argparse.Namespace) -> Callable[[Path], object]:
         picture = skimage.data.astronaut()
     else:
         try:
-            picture = read_picture(flags.picture)
+            picture = read_picture(existing_file(flags.picture, "a picture"))
         except PictureError as error:
             raise UsageError(f"Expected a picture. Received: {flags.picture}: {error}") from error
     networks = {Path(name).stem: open_network(name) for name in flags.model.split(",")}
@@ -65,7 +65,7 @@ def difference(flags: argparse.Namespace) -> Callable[[Path], object]:
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """The command's flags."""
-    parser = argparse.ArgumentParser(prog=program("zoo.plots"), description=__doc__)
+    parser = Parser(prog=program("zoo.plots"), description=__doc__)
     names = parser.add_subparsers(dest="name", required=True, metavar="NAME")
 
     def add(
@@ -96,8 +96,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
             raise UsageError(f"Expected --{name} from {low} to {high}. Received: {value}")
     if flags.output.suffix not in flags.suffixes:
         raise UsageError(f"Expected a file that ends with {', '.join(flags.suffixes)}. Received: {flags.output}")
-    if not flags.output.parent.is_dir():
-        raise UsageError(f"Expected a folder that is there. Received: {flags.output.parent}")
+    file_to_write(flags.output)
     return flags
 
 
@@ -107,9 +106,10 @@ def main(arguments: list[str] | None = None) -> int:
     flags = parse(arguments)
     quiet_tensorflow()
     write = flags.make(flags)
+    replaced = in_place_of(flags.output)
     with whole_file(flags.output) as unfinished:
         write(unfinished)
-    print(flags.output)
+    print(f"{flags.output}{replaced}")
     return 0
 
 

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from zoo.errors import UsageError, exit_on_usage_error
-from zoo.files import whole_file
-from zoo.program import program, quiet_tensorflow
+from zoo.files import file_to_write, in_place_of, whole_file
+from zoo.program import Parser, program, quiet_tensorflow
 from zoo.registry import import_modules
 from zoo.rewrite.linear import BORDERS
 from zoo.targets import records
@@ -29,7 +29,7 @@ SUFFIXES = (".keras", ".tflite", ".onnx")
 @exit_on_usage_error
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns 0, 2 after a usage error, 1 if a file's result differs; then nothing is written."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=program("zoo.rewrite"), description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
@@ -207,9 +207,10 @@ def _write(target: Path, content: bytes, differences: list) -> int:
         sentence = f"Expected a difference of at most {wrong.allowed}. Received: {wrong}; wrote nothing"
         print(f"error: {sentence}", file=sys.stderr)
         return 1
+    replaced = in_place_of(target)
     with whole_file(target) as unfinished:
         unfinished.write_bytes(content)
-    print(f"wrote {target}")
+    print(f"wrote {target}{replaced}")
     return 0
 
 
@@ -228,6 +229,7 @@ def _save(model, target: Path, rewritten, explanation) -> int:
     from zoo.rewrite.difference import largest_differences
 
     print(explanation)
+    replaced = in_place_of(target)
     with whole_file(target) as unfinished:
         rewritten.save(unfinished)
         try:
@@ -245,7 +247,7 @@ def _save(model, target: Path, rewritten, explanation) -> int:
         print("difference not measured: none of the sizes tried fits the model's inputs")
     with zipfile.ZipFile(target) as file:
         ours = b'"zoo>' in file.read("config.json")
-    print(f"wrote {target}{'; `import zoo.layers` before keras.models.load_model reads it' if ours else ''}")
+    print(f"wrote {target}{replaced}{'; `import zoo.layers` before keras.models.load_model reads it' if ours else ''}")
     return 0
 
 
@@ -256,8 +258,7 @@ def _check(source: Path, target: Path) -> None:
         )
     if target.resolve() == source.resolve():
         raise UsageError(f"Expected another file to write to than {str(source)!r}. Received: the same one")
-    if not target.parent.is_dir():
-        raise UsageError(f"Expected a folder that is there to write to. Received: {str(target)!r}")
+    file_to_write(target)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from zoo import layers as zoo_layers
-from zoo.errors import UsageError
+from zoo.errors import UsageError, one_of
 from zoo.identities.lr_convolution import resized_convolution
 from zoo.rewrite.graph import array
 from zoo.rewrite.plan import Plan, Replaced, Swapped
@@ -35,8 +35,7 @@ def convert(model: keras.Model, upsampler: str) -> keras.Model:
         >>> type(convert(model, "subpixel").get_layer("upsampler")).__name__
         'SubpixelUpsampler'
     """
-    if upsampler not in zoo_layers.FORMS:
-        raise UsageError(f"Expected upsampler to be one of {', '.join(zoo_layers.FORMS)}. Received: {upsampler!r}")
+    one_of("upsampler", upsampler, zoo_layers.FORMS)
     model = functional(model)
     graphs = graphs_of(model)
     kinds = tuple(zoo_layers.LEARNED.values())

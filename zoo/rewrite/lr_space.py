@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import keras
 
-from zoo.errors import UsageError
+from zoo.errors import UsageError, one_of
 from zoo.rewrite.commute import commuted
 from zoo.rewrite.copies import is_of_ones_own
 from zoo.rewrite.explanation import Explanation
@@ -153,8 +153,7 @@ def _rewrite(
     model: keras.Model, target: str | Choice, border: str, whole: bool, kept: list[keras.layers.Layer]
 ) -> tuple[keras.Model, list[Upsampling], Explanation]:
     choice = named(target)
-    if border not in BORDERS:
-        raise UsageError(f"Expected border to be one of {BORDERS}. Received: {border!r}")
+    one_of("border", border, BORDERS)
     if whole and choice.name != "any":
         raise UsageError(f"Expected whole or a target. Received: both, {choice.name!r}; the whole is never cheaper")
     model, plainly = said_plainly(model, kept)

@@ -99,6 +99,14 @@ def _prelu(operation: Operation) -> Iterator[str]:
         )
 
 
+def _sparse(operation: Operation) -> Iterator[str]:
+    if operation.name == "DENSIFY":
+        yield (
+            "weights that are stored sparsely, which the WebGPU delegate does not unpack though the published parser "
+            "knows it; convert the network again without EXPERIMENTAL_SPARSITY"
+        )
+
+
 def _relu_0_to_1(operation: Operation) -> Iterator[str]:
     if operation.name == "RELU_0_TO_1":
         yield "the WebGPU delegate has no such activation; clip with RELU and MINIMUM"
@@ -195,6 +203,7 @@ RULES: dict[str, tuple[str, str, Look]] = {
     "int16": ("refused", _MEASURED, _int16),
     "im2col": ("refused", f"LiteRT, tflite/kernels/conv.cc, Prepare; {_MEASURED}", _im2col),
     "rank": ("refused", _MEASURED, _rank),
+    "sparse": ("refused", _MEASURED, _sparse),
     "relu-0-to-1": ("refused", _MEASURED, _relu_0_to_1),
     "mirror-pad": ("refused", _MEASURED, _mirror),
     "slice-mask": ("refused", _MEASURED, _slice_masks),

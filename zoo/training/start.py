@@ -3,7 +3,6 @@
 import dataclasses
 import itertools
 import warnings
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from zoo import identities
 from zoo.complexity import receptive_field
 from zoo.errors import UsageError
+from zoo.files import existing_file
 from zoo.keras_file import check_finite
 from zoo.layers import EXACT, ResizeUpsampler, TransposedUpsampler, Upsampler, ZeroInterleavedUpsampler
 from zoo.models import scale_of
@@ -171,9 +171,7 @@ def load_trained(config: TrainConfig) -> keras.Model:
     """
     if config.preset:
         return load(config.preset)
-    path = Path(config.weights)
-    if not path.is_file():
-        raise UsageError(f"Expected weights in a .keras or .weights.h5 file. Received: {config.weights}")
+    path = existing_file(config.weights, "weights in a .keras or .weights.h5 file")
     if path.suffix == ".keras":
         return open_model(str(path))
     # A weights file knows its layers by their class, so the upsampler's form has to be the one it was saved with.

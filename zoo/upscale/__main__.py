@@ -17,7 +17,7 @@ from zoo.engines.engine import Engine
 from zoo.engines.scales import BEST, open_scaled
 from zoo.errors import UsageError, exit_on_usage_error, shown
 from zoo.files import read_record
-from zoo.program import program, quiet
+from zoo.program import Parser, program, quiet
 from zoo.upscale.files import MAX_MEGAPIXELS, Options, Outcome, upscale_files
 from zoo.upscale.targets import Job, existing, jobs, video_job
 
@@ -29,7 +29,7 @@ SCALE = 2
 
 def parse(arguments: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
     """The command's flags, and those that are the runner's."""
-    parser = argparse.ArgumentParser(prog=program("zoo.upscale"), description=__doc__)
+    parser = Parser(prog=program("zoo.upscale"), description=__doc__)
     parser.add_argument(
         "inputs", nargs="+", metavar="IN", help="pictures, folders or patterns ('photos/**/*.jpg'), or one video"
     )

@@ -207,7 +207,7 @@ class _Stopped(Exception):
 def _read(job: Job, engine: Engine, options: Options, take: Callable[[int], None]) -> Picture:
     """Decodes a picture, once its size is allowed, its target can hold the result and there is memory for both."""
     if job.target.is_dir():
-        raise UsageError(f"Expected a file's name. Received: {job.target}, a directory")
+        raise UsageError(f"Expected a file's name. Received: {job.target}, a folder")
     with pictures.opened(job.source) as (header, image):
         megapixels = header.width * header.height * engine.scale**2 / 1e6
         if megapixels > options.max_megapixels:

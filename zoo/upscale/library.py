@@ -18,6 +18,7 @@ from apache_beam.runners.runner import PipelineState
 from apache_beam.utils.shared import Shared
 
 from zoo.data.decode import one_limit
+from zoo.data.search import WRITTEN
 from zoo.engines.engine import Engine
 from zoo.engines.scales import open_scaled
 from zoo.errors import UsageError
@@ -26,7 +27,6 @@ from zoo.program import quiet
 from zoo.upscale import runners
 from zoo.upscale.files import Options, Outcome, upscale_file
 from zoo.upscale.manifest import Entry, Manifest, Work, append, entry_of, sha256
-from zoo.upscale.pictures import FORMATS
 from zoo.upscale.targets import Job
 
 # A runner may work on several pictures at once in one process: the interpreter, and the memory, are for one.
@@ -55,7 +55,7 @@ class Library:
         Raises:
             UsageError: an output that is no folder, a runner or flags that Beam does not know.
         """
-        if Path(output).suffix.lower() in FORMATS and not Path(output).is_dir():
+        if Path(output).suffix.lower() in WRITTEN and not Path(output).is_dir():
             raise UsageError(f"Expected a folder as --output with --runner. Received: {output}")
         self.output, self.manifest = Path(output), Manifest(Path(os.path.abspath(output)))
         self.network, self.runner = network, runner

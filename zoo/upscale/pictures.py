@@ -8,29 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, features
+from PIL import Image
 
+from zoo.data.search import KINDS, SUFFIXES, WRITTEN
 from zoo.errors import UsageError
-from zoo.files import whole_file
+from zoo.files import existing_file, whole_file
 from zoo.grey import grey_levels
 from zoo.upscale import damage, deep, metadata
 from zoo.upscale.exif import EXIF_IFD, GPS_IFD, ORIENTATION, exif_for, read_exif, resolution
 
-FORMATS = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".jpe": "JPEG",
-    ".jfif": "JPEG",
-    ".webp": "WEBP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".bmp": "BMP",
-}
-# What Pillow reads and nothing here writes: results become PNG.
-READ_ONLY = {".gif": "GIF"} | ({".avif": "AVIF"} if features.check("avif") else {})
 # JPEG's reader takes MPO too, a JPEG of a camera with more pictures behind the first.
-_READ = tuple(dict.fromkeys([*FORMATS.values(), *READ_ONLY.values()]))
+_READ = tuple(dict.fromkeys(SUFFIXES.values()))
 _LONGEST = {"JPEG": 65535, "WEBP": 16383}
 
 # EXIF orientation → how the stored picture has to be turned, for Pillow and for arrays.
@@ -110,13 +98,9 @@ def opened(path: Path) -> Iterator[tuple[Header, Image.Image]]:
     """Opens a picture's file and reads its header, no pixels.
 
     Raises:
-        UsageError: a directory, a pipe or a device, or no picture that can be read.
+        UsageError: nothing is there, or a folder, a pipe or a device, or no picture that can be read.
     """
-    # A pipe would be waited for without end.
-    if path.exists() and not path.is_file():
-        raise UsageError(
-            f"Expected a picture. Received: {path}, {'a directory' if path.is_dir() else 'no regular file'}"
-        )
+    existing_file(path, "a picture")
     with contextlib.ExitStack() as stack:
         with refusing(path):
             image = stack.enter_context(Image.open(path, formats=_READ))
@@ -134,7 +118,7 @@ def refusing(path: Path) -> Iterator[None]:
     except Exception as error:
         reason = re.sub(r"\{\{.*?\}\}|\[Op:.*", "", str(error))  # TensorFlow's own names
         reason = " ".join(reason.split()).replace(str(path), path.name) or type(error).__name__
-        raise UsageError(f"Expected a whole picture ({', '.join(FORMATS)}). Received: {path.name}: {reason}") from error
+        raise UsageError(f"Expected a whole picture ({KINDS}). Received: {path.name}: {reason}") from error
 
 
 def decode(path: Path, image: Image.Image) -> Picture:
@@ -239,7 +223,7 @@ def check_target(path: Path, picture: Picture, scale: int) -> None:
     Raises:
         UsageError: transparency into JPEG, 16 bits into JPEG, WebP or BMP, more pixels than the format counts.
     """
-    kind = FORMATS[path.suffix.lower()]
+    kind = WRITTEN[path.suffix.lower()]
     width, height = picture.width * scale, picture.height * scale
     limit = _LONGEST.get(kind, (1 << 31) - 1)
     if max(width, height) > limit:
@@ -257,7 +241,7 @@ def save(picture: Picture, path: Path, quality: int = 95) -> None:
     Args:
         quality: of JPEG (4:4:4) and WebP, 1 to 100; WebP is lossless at 100.
     """
-    kind = FORMATS[path.suffix.lower()]
+    kind = WRITTEN[path.suffix.lower()]
     options: dict[str, Any] = {} if picture.icc is None else {"icc_profile": picture.icc}
     if picture.dpi and kind != "WEBP":
         options["dpi"] = picture.dpi

@@ -7,9 +7,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.data.search import files_below
+from zoo.data.search import KINDS, READ_ONLY, SUFFIXES, WRITTEN, files_below
 from zoo.errors import UsageError, did_you_mean
-from zoo.upscale.pictures import FORMATS, READ_ONLY
+from zoo.files import existing_file
 
 LOGGER = logging.getLogger("zoo.upscale")
 # The containers that a video is written to, by suffix, and what is taken for a video.
@@ -42,20 +42,20 @@ def jobs(inputs: list[str], output: str, form: str | None = None) -> list[Job]:
         UsageError: nothing found, two results with one name, a result on top of its picture or outside the output.
     """
     target = Path(output)
-    single = target.suffix.lower() in FORMATS and not target.is_dir()
+    single = target.suffix.lower() in WRITTEN and not target.is_dir()
     if not single and target.exists() and not target.is_dir():
-        raise UsageError(f"Expected a folder or a picture's name ({', '.join(FORMATS)}) as output. Received: {output}")
+        raise UsageError(f"Expected a folder or a picture's name ({', '.join(WRITTEN)}) as output. Received: {output}")
     found = [pair for each in inputs for pair in _find(each, target)]
     alone = len(inputs) == 1 and len(found) == 1 and not Path(inputs[0]).is_dir()
     if alone and not single and target.suffix and not target.exists() and not output.endswith(("/", os.sep)):
         raise UsageError(
-            f"Expected a picture's name ({', '.join(FORMATS)}), or a folder, which is there or ends with /, as output. "
-            f"Received: {output}{did_you_mean(target.suffix, FORMATS)}"
+            f"Expected a picture's name ({', '.join(WRITTEN)}), or a folder, which is there or ends with /, as output. "
+            f"Received: {output}{did_you_mean(target.suffix, WRITTEN)}"
         )
     if single:
         if len(found) != 1 or Path(inputs[0]).is_dir():
             raise UsageError(f"Expected a folder as output of {len(found)} pictures. Received: {output}")
-        if form and FORMATS[f".{form}"] != FORMATS[target.suffix.lower()]:
+        if form and WRITTEN[f".{form}"] != WRITTEN[target.suffix.lower()]:
             raise UsageError(f"Expected an output that ends with .{form}. Received: {output}")
         planned = [Job(found[0][0], target)]
     else:
@@ -76,11 +76,7 @@ def video_job(inputs: list[str], output: str) -> Job | None:
     source, target = Path(videos[0]), Path(output)
     if len(inputs) > 1:
         raise UsageError(f"Expected one video at a time. Received: {source} and {len(inputs) - 1} more")
-    if not source.exists():
-        raise UsageError(f"Expected a video. Received: {videos[0]!r}, which is not there")
-    # A pipe would be waited for without end.
-    if not source.is_file():
-        raise UsageError(f"Expected a video. Received: {source}, no regular file")
+    existing_file(source, "a video")
     if target.is_dir() or not target.suffix:
         target /= source.name if source.suffix.lower() in CONTAINERS else f"{source.stem}.mkv"
     if target.suffix.lower() not in CONTAINERS:
@@ -101,7 +97,7 @@ def _find(name: str, output: Path) -> list[tuple[Path, Path]]:
     if path.is_dir():
         found = _walk(path, output)
         if not found:
-            raise UsageError(f"Expected a folder with pictures ({', '.join(FORMATS)}). Received: {name}, without one")
+            raise UsageError(f"Expected a folder with pictures ({KINDS}). Received: {name}, without one")
         return found
     if os.path.lexists(path):
         return [(path, Path(path.name))]
@@ -113,7 +109,7 @@ def _find(name: str, output: Path) -> list[tuple[Path, Path]]:
     for match in map(Path, sorted(glob.glob(name, recursive=True))):
         if match.is_dir() and "**" not in name:
             found += [(source, match.relative_to(fixed) / place) for source, place in _walk(match, output)]
-        elif match.suffix.lower() in (*FORMATS, *READ_ONLY) and not match.is_dir():
+        elif match.suffix.lower() in SUFFIXES and not match.is_dir():
             found.append((match, match.relative_to(fixed)))
     if not found:
         raise UsageError(f"Expected a pattern that matches pictures. Received: {name!r}, which matches none")
@@ -122,7 +118,7 @@ def _find(name: str, output: Path) -> list[tuple[Path, Path]]:
 
 def _walk(folder: Path, output: Path) -> list[tuple[Path, Path]]:
     # Results of an earlier run are no pictures to enlarge.
-    found = files_below(folder, (*FORMATS, *READ_ONLY), LOGGER, lambda below: not _same(below, output))
+    found = files_below(folder, SUFFIXES, LOGGER, lambda below: not _same(below, output))
     return [(path, path.relative_to(folder)) for path in found]
 
 
@@ -131,7 +127,7 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def _renamed(place: Path, form: str | None) -> Path:
-    if form is None and place.suffix.lower() in FORMATS:
+    if form is None and place.suffix.lower() in WRITTEN:
         return place
     if form is None and place.suffix.lower() in READ_ONLY:
         # Beside a picture of the same name that is one of ours.
