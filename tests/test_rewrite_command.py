@@ -1,5 +1,6 @@
 """`python -m zoo.rewrite`: the table, the measured difference, and one sentence where it cannot go on."""
 
+import importlib
 import sys
 
 import keras
@@ -148,3 +149,29 @@ def test_a_network_that_does_not_load_again_is_not_written(unet, tmp_path, monke
     assert len(opened) == 2 and not list(tmp_path.iterdir())
     error = capsys.readouterr()
     assert "can load again" in error.err and "wrote nothing" in error.err and "wrote " not in error.out
+
+
+def test_a_network_that_loads_as_another_is_not_written(tmp_path, monkeypatch, capsys):
+    """A layer of one's own whose configuration is another layer's: each time it is loaded it does half as much."""
+    lines = [
+        "import keras",
+        "@keras.saving.register_keras_serializable('tests')",
+        "class Halved(keras.layers.Layer):",
+        "    def __init__(self, gain=1.0, **options):",
+        "        super().__init__(**options)",
+        "        self.gain = gain / 2",
+        "    def call(self, x):",
+        "        return self.gain * x",
+        "    def get_config(self):",
+        "        return {**super().get_config(), 'gain': self.gain}",
+    ]
+    (tmp_path / "halving_layers.py").write_text("\n".join(lines))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    halved = importlib.import_module("halving_layers").Halved()
+    start = keras.Input((None, None, 3))
+    keras.Model(start, halved(keras.layers.Conv2DTranspose(2, 4, 2, padding="same")(start))).save("in.keras")
+    assert main(["in.keras", "out.keras", "--import=halving_layers"]) == 1
+    error = capsys.readouterr().err
+    assert "to be the same function as the original" in error and "'halved'" in error and "wrote nothing" in error
+    assert not (tmp_path / "out.keras").exists()

@@ -1,13 +1,17 @@
 """How a network made anew is compared with its original: sizes, time, what differs from itself, whole numbers."""
 
+import warnings
+
 import keras
 import pytest
 from keras import layers, ops
 from rewrite_cases import network
 
+from benchmarks.networks import randomise
 from zoo import rewrite
 from zoo.errors import UsageError
 from zoo.rewrite import difference
+from zoo.rewrite.difference import largest_differences
 from zoo.rewrite.same import check_same
 
 
@@ -49,6 +53,18 @@ def test_nothing_finite_is_nothing_to_compare():
     model = network(layers.Lambda(lambda x: x / 0.0 - x / 0.0))
     with pytest.warns(UserWarning, match="no size that was tried fits"):
         check_same(model, model)
+
+
+@pytest.mark.parametrize("steps", [None, 3])
+def test_a_video_of_free_size_is_compared(steps):
+    video = keras.Input((steps, None, None, 2))
+    x = keras.layers.TimeDistributed(keras.layers.Conv2D(3, 3, strides=2, padding="same"))(video)
+    x = keras.layers.TimeDistributed(keras.layers.Conv2DTranspose(2, 2, 2))(x)
+    model = randomise(keras.Model(video, keras.layers.Add()([x, video])))
+    sizes = largest_differences(model, model)
+    assert set(sizes.values()) == {0.0} and len(sizes) == 2
+    with warnings.catch_warnings(action="error", category=UserWarning):
+        rewrite.to_lr_space(model)
 
 
 def test_time_is_bounded():

@@ -14,6 +14,7 @@ from rewrite_cases import F64, kinds, made_of, values
 from zoo import rewrite
 from zoo.errors import UsageError
 from zoo.layers import FoldSteps, UnfoldSteps
+from zoo.rewrite.__main__ import main
 from zoo.rewrite.plain import said_plainly
 
 TOLERANCE = 1e-12
@@ -119,6 +120,17 @@ def test_steps_as_one_batch():
     assert kinds(made)[0] == "FoldSteps" and kinds(made)[-1] == "UnfoldSteps" and kinds(made).count("FoldSteps") == 1
     assert kinds(made).count("DepthToSpace") == 2 and made.output_names == model.output_names
     assert len(explanation.plainly) == 2
+
+
+def test_a_network_of_steps_is_saved_and_loaded_again(tmp_path, capsys):
+    """The layers around the steps have the precision of the layer that they stand for, an object and no name."""
+    up = layers.Conv2DTranspose(2, 4, 2, padding="same", **F64)
+    model = made_of(layers.TimeDistributed(up, **F64), shape=(3, 5, 7, 3))
+    model.save(tmp_path / "in.keras")
+    assert main([str(tmp_path / "in.keras"), str(tmp_path / "out.keras")]) == 0
+    assert "largest difference" in capsys.readouterr().out
+    x = values(3, 5, 7, 3)
+    assert oracle.relative(keras.models.load_model(tmp_path / "out.keras")(x), model(x)) <= TOLERANCE
 
 
 def test_steps_that_are_not_folded():

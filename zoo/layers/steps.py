@@ -17,6 +17,10 @@ class FoldSteps(keras.layers.Layer):
         batch, steps, *rest = input_shape
         return (None if batch is None or steps is None else batch * steps, *rest)
 
+    def get_config(self):
+        # What Keras finds out by itself is nothing where it was given a precision as an object.
+        return super().get_config()
+
 
 @keras.saving.register_keras_serializable("zoo")
 class UnfoldSteps(keras.layers.Layer):

@@ -193,7 +193,7 @@ def _collapse_keras(source: Path, target: Path, border: str) -> int:
     from zoo.rewrite.collapsing import collapsed
 
     model = open_model(str(source))
-    return _save(model, target, *collapsed(model, border))
+    return _save(model, target, lambda: collapsed(model, border))
 
 
 _COLLAPSE = {".keras": _collapse_keras, ".tflite": _collapse_tflite, ".onnx": _collapse_onnx}
@@ -220,18 +220,37 @@ def _keras(source: Path, target: Path, form: str, options: dict) -> int:
     from zoo.rewrite.transposed import turned
 
     model = open_model(str(source))
-    return _save(model, target, *(turned(model) if form == "transposed" else rewrite.rewritten(model, **options)))
+    return _save(model, target, lambda: turned(model) if form == "transposed" else rewrite.rewritten(model, **options))
 
 
-def _save(model, target: Path, rewritten, explanation) -> int:
-    """Writes a network beside what became of its layers, and how far it is from the original."""
+def _save(model, target: Path, make: Callable[[], tuple]) -> int:
+    """Writes a network beside what became of its layers, and how far it is from the original.
+
+    Args:
+        make: gives the network and the explanation.
+    """
+    from zoo.rewrite.same import Different
+
+    try:
+        return _made(model, target, *make())
+    except Different as error:
+        print(f"error: {error}; wrote nothing", file=sys.stderr)
+        return 1
+
+
+def _made(model, target: Path, rewritten, explanation) -> int:
     from zoo.registry import open_model
     from zoo.rewrite.difference import largest_differences
+    from zoo.rewrite.same import check_same
 
     print(explanation)
     replaced = in_place_of(target)
     with whole_file(target) as unfinished:
-        rewritten.save(unfinished)
+        try:
+            rewritten.save(unfinished)
+        except Exception as error:  # A layer of one's own raises what it likes.
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise UsageError(f"Expected a network that Keras can save. Received: {reason}; wrote nothing") from error
         try:
             loaded = open_model(str(unfinished), own=True)
         except UsageError as error:
@@ -240,6 +259,8 @@ def _save(model, target: Path, rewritten, explanation) -> int:
                 f"Expected a network that Keras can load again{lost}. Received: {error}; wrote nothing. "
                 "zoo.rewrite.to_lr_space gives the same network in Python, whose export() needs no loading"
             ) from error
+        # A layer of one's own may come back from its configuration as another.
+        check_same(rewritten, loaded)
         differences = largest_differences(model, loaded)
     for (height, width), difference in differences.items():
         print(f"largest difference on a random input of {height}×{width}: {difference:.1e} of the largest output")

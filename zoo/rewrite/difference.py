@@ -19,6 +19,8 @@ SIDES = ((7, 5), (3, 11))
 FAR, FAR_SIDES = 8, ((5, 3), (2, 7))
 # s: so long a first size that fits is looked for, whatever else the time is for.
 PATIENCE = 30.0
+# Pictures of a video, or layers of a volume, where their number is free.
+STEPS_OF_VIDEO = 4
 # Several pictures may be larger from one to the next, as the maps of a decoder.
 STEPS = (1, 2, 1 / 2, 3, 1 / 3, 4, 1 / 4)
 # Of whole numbers (classes, levels): what lies half-way between two may be rounded either way.
@@ -51,7 +53,7 @@ def cases(model: keras.Model, seconds: float = 10.0, run: Run | None = None) -> 
     run = run or partial(outputs, model)
     started = time.monotonic()
     best: list[tuple] = []
-    free = [len(tensor.shape) == 4 and None in tensor.shape[1:3] for tensor in model.inputs]
+    free = [len(tensor.shape) in (4, 5) and None in tensor.shape[-3:-1] for tensor in model.inputs]
     for multiple, step in itertools.product(MULTIPLES, STEPS if sum(free) > 1 else STEPS[:1]):
         # How much larger than the smallest each input is.
         smallest = min(1.0, step ** (sum(free) - 1.0))
@@ -103,10 +105,12 @@ def _draw(model, size: tuple[int, int], factors: list[int]) -> tuple[tuple[int, 
     drawn: list[list] = [[] for _ in range(1 + fixed)]
     used: tuple[int, int] | None = None
     for tensor, factor in zip(model.inputs, factors):
-        # Only the axes of a picture or a sequence may be free; anything else is an error that the caller sees.
-        sides = [side or factor * size[axis] for axis, side in enumerate(tensor.shape[1:])]
-        if len(sides) == 3:
-            used = used or (sides[0], sides[1])
+        # Only the axes of a picture, video or sequence may be free; anything else is an error that the caller sees.
+        steps = (STEPS_OF_VIDEO,) * (len(tensor.shape) == 5)
+        wanted = (*steps, *(factor * each for each in size))
+        sides = [side or wanted[axis] for axis, side in enumerate(tensor.shape[1:])]
+        if len(sides) in (3, 4):
+            used = used or (sides[-3], sides[-2])
         values = np.stack([rng.normal(size=sides), np.linspace(0, 255, int(np.prod(sides))).reshape(sides)])
         dtype = keras.backend.standardize_dtype(tensor.dtype)
         if not keras.backend.is_float_dtype(dtype):
