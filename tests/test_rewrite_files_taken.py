@@ -1,17 +1,25 @@
 """Files whose networks do not take every size and every number: `zoo rewrite` looks for what they take."""
 
+import io
+import zipfile
+
+import keras
 import numpy as np
 import onnx
 import pytest
 import tensorflow as tf
 from onnx import TensorProto, helper
 from rewrite_onnx_cases import model, weights
-from rewrite_tflite_cases import converted, names
+from rewrite_tflite_cases import apart, converted, names, rewritten
 
+from benchmarks.networks import randomise
 from zoo.graphs import onnx_graph, tflite
+from zoo.graphs.run import Run
 from zoo.graphs.sizes import fitting
-from zoo.rewrite import onnx_difference, onnx_file
+from zoo.rewrite import onnx_difference, onnx_file, tflite_difference
 from zoo.rewrite.__main__ import main
+from zoo.rewrite.tflite_find import at_sizes
+from zoo.rewrite.tflite_moves import recognised, repeated
 
 FREE = ["n", 4, "h", "w"]
 
@@ -106,6 +114,28 @@ def test_what_is_no_picture_is_given_too(kind, tmp_path, capsys):
     assert "ConvTranspose" not in {node.op_type for node in onnx.load(target).graph.node}
 
 
+@pytest.mark.parametrize("used_twice", [False, True])
+def test_weights_under_another_name_are_weights(used_twice):
+    """PyTorch's exporter puts an Identity between a weight that layers share and each of them but the first."""
+    nodes = [
+        helper.make_node("Identity", ["w"], ["same"]),
+        helper.make_node("Identity", ["same"], ["again"]),
+        helper.make_node("ConvTranspose", ["x", "again"], ["y"], name="up", strides=[2, 2]),
+        *[helper.make_node("Abs", ["same"], ["v"])] * used_twice,
+    ]
+    proto = model(nodes, {"w": weights(4, 3, 4, 4)}, outputs=("y", "v")[: 1 + used_twice])
+    before = proto.SerializeToString()
+    (row,) = onnx_file.to_lr_space(proto)
+    assert row.action == "moved"
+    kept = (
+        {each.name for each in proto.graph.initializer},
+        [each.op_type for each in proto.graph.node].count("Identity"),
+    )
+    assert kept == ({"w", "up_lr_weights"}, 1) if used_twice else kept == ({"up_lr_weights"}, 0)
+    for each in onnx_difference.differences(before, onnx_graph.packed(proto)):
+        assert each.value <= each.allowed
+
+
 def test_new_names_are_none_that_a_subgraph_has():
     inner = helper.make_graph(
         [helper.make_node("Relu", ["x"], ["up_lr_Conv"]), helper.make_node("Abs", ["up_lr_Conv"], ["up_lr_weights"])],
@@ -123,3 +153,104 @@ def test_new_names_are_none_that_a_subgraph_has():
     assert row.action == "moved"
     for each in onnx_difference.differences(before, onnx_graph.packed(proto)):
         assert each.value <= each.allowed
+
+
+def test_files_that_are_attached_stay(tmp_path, capsys):
+    """Labels, as TFLite's metadata has them: a zip archive behind the flatbuffer."""
+    kernel = weights(4, 4, 3, 4)
+    content = converted(lambda x: tf.nn.conv2d_transpose(x, kernel, [1, 14, 10, 3], 2), (1, 7, 5, 4))
+    whole = io.BytesIO(content)
+    with zipfile.ZipFile(whole, "a") as archive:
+        archive.writestr("labels.txt", "cat\ndog\n")
+    _, target = taken(whole.getvalue(), ".tflite", tmp_path, capsys)
+    assert "TRANSPOSE_CONV" not in names(tflite.read(target))
+    with zipfile.ZipFile(target) as archive:
+        assert archive.read("labels.txt") == b"cat\ndog\n" and archive.namelist() == ["labels.txt"]
+    # One that is damaged is no reason to lose it without a word.
+    damaged = whole.getvalue().replace(b"cat\n", b"cow\n")
+    (tmp_path / "in.tflite").write_bytes(damaged)
+    target.unlink()
+    assert main([str(tmp_path / "in.tflite"), str(target)]) == 2
+    assert "Expected whole files behind a TFLite flatbuffer" in capsys.readouterr().err and not target.exists()
+
+
+@pytest.mark.parametrize(("batch", "scale"), [(None, 2), (2, 3)])
+def test_pixels_that_keras_repeats_go_into_the_convolution_behind(batch, scale):
+    """UpSampling2D is converted to EXPAND_DIMS, TILE, RESHAPE, which have five axes."""
+    start = keras.Input((7, 5, 3), batch_size=batch)
+    up = keras.layers.UpSampling2D(scale)(start)
+    x = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(up)
+    twice = keras.layers.UpSampling2D(2)(x)
+    model = keras.Model(
+        start, [keras.layers.Conv2D(2, (3, 2), padding="valid")(twice), keras.layers.AveragePooling2D(2)(twice)]
+    )
+    content = tf.lite.TFLiteConverter.from_keras_model(randomise(model)).convert()
+    file, rows = rewritten(content)
+    assert [row.action for row in rows] == ["stays", "moved"] and "AVERAGE_POOL_2D, CONV_2D" in rows[0].note
+    assert sum(name == "TILE" for name in names(file)) == 2 and apart(content, file) == []
+    # A pixel too many is no repetition.
+    (move,) = [each for each, _ in recognised(sized_graph(content), [], repeated)][:1]
+    spoilt = move.numbers.copy()
+    spoilt[0, 0, 0, 0] += 1
+    assert repeated(move) and repeated(move._replace(numbers=spoilt)) is None
+
+
+def sized_graph(content):
+    """The graph at a known size."""
+    file = tflite.parse(content, "x")
+    return (at_sizes(file) or file.graphs)[0]
+
+
+@pytest.mark.parametrize("inside", ["float", "int8"])
+def test_an_int8_network_is_compared_in_its_levels(inside):
+    """Most have float ends; and TILE in int8 is newer than LiteRT's reference kernels know it."""
+    start = keras.Input((7, 5, 3), batch_size=1)
+    x = keras.layers.Conv2DTranspose(4, 5, 2, padding="same", activation="relu")(start)
+    model = randomise(keras.Model(start, keras.layers.UpSampling2D(2)(x)))
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    rng = np.random.default_rng(0)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([rng.random((1, 7, 5, 3), np.float32)] for _ in range(3))
+    if inside == "int8":
+        converter.inference_input_type = converter.inference_output_type = tf.int8
+    content = converter.convert()
+    file, rows = rewritten(content)
+    assert [row.action for row in rows] == ["stays", "moved"]
+    assert apart(content, file) == []
+    reference, default = tflite_difference.differences(tflite.parse(content, "x"), file)
+    assert reference.kernels == "reference" and reference.value == 0
+    assert default.allowed == 1 if inside == "int8" else 1e-5 < default.allowed < 0.02
+    spoilt = tflite.parse(file.content, "x")
+    (convolution,) = [each for each in spoilt.operations if each.name == "CONV_2D"]
+    convolution.inputs[1].values = convolution.inputs[1].values[::-1]
+    spoilt = tflite.parse(spoilt.packed(), "x")
+    assert len(apart(content, spoilt)) == 2
+
+
+def test_what_the_reference_kernels_do_not_take_is_compared_in_others(monkeypatch):
+    kernel = weights(4, 4, 3, 4)
+    content = converted(lambda x: tf.nn.conv2d_transpose(x, kernel, [1, 14, 10, 3], 2), (1, 7, 5, 4))
+
+    def run(file, inputs, kernels="plain", everything=True):
+        if kernels == "reference":
+            raise RuntimeError("Registration failed.")
+        return Run(file, inputs, kernels, everything)
+
+    monkeypatch.setattr(tflite_difference, "Run", run)
+    found = tflite_difference.differences(tflite.parse(content, "x"), rewritten(content)[0])
+    assert [each.kernels for each in found] == ["plain", "default"] and found[0].value <= found[0].allowed
+
+
+def test_an_output_that_may_differ_hides_none_that_may_not():
+    kernel = weights(4, 4, 3, 4)
+
+    def network(x):
+        y = tf.nn.conv2d_transpose(x, kernel, [1, 14, 10, 3], 2)
+        return y, tf.cast(tf.zeros((1, 3)), tf.int32) + tf.cast(tf.shape(x)[0], tf.int32)
+
+    content = converted(network, (1, 7, 5, 4))
+    file, _ = rewritten(content)
+    assert apart(content, file) == []
+    (convolution,) = [each for each in file.operations if each.name == "CONV_2D"]
+    convolution.inputs[1].values = 1.3 * convolution.inputs[1].values
+    assert len(apart(content, tflite.parse(file.packed(), "x"))) == 2

@@ -1,5 +1,8 @@
 """How far two outputs are apart that should be one."""
 
+from collections.abc import Iterable
+from typing import TypeVar
+
 import numpy as np
 
 
@@ -21,3 +24,16 @@ def range_of(values: np.ndarray) -> float:
     wide = values.astype(np.float64)
     extent = float(np.ptp(wide)) if wide.size else 0.0
     return extent or float(np.abs(wide).max(initial=0.0)) or float(np.finfo(np.float32).tiny)
+
+
+Apart = TypeVar("Apart", bound=tuple)
+
+
+def farthest(found: Iterable[Apart]) -> Apart:
+    """Of tuples that begin with (difference, as large as it may be) the worst: one too far apart, then the largest.
+
+    Example:
+        >>> farthest([(0.5, 1.0), (0.1, 0.0), (0.2, 0.3)])
+        (0.1, 0.0)
+    """
+    return max(found, key=lambda each: (not each[0] <= each[1], each[0]))

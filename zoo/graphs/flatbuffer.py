@@ -5,6 +5,8 @@ there, and a buffer starts at a multiple of 16 bytes, as the schema asks for and
 """
 
 import copy
+import io
+import zipfile
 from typing import Any
 
 import flatbuffers
@@ -141,3 +143,31 @@ def _check(model: Any) -> None:
                     "Expected a TFLite file of a schema that the installed ai-edge-litert knows. Received: an "
                     f"operation with {field} of type {number}, which would be lost"
                 )
+
+
+def with_attached(packed: bytes, content: bytes) -> bytes:
+    """A file with what others attached to the one that it came from.
+
+    The files that TFLite's metadata names (labels, say) lie behind the flatbuffer as a zip archive, whose places count
+    from the file's start; so it is written anew.
+
+    Args:
+        packed: as `pack` gives it.
+        content: the file that it came from.
+
+    Raises:
+        UsageError: the archive is damaged, or larger than 2 GB.
+    """
+    if not zipfile.is_zipfile(io.BytesIO(content)):
+        return packed
+    result = io.BytesIO(packed)
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(result, "a") as target:
+            if sum(each.file_size for each in source.infolist()) >= 1 << 31:
+                raise ValueError("more than 2 GB")
+            for each in source.infolist():
+                target.writestr(each, source.read(each))
+    # A damaged archive fails in any way.
+    except Exception as error:
+        raise UsageError(f"Expected whole files behind a TFLite flatbuffer. Received: {error}") from error
+    return result.getvalue()

@@ -92,13 +92,18 @@ class OnnxGraph:
             yield from _inside(node)
 
     def constant(self, name: str) -> np.ndarray | None:
-        """The value of an initializer or Constant node, None where it is computed or given."""
+        """The value of an initializer or Constant node, also under another name; None where it is computed or given."""
         if name in self._initializers:
             return self._onnx.numpy_helper.to_array(self._initializers[name])
         maker = self._makers.get(name)
         if maker is not None and maker.op_type == "Constant" and maker.attribute[0].name == "value":
             return self._onnx.numpy_helper.to_array(maker.attribute[0].t)
-        return None
+        # As exporters of PyTorch name weights that several layers share.
+        return self.constant(maker.input[0]) if maker is not None and maker.op_type == "Identity" else None
+
+    def constant_node(self, node: Any) -> bool:
+        """Whether a node gives a constant, by itself or under another name."""
+        return node.op_type == "Constant" or node.op_type == "Identity" and self.constant(node.input[0]) is not None
 
     def maker(self, name: str, kind: str, shared: bool = False) -> Any | None:
         """The node of this kind that computes a value which, unless it may be `shared`, one input uses and no more."""
@@ -157,15 +162,20 @@ class OnnxGraph:
         place = next(number for number, each in enumerate(self.graph.node) if each is nodes[-1])
         for number, each in enumerate(new):
             self.graph.node.insert(place + number, each)
-        gone = {name for node in nodes for name in node.input if name}
+        gone = list(dict.fromkeys(name for node in nodes for name in node.input if name))
         for node in nodes:
             self.graph.node.remove(node)
-        uses = self._uses()
-        for name in (name for name in gone if not uses[name]):
+        while gone:
+            name = gone.pop()
+            if self._uses()[name]:
+                continue
             if name in self._initializers:
                 self.graph.initializer.remove(self._initializers.pop(name))
-            elif (maker := self._makers.get(name)) is not None and maker.op_type == "Constant":
+                continue
+            maker = next((node for node in self.graph.node if name in node.output), None)
+            if maker is not None and self.constant_node(maker):
                 self.graph.node.remove(maker)
+                gone += maker.input
         made = {name for node in self.graph.node for name in node.output}
         for info in [each for each in self.graph.value_info if each.name in self._makers and each.name not in made]:
             self.graph.value_info.remove(info)

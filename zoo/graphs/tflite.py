@@ -13,7 +13,7 @@ import numpy as np
 
 from zoo.errors import UsageError
 from zoo.files import existing_file
-from zoo.graphs.flatbuffer import damaged, pack, schema, unpack
+from zoo.graphs.flatbuffer import damaged, pack, schema, unpack, with_attached
 from zoo.graphs.tflite_graph import Graph, Operation, Tensor, names
 
 __all__ = ["File", "Graph", "Operation", "Tensor", "parse", "read", "schema"]
@@ -151,7 +151,7 @@ class File:
             graph.raw.operators = [self._operator(operation, numbers) for operation in graph.operations]
         self._drop_codes()
         self._tensors_before |= named
-        return pack(self.raw)
+        return with_attached(pack(self.raw), self.content)
 
     def _graph(self, raw: Any) -> Graph:
         tensors = [

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from zoo.errors import UsageError
-from zoo.graphs.apart import range_of, share_of_range
+from zoo.graphs.apart import farthest, range_of, share_of_range
 from zoo.graphs.onnx_graph import package
 from zoo.graphs.sizes import fitting
 
@@ -89,18 +89,17 @@ def _levels(content: bytes) -> list[float]:
 
 
 def _difference(sessions: list[Any], sizes: tuple[int, ...], levels: list[float]) -> Difference:
-    worst, allowed = 0.0, 0.0
+    found: list[tuple[float, float]] = []
     size: tuple[int, ...] = ()
     for seed in range(_INPUTS):
         feed = _noise(sessions[0], sizes, seed)
         size = size or next((values.shape for values in feed.values()), ())
         for expected, received, level in zip(*(session.run(None, feed) for session in sessions), levels, strict=True):
-            if expected.shape != received.shape:
-                worst = float("inf")
-                continue
-            allowed = max(allowed, ALLOWED.get(expected.dtype, 0.0), 1.01 * level / range_of(expected))
-            worst = max(worst, float(share_of_range(expected, received).max(initial=0.0)))
-    return Difference(size, worst, allowed)
+            allowed = max(ALLOWED.get(expected.dtype, 0.0), 1.01 * level / range_of(expected))
+            alike = expected.shape == received.shape
+            apart = float(share_of_range(expected, received).max(initial=0.0)) if alike else float("inf")
+            found.append((apart, allowed))
+    return Difference(size, *farthest(found))
 
 
 def _noise(session: Any, sizes: tuple[int, ...], seed: int) -> dict[str, np.ndarray]:

@@ -18,7 +18,7 @@ from zoo.rewrite.tflite_constants import Constant, Stays, no_bias
 from zoo.rewrite.tflite_find import Deconvolution, Geometry, at_sizes, deconvolutions, geometries
 from zoo.rewrite.tflite_moves import Interleaved
 from zoo.rewrite.tflite_resized import Resized, lr_form, resized, scales
-from zoo.rewrite.tflite_shuffles import of_zeros_between, shuffled, zeros_between
+from zoo.rewrite.tflite_shuffles import copies, left_copies, of_zeros_between, shuffled, zeros_between
 from zoo.rewrite.tflite_steps import CONVOLUTIONS, Steps
 from zoo.targets.facts import Upsampling
 
@@ -40,8 +40,8 @@ def to_lr_space(file: File) -> list[Row]:
     # All sizes and places first: they are read from the file as it was.
     sized = at_sizes(file) if any(each.name in ("RESHAPE", "TRANSPOSE") for each in graph.operations) else []
     ways: list[tuple[Any, Any]] = [*zip(found, geometries(file, found)), *zip(enlarged, scales(file, enlarged))]
-    ways += zeros_between(graph, sized)
-    rows = shuffled(graph, sized)
+    ways += [*zeros_between(graph, sized), *copies(graph, sized)]
+    rows = left_copies(graph, sized) + shuffled(graph, sized)
     for each, how in ways:
         name, description = each.operation.outputs[0].name, str(each)
         form = _lr_form if isinstance(each, Deconvolution) else lr_form

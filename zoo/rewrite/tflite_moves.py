@@ -1,7 +1,8 @@
-"""What a row of operations that only move values does in all, however it is spelt: a shuffle, or zeros put in between.
+"""What a row of operations that only move values does in all, however it is spelt: a shuffle, copies, zeros in between.
 
     RESHAPE → TRANSPOSE → RESHAPE, of rank 6 as PyTorch's PixelShuffle is converted, or split in any other way
     PAD → RESHAPE, CONCATENATION with zeros → RESHAPE → …, PAD → DEPTH_TO_SPACE
+    EXPAND_DIMS → TILE → RESHAPE, once for the rows and once for the columns, as Keras' UpSampling2D is converted
 
 The operations are not matched with patterns: they are applied to the numbers of the values, and where those end up is
 looked at.
@@ -69,6 +70,12 @@ class Interleaved(NamedTuple):
     extras: Pair
 
 
+class Repeated(NamedTuple):
+    """A `Move` that repeats each pixel `scale` times along both sides."""
+
+    scale: int
+
+
 def moves(graph: Graph) -> list[Move]:
     """The longest rows of such operations, each with all shorter ones that begin with it, longest first."""
     found = []
@@ -77,7 +84,7 @@ def moves(graph: Graph) -> list[Move]:
         if image is None or len(image.shape) != 4 or None in image.shape:
             continue
         before = graph.producer(image)
-        if before is not None and _moved(before) is not None and len(graph.readers(image)) == 1:
+        if before is not None and _moved(before) is not None and len(values_read(graph, image)) == 1:
             continue
         if np.prod(image.shape) <= _MOST:
             found += _row(graph, image, operation)[::-1]
@@ -89,7 +96,7 @@ def recognised(graph: Graph, sized: list[Graph], what: Callable[[Move], Any]) ->
 
     Args:
         sized: the same graph at several sizes, where its own are free: there it has to be the same at each.
-        what: `shuffle` or `interleaved`.
+        what: `shuffle`, `interleaved` or `repeated`.
     """
     if not sized:
         return [(move, found) for move in moves(graph) if (found := what(move)) is not None]
@@ -129,10 +136,15 @@ def _row(graph: Graph, image: Tensor, operation: Operation) -> list[Move]:
         output = operation.outputs[0]
         if alike(image, output):
             found.append(Move(image, operations, numbers))
-        readers = graph.readers(output)
+        readers = values_read(graph, output)
         if len(readers) != 1 or output in graph.outputs or _moved(readers[0]) is not output:
             return found
         operation = readers[0]
+
+
+def values_read(graph: Graph, tensor: Tensor) -> list[Operation]:
+    """The operations that read a tensor's values, and not only its size."""
+    return [each for each in graph.readers(tensor) if each.name != "SHAPE"]
 
 
 def _moved(operation: Operation) -> Tensor | None:
@@ -140,7 +152,7 @@ def _moved(operation: Operation) -> Tensor | None:
     if operation.name not in _APPLY:
         return None
     # What a shape is made of matters no more than the shape.
-    given = operation.inputs[:1] if _APPLY[operation.name] is _to_output_shape else operation.inputs
+    given = operation.inputs[:1] if _APPLY[operation.name] in _BY_OUTPUT else operation.inputs
     moving = [each for each in given if each is not None and not each.constant]
     return moving[0] if len(moving) == 1 else None
 
@@ -192,6 +204,17 @@ def interleaved(move: Move) -> Interleaved | None:
     starts = (int(rows[0]), int(columns[0]))
     extras = tuple(size - scale * side for size, side in zip(move.numbers.shape[1:3], (height, width)))
     return Interleaved(scale, starts, pair(extras)) if np.array_equal(expected, move.numbers) else None
+
+
+def repeated(move: Move) -> Repeated | None:
+    """What a move is as pixels repeated; None where it is not."""
+    batch, height, width, channels = move.image.shape
+    scale = move.numbers.shape[1] // height if move.numbers.ndim == 4 else 0
+    if scale < 2 or move.numbers.shape != (batch, scale * height, scale * width, channels):
+        return None
+    values = np.arange(np.prod(move.image.shape)).reshape(move.image.shape)
+    same = np.array_equal(values.repeat(scale, axis=1).repeat(scale, axis=2), move.numbers)
+    return Repeated(scale) if same else None
 
 
 def _numbers_of(tensor: Tensor | None) -> np.ndarray:
@@ -247,10 +270,22 @@ def _to_output_shape(operation: Operation, numbers: np.ndarray) -> np.ndarray:
     return numbers.reshape(shape)
 
 
+def _copied(operation: Operation, numbers: np.ndarray) -> np.ndarray:
+    shape = operation.outputs[0].shape
+    if None in shape or len(shape) < numbers.ndim:
+        raise ValueError("of a free size")
+    sides = (*(1,) * (len(shape) - numbers.ndim), *numbers.shape)
+    return np.tile(numbers, [wanted // side for wanted, side in zip(shape, sides)])
+
+
+# Of these the output's shape says all.
+_BY_OUTPUT = (_to_output_shape, _copied)
 _APPLY = {
     "RESHAPE": _to_output_shape,
     "SQUEEZE": _to_output_shape,
     "EXPAND_DIMS": _to_output_shape,
+    "TILE": _copied,
+    "BROADCAST_TO": _copied,
     "TRANSPOSE": lambda operation, numbers: numbers.transpose(_numbers_of(operation.inputs[1])),
     "PAD": _pad,
     "PADV2": _pad,

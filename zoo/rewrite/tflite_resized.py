@@ -1,6 +1,6 @@
 """Nearest-neighbour enlargements of a TFLite file, each with a convolution that reads it: together one in LR space.
 
-    before: x → RESIZE_NEAREST_NEIGHBOR → CONV_2D → y
+    before: x → RESIZE_NEAREST_NEIGHBOR, or what repeats pixels otherwise → CONV_2D → y
     after:  x → (PAD) → CONV_2D → DEPTH_TO_SPACE → (STRIDED_SLICE) → y
 
 Taps that fall on one LR pixel are summed. Sums of integers are exact; where they leave the type, the convolution stays.
@@ -17,6 +17,8 @@ from zoo.rewrite.tflite_constants import Constant, Stays
 from zoo.rewrite.tflite_find import sizes_of
 from zoo.rewrite.tflite_steps import CONVOLUTIONS
 
+_RESIZE = "RESIZE_NEAREST_NEIGHBOR"
+
 
 class Resized(NamedTuple):
     """A convolution of an enlarged image: its pixels are repeated, or zeros are put between them.
@@ -26,6 +28,7 @@ class Resized(NamedTuple):
         enlargement: what gives that.
         image: before it is enlarged.
         weights, bias: of the convolution, (O, Ky, Kx, I); a bias may be left out.
+        repeats: whether its pixels are repeated.
     """
 
     operation: Operation
@@ -33,20 +36,17 @@ class Resized(NamedTuple):
     image: Tensor
     weights: Tensor
     bias: Tensor | None
+    repeats: bool = True
 
     @property
     def activation(self) -> int:
         """The schema's number of the one that is fused."""
         return self.operation.options.fusedActivationFunction
 
-    @property
-    def repeats(self) -> bool:
-        """Whether its pixels are repeated."""
-        return self.enlargement.name == "RESIZE_NEAREST_NEIGHBOR"
-
     def __str__(self) -> str:
         _, rows, columns, _ = self.weights.shape
-        first = self.enlargement.name if self.repeats else "zeros between pixels"
+        spelt_out = "pixels repeated" if self.repeats else "zeros between pixels"
+        first = _RESIZE if self.enlargement.name == _RESIZE else spelt_out
         return f"{first}, then CONV_2D {rows}×{columns}, {self.image.dtype}"
 
 
@@ -56,7 +56,7 @@ def resized(file: File) -> list[Resized]:
     found = []
     for operation in graph.operations:
         enlargement = graph.producer(operation.inputs[0]) if operation.name == "CONV_2D" else None
-        if enlargement is not None and enlargement.name == "RESIZE_NEAREST_NEIGHBOR":
+        if enlargement is not None and enlargement.name == _RESIZE:
             _, weights, *bias = operation.inputs
             found.append(Resized(operation, enlargement, enlargement.inputs[0], weights, bias[0] if bias else None))
     return found

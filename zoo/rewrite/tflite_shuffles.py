@@ -1,4 +1,4 @@
-"""Shuffles of a TFLite file that are spelt as RESHAPE and TRANSPOSE, and zeros that were put between pixels by hand.
+"""Shuffles of a TFLite file that are spelt as RESHAPE and TRANSPOSE, and pixels with zeros or copies between them.
 
     before: x → CONV_2D → RESHAPE → TRANSPOSE → RESHAPE → y,   x → PAD → RESHAPE → … → CONV_2D → y
     after:  x → CONV_2D → DEPTH_TO_SPACE → y,                  x → CONV_2D → DEPTH_TO_SPACE → (crop) → y
@@ -6,13 +6,25 @@
 Another order of channels than DEPTH_TO_SPACE's goes into the convolution before a shuffle.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from zoo.graphs.tflite import Graph, Tensor, schema
 from zoo.identities.lr_convolution import LrConvolution, Transposed, lr_convolution
 from zoo.rewrite.explanation import Row
 from zoo.rewrite.tflite_constants import Constant, Stays
-from zoo.rewrite.tflite_moves import Interleaved, Move, Shuffle, interleaved, recognised, shuffle
+from zoo.rewrite.tflite_moves import (
+    Interleaved,
+    Move,
+    Shuffle,
+    interleaved,
+    recognised,
+    repeated,
+    shuffle,
+    values_read,
+)
 from zoo.rewrite.tflite_resized import Resized
 from zoo.rewrite.tflite_steps import CONVOLUTIONS, Steps
 
@@ -79,8 +91,7 @@ def reorder(graph: Graph, image: Tensor, order: np.ndarray) -> None:
     convolution = graph.producer(image)
     if convolution is None or convolution.name != "CONV_2D":
         raise Stays("the order of its channels is not DEPTH_TO_SPACE's, and no CONV_2D stands before it to change that")
-    # SHAPE reads no channel.
-    if sum(each.name != "SHAPE" for each in graph.readers(image)) > 1 or image in graph.outputs:
+    if len(values_read(graph, image)) > 1 or image in graph.outputs:
         raise Stays("the order of its channels is not DEPTH_TO_SPACE's, and something else reads them too")
     # All that may stay first, then the change.
     constants = [None if each is None else Constant(graph, each) for each in convolution.inputs[1:]]
@@ -95,15 +106,37 @@ def reorder(graph: Graph, image: Tensor, order: np.ndarray) -> None:
 
 def zeros_between(graph: Graph, sized: list[Graph]) -> list[tuple[Resized, Interleaved]]:
     """Each CONV_2D that reads pixels with zeros between them, and how they lie; arguments as for `shuffled`."""
-    found = {}
-    for move, how in recognised(graph, sized, interleaved):
-        readers = graph.readers(move.output)
+    return [(each._replace(repeats=False), how) for each, how in _read(graph, sized, interleaved)]
+
+
+def copies(graph: Graph, sized: list[Graph]) -> list[tuple[Resized, int]]:
+    """Each CONV_2D that reads repeated pixels, and how often they are; arguments as for `shuffled`."""
+    return [(each, how.scale) for each, how in _read(graph, sized, repeated)]
+
+
+def _read(graph: Graph, sized: list[Graph], what: Callable[[Move], Any]) -> list[tuple[Resized, Any]]:
+    """Each CONV_2D that reads such a move and nobody else does."""
+    found: dict[int, tuple[Resized, Any]] = {}
+    for move, how in recognised(graph, sized, what):
+        readers = values_read(graph, move.output)
         read_whole = len(readers) == 1 and readers[0].name == "CONV_2D" and readers[0].inputs[0] is move.output
         if read_whole and id(readers[0]) not in found:
             _, weights, *bias = readers[0].inputs
             each = Resized(readers[0], move.operations[-1], move.image, weights, bias[0] if bias else None)
             found[id(readers[0])] = (each, how)
     return list(found.values())
+
+
+def left_copies(graph: Graph, sized: list[Graph]) -> list[Row]:
+    """A row for pixels that are repeated and that no CONV_2D alone reads; arguments as for `shuffled`."""
+    rows = []
+    for move, how in recognised(graph, sized, repeated):
+        readers = values_read(graph, move.output)
+        if [each.name for each in readers] != ["CONV_2D"]:
+            kinds = ", ".join(sorted({each.name for each in readers})) or "an output"
+            note = f"what reads it is no convolution that can take it in: {kinds}"
+            rows.append(Row(move.output.name, f"pixels repeated ×{how.scale}", note=note))
+    return rows
 
 
 def of_zeros_between(graph: Graph, each: Resized, how: Interleaved) -> tuple[LrConvolution, list[Constant]]:
