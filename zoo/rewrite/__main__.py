@@ -248,6 +248,8 @@ def _made(model, target: Path, rewritten, explanation) -> int:
     with whole_file(target) as unfinished:
         try:
             rewritten.save(unfinished)
+        except OSError:  # No room, say.
+            raise
         except Exception as error:  # A layer of one's own raises what it likes.
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise UsageError(f"Expected a network that Keras can save. Received: {reason}; wrote nothing") from error
