@@ -2,25 +2,27 @@
 
 One thread. In ncnn the network is run up to each of its maps, on a cell inside the picture as `zoo.upscale` has it: the
 difference of two of them is a layer, with what it costs to read and write its maps there. OpenVINO tells its own times
-for a window of 200×640. The peak is a matrix product's in NumPy; operations are the convolution's own, so that
-Winograd's algorithm, which saves some, may come above it.
+for a window of 200×640, SRCNN's, which ncnn does not take, for its enlargement of 400×1280. The peak is a matrix
+product's in NumPy; operations are the convolution's own, so that Winograd's algorithm, which saves some, may come above
+it.
 """
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks import record
 from benchmarks.inference import sgemm_peak
-from zoo.engines.ncnn import NcnnEngine
+from zoo.engines.ncnn import CELL, NcnnEngine
 from zoo.engines.ncnn_files import Borders, in_blocks
-from zoo.engines.tflite import TFLiteEngine, row_of
+from zoo.engines.openvino import SETTINGS
+from zoo.engines.openvino_rows import Row, gathered, network_of, read_row
+from zoo.engines.tflite import TFLiteEngine
 from zoo.graphs.operations import Convolution
 
-NETWORKS = ("espcn_x3", "fsrcnn_x3", "espcn_x2", "fsrcnn_x2")
+NETWORKS = ("espcn_x3", "fsrcnn_x3", "srcnn_x3", "espcn_x2", "fsrcnn_x2", "srcnn_x2")
 WINDOW = (200, 640)
 
 
@@ -83,16 +85,17 @@ def in_ncnn(engine: NcnnEngine, layers: list[Convolution], rounds: int) -> list[
     return merged
 
 
-def in_openvino(path: Path, layers: list[Convolution], rounds: int) -> list[dict[str, Any]]:
-    """Seconds, operations and kernel of each layer as OpenVINO's own counters have them."""
+def in_openvino(row: Row, rounds: int) -> list[dict[str, Any]]:
+    """Seconds, operations and kernel of each layer as OpenVINO's own counters have them, in the fitted network."""
     from openvino import Core
 
-    core = Core()
-    network = core.read_model(path)
-    network.reshape([1, *WINDOW, 1])
-    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "PERF_COUNT": True}
-    request = core.compile_model(network, "CPU", settings).create_infer_request()
-    noise = np.random.default_rng(0).random((1, *WINDOW, 1), np.float32)
+    # Layers behind an enlargement have more pixels.
+    height, width = (side * (1 + bool(row.enlargement)) for side in WINDOW)
+    channels = row.layers[0].kernel.shape[2]
+    settings = {**SETTINGS, "INFERENCE_NUM_THREADS": 1, "PERF_COUNT": True}
+    network = network_of(row, True, (height, width))
+    request = Core().compile_model(network, "CPU", settings).create_infer_request()
+    noise = np.random.default_rng(0).random((1, height, width, channels), np.float32)
     best: dict[str, tuple[str, str, float]] = {}
     for _ in range(rounds + 1):
         request.infer([noise])
@@ -101,12 +104,15 @@ def in_openvino(path: Path, layers: list[Convolution], rounds: int) -> list[dict
             if seconds and (node.node_name not in best or seconds < best[node.node_name][2]):
                 best[node.node_name] = node.node_type, node.exec_type, seconds
     merged: list[dict[str, Any]] = []
-    pending, waiting = 0.0, iter(layers)
+    # What gathers neighbours belongs to the convolution behind it.
+    pending, waiting, gathers = 0.0, iter(row.layers), [gathered(layer) for layer in row.layers]
     for kind, kernel_name, seconds in best.values():
-        if kind == "Convolution":
-            operations = 2.0 * next(waiting).kernel.size * WINDOW[0] * WINDOW[1]
+        if kind == "Convolution" and gathers[0]:
+            gathers[0], pending = False, pending + seconds
+        elif kind == "Convolution":
+            operations = 2.0 * next(waiting).kernel.size * height * width
             merged.append({"seconds": pending + seconds, "operations": operations, "kernel": kernel_name})
-            pending = 0.0
+            gathers, pending = gathers[1:], 0.0
         elif merged:
             merged[-1]["seconds"] += seconds
         else:
@@ -120,10 +126,14 @@ def rows(results: list[dict]) -> list[list[str]]:
     for each in results:
         peak = each["peak_gflops"] * 1e9
         ours, theirs = (sum(layer["seconds"] for layer in each[name]) for name in ("ncnn", "openvino"))
-        for text, own, other in zip(each["layers"], each["ncnn"], each["openvino"]):
+        for number, (text, other) in enumerate(zip(each["layers"], each["openvino"])):
+            own = ["–", "–"]
+            if each["ncnn"]:
+                layer = each["ncnn"][number]
+                own = [f"{layer['seconds'] / ours:.0%}", _of(layer, peak)]
             lines.append(
-                [f"{each['network']}: {text}", f"{own['seconds'] / ours:.0%}", _of(own, peak),
-                 f"{other['seconds'] / theirs:.0%}", _of(other, peak), other["kernel"]]
+                [f"{each['network']}: {text}", *own, f"{other['seconds'] / theirs:.0%}", _of(other, peak),
+                 other["kernel"]]
             )  # fmt: skip
     return lines
 
@@ -149,15 +159,16 @@ def main(arguments: list[str] | None = None) -> None:
     for name in NETWORKS[:1] if flags.quick else NETWORKS:
         path = registry.preset_file(name, ".tflite")
         file = TFLiteEngine(path.read_bytes(), name, 1)
-        layers = row_of(file)
+        row = read_row(file)
+        layers = row.layers
         written["results"].append(
             {
                 "network": name,
                 "layers": [words(layer) for layer in layers],
                 "peak_gflops": sgemm_peak(),
-                "cell": NcnnEngine(file).cell,
-                "ncnn": in_ncnn(NcnnEngine(file), layers, rounds),
-                "openvino": in_openvino(path, layers, rounds if flags.quick else 20),
+                "cell": CELL,
+                "ncnn": [] if row.enlargement else in_ncnn(NcnnEngine(file), layers, rounds),
+                "openvino": in_openvino(row, rounds if flags.quick else 20),
             }
         )
     record.table("Layer by layer, 1 thread", HEADINGS, rows(written["results"]))

@@ -12,7 +12,7 @@ from engine_cases import Shifted, install
 from zoo import machine
 from zoo.engines import choices, kinds, measuring, opening
 from zoo.engines.choices import Choice
-from zoo.engines.engine import Engine
+from zoo.engines.engine import Engine, Unfit
 from zoo.engines.kinds import Kind
 from zoo.engines.tflite import TFLiteEngine
 
@@ -167,6 +167,25 @@ def test_it_is_measured_once_kept_and_taken_again(cache, three, tflite, monkeypa
         opening.open_engine(path).kind == "a"
         and opening.fastest(engine, opening.Choosing(cells=False)).kind == "TFLite"
     )
+
+
+@pytest.mark.parametrize("name", ["luma", "luma3"])
+def test_who_is_wrong_inside_its_margin_only_is_refused(tflite, monkeypatch, name):
+    """Pictures go on mirrored: what is inside a window's margin is what people see."""
+
+    class Inside(Shifted):
+        def run_part(self, lr_image, rows, columns, ensemble=False):
+            return super().run_part(lr_image, rows, columns, ensemble) + self.shift * (rows.start > 0)
+
+        def run(self, lr_image):
+            return self.original.run(lr_image)
+
+    made = {f"{shift}": Kind(lambda engine, shift=shift: Inside(engine, "inside", shift)) for shift in (0.0, 1e-2)}
+    install(monkeypatch.setattr, made, [])
+    file = TFLiteEngine(tflite(name).read_bytes(), name)
+    assert kinds.open_as("0.0", file).kind == "inside"
+    with pytest.raises(Unfit, match="another result than TFLite's"):
+        kinds.open_as("0.01", file)
 
 
 def test_what_is_too_slow_to_be_measured_gets_the_guess(cache, three, tflite, monkeypatch):

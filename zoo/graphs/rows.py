@@ -91,18 +91,28 @@ def _added(operation: tflite.Operation, own: tflite.Tensor, results: list[tflite
 
 
 def _convolution(operation: tflite.Operation) -> Convolution:
+    kernel, bias, activation = weights_of(operation)
+    if kernel.shape[0] != kernel.shape[1] or kernel.shape[0] % 2 == 0:
+        raise NoRow("a kernel that is not square and odd")
+    return Convolution(kernel, bias, activation)
+
+
+def weights_of(operation: tflite.Operation, step: int = 1) -> tuple[np.ndarray, np.ndarray, str]:
+    """Kernel (rows, columns, inputs, outputs), bias and activation of a zero-padded CONV_2D of that step.
+
+    Raises:
+        NoRow: a convolution of another kind.
+    """
     options = operation.options
     steps = (options.strideH, options.strideW, options.dilationHFactor, options.dilationWFactor)
     activations = {0: "linear", 1: "relu"}
-    if steps != (1, 1, 1, 1) or options.padding != 0 or options.fusedActivationFunction not in activations:
+    if steps != (step, step, 1, 1) or options.padding != 0 or options.fusedActivationFunction not in activations:
         raise NoRow("a CONV_2D of another kind")
     _, weights, *bias = operation.inputs
-    # TFLite has (outputs, K, K, inputs).
+    # TFLite has (outputs, rows, columns, inputs).
     kernel = _constant(weights).transpose(1, 2, 3, 0)
-    if kernel.shape[0] != kernel.shape[1] or kernel.shape[0] % 2 == 0:
-        raise NoRow("a kernel that is not square and odd")
     values = _constant(bias[0]) if any(bias) else np.zeros(kernel.shape[3], np.float32)
-    return Convolution(kernel, values, activations[options.fusedActivationFunction])
+    return kernel, values, activations[options.fusedActivationFunction]
 
 
 def _constant(tensor: tflite.Tensor) -> np.ndarray:
