@@ -49,7 +49,7 @@ class Timed(Engine):
 def timed(**seconds: tuple[float, ...]) -> tuple[dict[str, float], list[str]]:
     clock = Clock()
     engines = {name: Timed(name, clock, *each) for name, each in seconds.items()}
-    return {name: time.run for name, time in measuring.times(engines, clock=clock).items()}, clock.order
+    return {name: time.run for name, time in measuring.times(engines, clock=clock, pause=0).items()}, clock.order
 
 
 def test_the_fastest_is_found_whatever_getting_ready_takes():
@@ -57,6 +57,14 @@ def test_the_fastest_is_found_whatever_getting_ready_takes():
     assert times == pytest.approx({"a": 0.045, "b": 0.04, "c": 0.2})
     # All get ready, then take turns that turn round; who is far behind is asked once.
     assert order[:10] == ["a", "b", "c", "a", "b", "c", "b", "a", "a", "b"] and order.count("c") == 2
+
+
+def test_who_ran_before_has_time_to_come_to_rest(monkeypatch):
+    """Its threads spin on for a while: nobody is timed beside them."""
+    clock = Clock()
+    monkeypatch.setattr(measuring.time, "sleep", lambda seconds: clock.order.append(seconds))
+    measuring.times({name: Timed(name, clock, 0.2) for name in "ab"}, clock=clock, pause=0.01)
+    assert clock.order == ["a", "b", 0.01, "a", 0.01, "b", 0.01, "b", 0.01, "a", 0.01, 0.01]
 
 
 def test_it_ends_after_about_a_second():
@@ -75,7 +83,7 @@ def test_it_ends_after_about_a_second():
 def test_networks_that_take_long_are_measured_on_less_or_not_at_all(window, size, known):
     clock = Clock()
     engine = Timed("slow", clock, slow=window / np.prod(measuring.SIZE), size=size)
-    times = measuring.times({"slow": engine}, clock=clock)
+    times = measuring.times({"slow": engine}, clock=clock, pause=0)
     share = 1 if window < 0.2 else np.prod(measuring.SMALL) / np.prod(measuring.SIZE)
     assert [time.run for time in times.values()] == pytest.approx([window * share] * known)
     # Eight runs of what a run may take.
@@ -94,7 +102,7 @@ def test_what_getting_ready_for_another_size_takes():
             clock.now += 0.3 * (lr_image.shape[0] == measuring.SIZE[0] - 1)
             return super().run(lr_image)
 
-    times = measuring.times({"a": Sized("a", clock, 0.1), "far": Sized("far", clock, 0.2)}, clock=clock)
+    times = measuring.times({"a": Sized("a", clock, 0.1), "far": Sized("far", clock, 0.2)}, clock=clock, pause=0)
     # Who is far behind is not asked.
     assert times["a"] == pytest.approx((0.1, 0.2)) and times["far"] == pytest.approx((0.2, 0.0))
 

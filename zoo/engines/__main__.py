@@ -61,7 +61,7 @@ def _lines(file: TFLiteEngine, chosen: Engine, choice: Choice | None) -> list[st
         why, refused = f"measured {choice.date}", choice.refused
         why += f", the least of {choice.measurements} measurements" if choice.measurements > 1 else ""
         others = ", ".join(times.values())
-    lines = [f"  {file.name:<16}{chosen.kind:<14}{why}"]
+    lines = [f"  {file.name:<16}{chosen.kind:<17}{why}"]
     lines += [f"    {others}"] if others else []
     if choice is not None and choice.order(sizes=True)[0] != chosen.kind:
         other = choice.order(sizes=True)[0]

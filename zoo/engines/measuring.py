@@ -14,6 +14,8 @@ SIZE, SMALL = (200, 640), (80, 160)
 SECONDS = 1.0
 # What a run may take, s: with half a dozen of engines that run twice each, it is about a second.
 RUN = 0.2
+# Between two runs, s: the threads of the engine before spin on for a while and would slow down the next one.
+PAUSE = 0.01
 # Who has taken so much longer than the fastest is not asked again.
 FAR = 1.25
 
@@ -29,6 +31,7 @@ def times(
     engines: Mapping[str, Engine],
     seconds: float = SECONDS,
     clock: Callable[[], float] = time.perf_counter,
+    pause: float = PAUSE,
 ) -> dict[str, Time]:
     """How long each engine takes for a window of noise.
 
@@ -39,6 +42,7 @@ def times(
         engines: name → engine, all of one network; the last one shows how large a window may be.
         seconds: after which no further round begins, but for the first that counts.
         clock: returns seconds; another one makes the order testable.
+        pause: s between two runs.
 
     Returns:
         name → time; {} where the network is too slow to be measured in about a second.
@@ -54,6 +58,7 @@ def times(
     names = list(engines)
     while not taken or (len(names) > 1 and clock() - begun < seconds):
         for name in names:
+            time.sleep(pause)
             start = clock()
             engines[name].run(noise)
             taken[name] = min(clock() - start, taken.get(name, float("inf")))
@@ -61,6 +66,7 @@ def times(
         names = [name for name in reversed(names) if taken[name] <= FAR * best]
     found = {name: Time(run) for name, run in taken.items()}
     for name in names if last.size is None else []:
+        time.sleep(pause)
         start = clock()
         engines[name].run(noise[:-1, :-1])
         found[name] = Time(taken[name], max(clock() - start - taken[name], 0.0))
