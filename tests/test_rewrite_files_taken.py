@@ -8,13 +8,13 @@ import numpy as np
 import onnx
 import pytest
 import tensorflow as tf
-from onnx import TensorProto, helper
-from rewrite_onnx_cases import model, weights
+from onnx import TensorProto, helper, numpy_helper
+from rewrite_onnx_cases import kinds, model, weights
 from rewrite_tflite_cases import apart, converted, names, rewritten
 
 from benchmarks.networks import randomise
 from zoo.graphs import onnx_graph, tflite
-from zoo.graphs.run import Run
+from zoo.graphs.run import knows
 from zoo.graphs.sizes import fitting
 from zoo.rewrite import onnx_difference, onnx_file, tflite_difference
 from zoo.rewrite.__main__ import main
@@ -195,6 +195,59 @@ def test_pixels_that_keras_repeats_go_into_the_convolution_behind(batch, scale):
     assert repeated(move) and repeated(move._replace(numbers=spoilt)) is None
 
 
+def repeated_in_onnx(channels_last, scale, sides):
+    """UpSampling2D as tf2onnx writes it, with the shapes computed where sides are free."""
+    batch, height, width = sides
+    rows, columns = (2, 3) if channels_last else (3, 4)
+    order = [0, 3, 1, 2] if channels_last else [0, 1, 2, 3]
+    nodes, constants, last = [], {"w": weights(4, 3, 3, 3), "b": weights(4), "minus": np.array([-1])}, "x"
+    for number, axis in enumerate((rows, columns)):
+        tiles = np.ones(5, np.int64)
+        tiles[axis] = scale
+        constants |= {f"axis{number}": np.array([axis]), f"tiles{number}": tiles}
+        doubled = np.ones(4, np.int64)
+        doubled[axis - 1] = scale
+        constants[f"doubled{number}"] = doubled
+        nodes += [
+            helper.make_node("Unsqueeze", [last, f"axis{number}"], [f"u{number}"]),
+            helper.make_node("Tile", [f"u{number}", f"tiles{number}"], [f"t{number}"]),
+            helper.make_node("Shape", [last], [f"s{number}"]),
+            helper.make_node("Mul", [f"s{number}", f"doubled{number}"], [f"m{number}"]),
+            helper.make_node("Reshape", [f"t{number}", f"m{number}"], [f"r{number}"]),
+        ]
+        last = f"r{number}"
+    nodes.append(helper.make_node("Transpose", [last], ["large"], perm=order))
+    nodes.append(helper.make_node("Conv", ["large", "w", "b"], ["y"], name="conv", pads=[1, 1, 1, 1]))
+    shape = (batch, height, width, 3) if channels_last else (batch, 3, height, width)
+    return model(nodes, constants, shape)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize(("scale", "sides"), [(2, (2, 7, 5)), (3, ("n", "h", "w"))])
+def test_pixels_that_an_onnx_file_repeats_go_into_the_convolution_behind(channels_last, scale, sides):
+    proto = repeated_in_onnx(channels_last, scale, sides)
+    before = proto.SerializeToString()
+    (row,) = onnx_file.to_lr_space(proto)
+    assert row.action == "moved" and row.found.startswith("pixels repeated, Conv 3×3")
+    assert [kind for kind in kinds(proto) if kind != "Slice"] == ["Transpose"] * channels_last + [
+        "Conv",
+        "DepthToSpace",
+    ]
+    for each in onnx_difference.differences(before, onnx_graph.packed(proto)):
+        assert each.value <= each.allowed
+    # Repeated once more along one side it is no enlargement of both alike.
+    other = repeated_in_onnx(channels_last, scale, sides)
+    for each in [each for each in other.graph.initializer if each.name in ("tiles1", "doubled1")]:
+        numbers = np.where(numpy_helper.to_array(each) > 1, scale + 1, 1)
+        each.CopyFrom(numpy_helper.from_array(numbers, each.name))
+    assert onnx_file.to_lr_space(other) == [] and "Tile" in kinds(other)
+    # What no convolution takes in is named.
+    other = repeated_in_onnx(channels_last, scale, sides)
+    other.graph.node[-1].CopyFrom(helper.make_node("Relu", ["large"], ["y"]))
+    (row,) = onnx_file.to_lr_space(other)
+    assert (row.found, row.action) == (f"pixels repeated ×{scale}", "stays") and row.note.endswith(": Relu")
+
+
 def sized_graph(content):
     """The graph at a known size."""
     file = tflite.parse(content, "x")
@@ -231,12 +284,12 @@ def test_what_the_reference_kernels_do_not_take_is_compared_in_others(monkeypatc
     kernel = weights(4, 4, 3, 4)
     content = converted(lambda x: tf.nn.conv2d_transpose(x, kernel, [1, 14, 10, 3], 2), (1, 7, 5, 4))
 
-    def run(file, inputs, kernels="plain", everything=True):
-        if kernels == "reference":
-            raise RuntimeError("Registration failed.")
-        return Run(file, inputs, kernels, everything)
-
-    monkeypatch.setattr(tflite_difference, "Run", run)
+    assert all(knows(kernels, tflite.parse(content, "x")) for kernels in tflite_difference.LEVELS)
+    newer = tflite.parse(content, "x")
+    newer.operations[0].version = 99
+    newer.graphs[0].changed = True
+    assert not knows("reference", tflite.parse(newer.packed(), "x"))
+    monkeypatch.setattr(tflite_difference, "knows", lambda kernels, file: False)
     found = tflite_difference.differences(tflite.parse(content, "x"), rewritten(content)[0])
     assert [each.kernels for each in found] == ["plain", "default"] and found[0].value <= found[0].allowed
 

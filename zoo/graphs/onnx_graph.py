@@ -74,6 +74,7 @@ class OnnxGraph:
     def __init__(self, model: Any):
         self._onnx = package()
         self.graph = model.graph
+        self._opsets = model.opset_import
         self._functions = [node for function in model.functions for node in function.node]
         inferred = self._onnx.shape_inference.infer_shapes(model, data_prop=True).graph
         self._infos = {info.name: info for info in (*inferred.value_info, *inferred.input, *inferred.output)}
@@ -111,6 +112,26 @@ class OnnxGraph:
         if node is None or node.op_type != kind or node.domain not in DOMAINS:
             return None
         return node if shared or self._uses()[name] == 1 else None
+
+    def between(self, source: str, result: str) -> list[Any] | None:
+        """The nodes, in order, that compute a value of another and of constants; None where they need more."""
+        wanted, found = {result}, []
+        for node in reversed(self.graph.node):
+            if wanted & set(node.output):
+                found.append(node)
+                wanted = wanted - set(node.output) | {name for name in node.input if name and name != source}
+        return found[::-1] if wanted <= set(self._initializers) else None
+
+    def computed(self, nodes: list[Any], source: str, values: np.ndarray, result: str) -> np.ndarray:
+        """What such nodes compute, in onnx's own evaluator."""
+        from onnx.reference import ReferenceEvaluator
+
+        make, names = self._onnx.helper, {name for node in nodes for name in node.input}
+        given = make.make_tensor_value_info(source, make.np_dtype_to_tensor_dtype(values.dtype), values.shape)
+        held = [self._initializers[name] for name in self._initializers if name in names]
+        graph = make.make_graph(nodes, "part", [given], [make.make_empty_tensor_value_info(result)], held)
+        model = make.make_model(graph, opset_imports=self._opsets)
+        return ReferenceEvaluator(model).run(None, {source: values})[0]
 
     def readers(self, name: str) -> list[Any] | None:
         """The nodes of the main graph that read a value; None where something else does too."""

@@ -43,18 +43,8 @@ class Run:
     """
 
     def __init__(self, file: File, inputs: list[np.ndarray], kernels: str = "plain", everything: bool = True):
-        from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
         self.numbers = {tensor: number for number, tensor in enumerate(file.graphs[0].tensors)}
-        self.interpreter = Interpreter(
-            model_content=file.content,
-            experimental_preserve_all_tensors=everything,
-            experimental_op_resolver_type={
-                "reference": OpResolverType.BUILTIN_REF,
-                "plain": OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-                "default": OpResolverType.AUTO,
-            }[kernels],
-        )
+        self.interpreter = _opened(file, kernels, everything)
         for tensor, image in zip(file.inputs, inputs, strict=True):
             if tensor.shape != image.shape:
                 self.interpreter.resize_tensor_input(self.numbers[tensor], image.shape)
@@ -71,6 +61,29 @@ class Run:
     def value(self, tensor: Tensor) -> np.ndarray:
         """What a tensor holds."""
         return np.asarray(self.interpreter.get_tensor(self.numbers[tensor]))
+
+
+def _opened(file: File, kernels: str, everything: bool) -> Any:
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    return Interpreter(
+        model_content=file.content,
+        experimental_preserve_all_tensors=everything,
+        experimental_op_resolver_type={
+            "reference": OpResolverType.BUILTIN_REF,
+            "plain": OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+            "default": OpResolverType.AUTO,
+        }[kernels],
+    )
+
+
+def knows(kernels: str, file: File) -> bool:
+    """Whether some kernels have each operation of a file; it is not run."""
+    try:
+        _opened(file, kernels, everything=False)
+    except (ValueError, RuntimeError):
+        return False
+    return True
 
 
 def sizes_that_fit(file: File, sizes: Sizes) -> Sizes:

@@ -1,6 +1,6 @@
 """The deconvolutions of an ONNX file as convolutions in LR space: the same function, computed right everywhere.
 
-    before: x → ConvTranspose → y;            x → Resize (nearest) → Conv → y
+    before: x → ConvTranspose → y;   x → Resize (nearest), or what repeats pixels otherwise → Conv → y
     after:  x → (Slice) → Conv → DepthToSpace → (Slice) → y
 
 A PixelShuffle that an exporter spelt as Reshape, Transpose, Reshape becomes one DepthToSpace.
@@ -13,7 +13,7 @@ import numpy as np
 from zoo.graphs.onnx_graph import DOMAINS, OnnxGraph, package
 from zoo.identities.lr_convolution import LrConvolution, lr_convolution
 from zoo.rewrite.explanation import Row
-from zoo.rewrite.onnx_find import Enlargement, deconvolution, hidden, resized, shuffle, why_not_moved
+from zoo.rewrite.onnx_find import Enlargement, deconvolution, hidden, left_copies, resized, shuffle, why_not_moved
 from zoo.rewrite.onnx_steps import Steps
 from zoo.rewrite.tflite_constants import Stays
 from zoo.targets.facts import Upsampling
@@ -47,7 +47,8 @@ def to_lr_space(model: Any) -> list[Row]:
     enlargements = [each for each in graph.graph.node if each.op_type == "Resize" and each.domain in DOMAINS]
     graph.drop_unused(enlargements)
     left = [each for each in graph.graph.node if each.op_type == "Resize" and each.output[0] not in taken]
-    return rows + [Row(each.name or each.output[0], "Resize", note=why_not_moved(graph, each)) for each in left]
+    rows += [Row(each.name or each.output[0], "Resize", note=why_not_moved(graph, each)) for each in left]
+    return rows + left_copies(graph)
 
 
 def _shuffled(graph: OnnxGraph, name: str, nodes: list[Any], block: int, mode: str) -> Row:
@@ -68,6 +69,8 @@ def _moved(graph: OnnxGraph, name: str, each: Enlargement) -> Row:
     kernel = np.concatenate([_by_map(form, copies) if several else form.kernel for form in forms], axis=3)
     channels = np.arange(outputs).repeat(copies) if several else np.tile(np.arange(outputs), copies)
     steps = Steps(graph, f"{name}_lr", each.image)
+    if each.spelt_out and each.spelt_out.channels_last:
+        steps.add("Transpose", perm=[0, 3, 1, 2])
     steps.crop([(max(-start, 0), max(-end, 0)) for start, end in lr.pads])
     # ONNX has (O, I / groups, Ky, Kx).
     inputs = [weights.again(steps, "weights", kernel.transpose(3, 2, 0, 1), channels)]
@@ -82,6 +85,8 @@ def _moved(graph: OnnxGraph, name: str, each: Enlargement) -> Row:
         steps.add("DepthToSpace", blocksize=scale, mode="CRD" if several else "DCR")
     steps.crop(lr.crops)
     steps.replace([each.node])
+    if each.spelt_out:
+        graph.drop_unused(each.spelt_out.nodes[::-1])
     return _row(name, each, lr, len(forms))
 
 
@@ -95,11 +100,12 @@ def _quantized_as(graph: OnnxGraph, steps: Steps, output: str) -> None:
 
 
 def _row(name: str, each: Enlargement, lr: LrConvolution, groups: int) -> Row:
-    held, transposed, scale = each.weights.values, each.enlargement is None, lr.scale
+    held, scale = each.weights.values, lr.scale
+    transposed = each.enlargement is None and each.spelt_out is None
     copies, sides = scale**2, lr.kernel.shape[:2]
     outputs = lr.kernel.shape[3] // copies * groups
     after = lr.kernel.size * groups
-    what = "ConvTranspose" if transposed else "Resize, Conv"
+    what = "ConvTranspose" if transposed else f"{'pixels repeated' if each.spelt_out else 'Resize'}, Conv"
     what += f" {held.shape[2]}×{held.shape[3]}{f', {groups} groups' if groups > 1 else ''}"
     what += f", {each.weights.dtype}" if each.weights.quantized else ""
     ky, kx = held.shape[2:]

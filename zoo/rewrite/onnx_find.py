@@ -10,6 +10,7 @@ from zoo.identities.lr_convolution import Transposed, resized_convolution
 from zoo.identities.phases import Pair
 from zoo.rewrite.explanation import Row
 from zoo.rewrite.onnx_constants import Constant
+from zoo.rewrite.onnx_repeated import MOVES, Repeated, repeated
 from zoo.rewrite.tflite_constants import Stays
 
 
@@ -18,9 +19,10 @@ class Enlargement(NamedTuple):
 
     Attributes:
         node: a ConvTranspose, or the Conv behind a Resize.
-        enlargement: that Resize.
+        enlargement: that Resize, or None where there is none.
         groups: the transposed convolution of each group of channels.
         weights: their kernels, and the bias if there is one.
+        spelt_out: what repeats pixels before a Conv where no Resize does.
     """
 
     node: Any
@@ -28,11 +30,12 @@ class Enlargement(NamedTuple):
     groups: list[Transposed]
     weights: Constant
     bias: Constant | None
+    spelt_out: Repeated | None = None
 
     @property
     def image(self) -> str:
         """The name of what is read."""
-        return (self.enlargement or self.node).input[0]
+        return self.spelt_out.source if self.spelt_out else (self.enlargement or self.node).input[0]
 
 
 def deconvolution(graph: OnnxGraph, node: Any) -> Enlargement:
@@ -86,15 +89,17 @@ def _geometry(graph: OnnxGraph, node: Any, options: dict, scale: int, sides: lis
 
 
 def resized(graph: OnnxGraph, node: Any) -> Enlargement | None:
-    """A Conv behind a nearest Resize; None where no Resize stands before it.
+    """A Conv behind a nearest Resize, or behind what repeats pixels otherwise; None where neither stands before it.
 
     Raises:
         Stays: it has no exact form in LR space.
     """
     enlargement = graph.maker(node.input[0], "Resize", shared=True)
-    if enlargement is None:
+    spelt_out = repeated(graph, node.input[0]) if enlargement is None else None
+    if enlargement is None and spelt_out is None:
         return None
-    scale, options, held = _scale(graph, enlargement), graph.attributes(node), Constant(graph, node.input[1])
+    scale = spelt_out.scale if spelt_out else _scale(graph, enlargement)
+    options, held = graph.attributes(node), Constant(graph, node.input[1])
     weights = _two_dimensional(held)
     if held.quantized:
         raise Stays("sums of its quantized taps may not fit in their type")
@@ -106,7 +111,7 @@ def resized(graph: OnnxGraph, node: Any) -> Enlargement | None:
     # ONNX has (O, I / groups, Ky, Kx).
     kernels = np.split(weights.astype(np.float64).transpose(2, 3, 1, 0), options.get("group", 1), axis=3)
     groups = [resized_convolution(kernel, "nearest", scale, dilation, padding) for kernel in kernels]
-    return Enlargement(node, enlargement, groups, held, _bias(graph, node))
+    return Enlargement(node, enlargement, groups, held, _bias(graph, node), spelt_out)
 
 
 def padding_of(options: dict, reach: list[int]) -> tuple[Pair, Pair]:
@@ -201,6 +206,17 @@ def why_not_moved(graph: OnnxGraph, node: Any) -> str:
         )
     kinds = "a subgraph or an output" if readers is None else ", ".join(each.op_type for each in readers)
     return f"what reads it is no convolution that can take it in: {kinds}"
+
+
+def left_copies(graph: OnnxGraph) -> list[Row]:
+    """A row for pixels that are repeated without a Resize, and that no Conv reads."""
+    ends = [(node, name) for node in graph.graph.node if node.op_type not in (*MOVES, "Conv") for name in node.input]
+    note = "what reads it is no convolution that can take it in"
+    return [
+        Row(name, f"pixels repeated ×{found.scale}", note=f"{note}: {node.op_type}")
+        for node, name in ends
+        if (found := repeated(graph, name)) is not None
+    ]
 
 
 def hidden(graph: OnnxGraph, kinds: tuple[str, ...]) -> list[Row]:
