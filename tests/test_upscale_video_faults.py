@@ -55,6 +55,31 @@ def test_a_damaged_packet_is_passed_over(nearest, tmp_path, codec, form):
     assert upscale_video(Job(good, tmp_path / "fine.mkv"), nearest, LOSSLESS).note == ""
 
 
+def test_transparency_that_is_lost_is_said(nearest, tmp_path):
+    """VP9 has it beside the packets; the enlarged film must not say that it has it."""
+    plain = clip(tmp_path / "plain.webm", codec="libvpx-vp9", sound=False)
+    with av.open(str(plain)) as source, av.open(str(tmp_path / "clear.webm"), "w") as to:
+        stream = to.add_stream_from_template(source.streams.video[0])
+        stream.metadata["alpha_mode"] = "1"
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                to.mux(packet)
+    row = upscale_video(Job(tmp_path / "clear.webm", tmp_path / "out.mkv"), nearest, LOSSLESS)
+    assert row.state == "written" and row.note == "left out: its transparency", row
+    with av.open(str(tmp_path / "out.mkv")) as made:
+        assert not any("alpha" in key.lower() for key in made.streams.video[0].metadata)
+    assert upscale_video(Job(plain, tmp_path / "fine.mkv"), nearest, LOSSLESS).note == ""
+
+
+def test_a_film_that_ends_before_it_begins_is_said_to_be_no_whole_one(nearest, tmp_path):
+    whole = clip(tmp_path / "whole.mkv", sound=False).read_bytes()
+    for length in (300, 600, 900):
+        (tmp_path / "cut.mkv").write_bytes(whole[:length])
+        row = upscale_video(Job(tmp_path / "cut.mkv", tmp_path / "out.mkv"), nearest, LOSSLESS)
+        assert row.state == "failed" and "Expected a whole video. Received: cut.mkv" in row.note, row
+
+
 def test_what_cannot_be_decoded_at_all_is_no_video(nearest, tmp_path):
     def spoilt(number, packet):
         bad = av.Packet(b"\xff" * packet.size)

@@ -184,7 +184,9 @@ class Segments:
 
     def _describe(self, source, to, video) -> None:
         to.metadata.update(source.metadata)
-        video.metadata.update(self.stream.metadata)
+        # That it is transparent, the enlarged one is not.
+        tags = self.stream.metadata.items()
+        video.metadata.update({key: value for key, value in tags if key.lower() != "alpha_mode"})
         if source.chapters():
             to.set_chapters(source.chapters())
 

@@ -4,6 +4,7 @@ Decoding, network and encoding overlap; what is encoded goes into segments (`zoo
 was cut off goes on where the last segment ends.
 """
 
+import errno
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -73,7 +74,8 @@ def upscale_video(
             stream = _checked_stream(source, job.source, engine, options)
             return _enlarge_stream(source, stream, job, engine, options, progress, stopped)
     except Exception as error:
-        if av is not None and isinstance(error, av.error.InvalidDataError):
+        # A Matroska file that ends too early is the latter.
+        if av is not None and (isinstance(error, av.error.InvalidDataError) or getattr(error, "errno", 0) == errno.EIO):
             error = UsageError(f"Expected a whole video. Received: {job.source.name}: {error.strerror}")
         return Outcome(job, "failed", sentence(error))
 

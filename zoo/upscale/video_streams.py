@@ -43,7 +43,10 @@ class Streams:
         Returns:
             The source's number of each stream whose packets are to be copied → the new one, and what is left out.
         """
-        added, left_out = {}, []
+        # VP8 and VP9 have it beside the packets, where no decoder for YUV looks.
+        tags = {key.lower(): value for key, value in self.video.metadata.items()}
+        left_out = ["left out: its transparency"] if tags.get("alpha_mode") == "1" else []
+        added = {}
         for index in self.copied:
             added[index] = to.add_stream_from_template(source.streams[index])
         for stream in map(source.streams.__getitem__, self.others):
