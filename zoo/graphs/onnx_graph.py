@@ -131,7 +131,8 @@ class OnnxGraph:
         held = [self._initializers[name] for name in self._initializers if name in names]
         graph = make.make_graph(nodes, "part", [given], [make.make_empty_tensor_value_info(result)], held)
         model = make.make_model(graph, opset_imports=self._opsets)
-        return ReferenceEvaluator(model).run(None, {source: values})[0]
+        (received,) = list(ReferenceEvaluator(model).run(None, {source: values}))
+        return np.asarray(received)
 
     def readers(self, name: str) -> list[Any] | None:
         """The nodes of the main graph that read a value; None where something else does too."""

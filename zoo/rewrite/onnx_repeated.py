@@ -56,7 +56,8 @@ def repeated(graph: OnnxGraph, result: str) -> Repeated | None:
         except Exception:  # The evaluator raises what it likes.
             continue
         if len(found) == 1 and (how := found.pop()) is not None:
-            return Repeated(source, *how, nodes)
+            scale, channels_last = how
+            return Repeated(source, scale, channels_last, nodes)
     return None
 
 
@@ -75,7 +76,9 @@ def _filled(shape: list[int | None], free: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(side or other for side, other in zip(shape, free))
 
 
-def _found(graph: OnnxGraph, source: str, result: str, nodes: list[Any], shape: tuple[int, ...]):
+def _found(
+    graph: OnnxGraph, source: str, result: str, nodes: list[Any], shape: tuple[int, ...]
+) -> tuple[int, bool] | None:
     """How often each pixel is repeated, and whether channels come last; None where that is not what happens."""
     if np.prod(shape) > _MOST:
         return None

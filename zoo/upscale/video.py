@@ -74,9 +74,11 @@ def upscale_video(
             stream = _checked_stream(source, job.source, engine, options)
             return _enlarge_stream(source, stream, job, engine, options, progress, stopped)
     except Exception as error:
-        # A Matroska file that ends too early is the latter.
-        if av is not None and (isinstance(error, av.error.InvalidDataError) or getattr(error, "errno", 0) == errno.EIO):
-            error = UsageError(f"Expected a whole video. Received: {job.source.name}: {error.strerror}")
+        # EIO: as a Matroska file that ends too early gives it.
+        damaged = av is not None and isinstance(error, av.error.InvalidDataError)
+        if damaged or getattr(error, "errno", 0) == errno.EIO:
+            reason = getattr(error, "strerror", None) or error
+            error = UsageError(f"Expected a whole video. Received: {job.source.name}: {reason}")
         return Outcome(job, "failed", sentence(error))
 
 
