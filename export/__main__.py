@@ -144,7 +144,7 @@ def main(arguments: list[str] | None = None) -> int:
     if flags.nocheck:
         return 0
     others = sum(len(each["files"]) for each in report.get("earlier", []))
-    kept = f", which tells of {others} files of earlier exports there too" if others else ""
+    kept = f", which tells of {others} file{'s' * (others > 1)} of earlier exports there too" if others else ""
     print(f"{report['claim']} More in {flags.output / 'report.md'}{kept}.")
     return int(report["claim"].startswith("NOT"))
 

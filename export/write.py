@@ -68,6 +68,8 @@ def export_model(
         ('fsrcnn_s_x2_24x32_fp32.tflite', True)
     """
     formats, sizes = check_formats(formats), None if sizes is None else check_sizes(sizes)
+    if not isinstance(model, keras.Model):
+        raise UsageError(f"Expected a Keras model; zoo.open_model opens presets and files. Received: {model!r:.100}")
     chosen = Options(**options)
     earlier(Path(output))
     if not enlarges_pictures(model):

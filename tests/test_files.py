@@ -130,3 +130,9 @@ def test_what_is_replaced_is_said(tmp_path):
     (tmp_path / "full").write_text("mine")
     assert in_place_of(tmp_path / "empty") == ""
     assert in_place_of(tmp_path / "full") == in_place_of(tmp_path) == ", in place of what was there"
+
+
+def test_an_empty_name_is_no_folder():
+    """As in `--data=,`: the folder that one stands in was not meant."""
+    with pytest.raises(UsageError, match="^Expected a folder. Received: '', which is not there$"):
+        existing_folder("")

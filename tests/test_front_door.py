@@ -3,31 +3,19 @@
 import ast
 import importlib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import zoo
 
 ROOT = Path(__file__).parent.parent
-LAZY = ("zoo", "zoo.data", "zoo.engines", "zoo.evaluate", "zoo.metrics")
+LAZY = ("zoo", "zoo.data", "zoo.engines", "zoo.evaluate", "zoo.metrics", "zoo.plots")
 # Room → what people use of it.
 ROOMS = (
     "zoo",
-    *(
-        f"zoo.{name}"
-        for name in (
-            "color",
-            "data",
-            "engines",
-            "evaluate",
-            "layers",
-            "metrics",
-            "models",
-            "complexity",
-            "identities",
-            "upscale",
-        )
-    ),
+    *(f"zoo.{name}" for name in zoo.__all__ if isinstance(getattr(zoo, name), ModuleType)),
+    "export",
 )
 
 

@@ -19,6 +19,7 @@ WRONG = {
     "float_levels": (LEVELS.astype(np.float32), r"Expected values in \[0, 1\]. Received: values from .* to 25[0-9]"),
     "no_batch": (PICTURES[0], r"Expected pictures \(N, H, W, 1\). Received: shape \(9, 7, 1\); images\[None\]"),
     "no_axes": (PICTURES[0, ..., 0], r"Received: shape \(9, 7\); image\[None, :, :, None\]"),
+    "channels_first": (PICTURES.transpose(0, 3, 1, 2), r"shape \(2, 1, 9, 7\); .* images.transpose\(0, 2, 3, 1\)"),
     "rgb": (np.repeat(PICTURES, 3, -1), r"Received: shape \(2, 9, 7, 3\); this network takes luma, zoo.upscale"),
 }
 
@@ -33,12 +34,17 @@ def test_wrong_pictures_get_a_sentence(model, name):
     images, sentence = WRONG[name]
     with pytest.raises(UsageError, match=sentence):
         model(images)
+    trained = zoo.create_model("fsrcnn_s", scale=2)
+    trained.compile("adam", "mse")
+    for keras_own in (model.predict, trained.fit, trained.evaluate):
+        with pytest.raises(UsageError, match=sentence):
+            keras_own(images, verbose=0)
     # Tensors, also in a graph, show their types and shapes, and no values.
     if name != "float_levels":
         with pytest.raises(UsageError, match=sentence):
             model(tf.constant(images))
         with pytest.raises(UsageError, match=sentence.partition(". Received")[0]):
-            model.predict(images, verbose=0)
+            tf.function(model, autograph=False)(tf.constant(images))
 
 
 def test_also_after_another_batch_and_in_fit(model):
@@ -120,3 +126,31 @@ def test_whole_pictures_keep_lr_images_of_ones_own(tmp_path):
     ((lr, _),) = made.whole_pictures()
     ((_, rounded, _),) = made.pictures()
     assert 0.4 / 255 < np.abs(lr[0] - rounded / 255).max() < 1.5 / 255
+
+
+def test_compile_with_the_functions_of_arrays_is_told_of_the_metrics(model):
+    trained = zoo.create_model("fsrcnn_s", scale=2)
+    trained.compile("adam", "mse", metrics=[zoo.metrics.psnr])
+    with pytest.raises(UsageError, match=r"for `compile` there are zoo.metrics.PSNR\(\) and SSIM\(\)"):
+        trained.fit(PICTURES, np.repeat(np.repeat(PICTURES, 2, 1), 2, 2), verbose=0)
+
+
+def test_numpys_integers_are_options_of_pictures_too():
+    image = rng.integers(0, 256, (11, 9), np.uint8)
+    for tile in (np.int64(4), (np.int32(4), 5)):
+        assert zoo.upscale.upscale(image, "fsrcnn_s_x2", tile=tile).shape == (22, 18)
+    for options, sentence in (({"tile": "4"}, "Expected tile"), ({"tile": 4.5}, "Expected tile"),
+                              ({"threads": 0}, "Expected threads to be an integer of at least 1")):  # fmt: skip
+        with pytest.raises(UsageError, match=sentence):
+            zoo.upscale.upscale(image, "fsrcnn_s_x2", **options)
+
+
+def test_a_presets_name_where_a_model_is_wanted():
+    from export import export_model
+
+    with pytest.raises(UsageError, match="Expected a Keras model; zoo.open_model opens .* Received: 'fsrcnn_s_x2'"):
+        export_model("fsrcnn_s_x2", "nowhere")
+    with pytest.raises(UsageError, match="Expected a Keras model, .* Received: 3"):
+        zoo.engines.open_engine(3)
+    with pytest.raises(UsageError, match="Expected no upsampler for srcnn_x3, whose upsampling is fixed"):
+        zoo.load("srcnn_x3", upsampler="subpixel")

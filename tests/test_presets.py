@@ -47,7 +47,7 @@ def test_the_tflite_file_equals_the_weights(name):
 @pytest.mark.parametrize("name", EACH)
 def test_the_forms_of_a_preset_are_one_function(name, tmp_path):
     if zoo.card(name)["options"].get("upsampler") is None:
-        with pytest.raises(UsageError, match="Expected upsampler"):
+        with pytest.raises(UsageError, match="Expected no upsampler"):
             zoo.load(name, upsampler="transposed")
         return
     card = zoo.card(name)

@@ -4,7 +4,9 @@ zoo train | evaluate | upscale | rewrite | export | check | prepare | plots | pr
 """
 
 import importlib
+import re
 import sys
+from pathlib import Path
 
 import zoo
 from zoo.errors import UsageError, did_you_mean, exit_on_usage_error
@@ -42,7 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
     if arguments[0] == "--version":
         print(f"zoo {zoo.__version__}")
         return 0
-    word, *rest = arguments
+    # Shells leave a home after "=" as it is, and a folder called "~" would be made.
+    word, *rest = [re.sub(r"(?<==)~(?=/|$)", str(Path.home()), each) for each in arguments]
     if word not in WORDS:
         raise UsageError(f"Expected one of {', '.join(WORDS)}. Received: {word!r}{did_you_mean(word, WORDS)}")
     if sys.argv[1:] == arguments:

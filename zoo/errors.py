@@ -7,6 +7,23 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 
+__all__ = [
+    "KERAS_BACKENDS",
+    "STOPPED",
+    "STOPPED_WORDS",
+    "UsageError",
+    "did_you_mean",
+    "exit_on_usage_error",
+    "one_of",
+    "shown",
+    "whole_number",
+]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 STOPPED = 130  # what a shell reports for Ctrl-C
 STOPPED_WORDS = "Stopped. Files that are there are whole; the same command writes the others."
 KERAS_BACKENDS = ("tensorflow", "jax", "torch", "openvino")

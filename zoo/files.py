@@ -148,9 +148,9 @@ def existing_folder(path: str | Path, kind: str = "a folder") -> Path:
         UsageError: it is something else, or not there.
     """
     folder = Path(path).expanduser()
-    if folder.is_dir():
+    if str(path) and folder.is_dir():
         return folder
-    what = "which is no folder" if folder.exists() else "which is not there"
+    what = "which is no folder" if str(path) and folder.exists() else "which is not there"
     raise UsageError(f"Expected {kind}. Received: {str(path)!r}, {what}")
 
 

@@ -18,6 +18,27 @@ from zoo.keras_file import opened
 if TYPE_CHECKING:
     import keras
 
+__all__ = [
+    "MODELS",
+    "PRESETS",
+    "a_preset",
+    "best_presets",
+    "card",
+    "create_model",
+    "import_modules",
+    "is_shipped",
+    "list_models",
+    "list_presets",
+    "load",
+    "open_model",
+    "preset_file",
+]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 # Name → where its function lives and what it is, in one line.
 MODELS = {
     "espcn": ("zoo.models.espcn", "three layers in LR space, tanh; Shi et al. 2016"),
@@ -191,7 +212,9 @@ def load(name: str, upsampler: str | None = None) -> "keras.Model":
     options = dict(description["options"])
     trained = options.get("upsampler")
     if upsampler is not None:
-        one_of("upsampler", upsampler, EXACT if trained in EXACT else ["None: this preset's upsampling is fixed"])
+        if trained not in EXACT:
+            raise UsageError(f"Expected no upsampler for {name}, whose upsampling is fixed. Received: {upsampler!r}")
+        one_of("upsampler", upsampler, EXACT)
     model = create_model(description["model"], description["scale"], name=name, **options)
     model.load_weights(path)
     if trained in EXACT and (upsampler or "subpixel") != trained:

@@ -18,7 +18,7 @@ from zoo.engines.engine import Engine, Unfit
 from zoo.engines.keras import KerasEngine, to_tflite
 from zoo.engines.kinds import KINDS, guess, open_as
 from zoo.engines.tflite import TFLiteEngine
-from zoo.errors import UsageError
+from zoo.errors import UsageError, whole_number
 from zoo.files import existing_file
 from zoo.graphs import trial
 
@@ -66,10 +66,14 @@ def open_engine(
         >>> engine.run(np.zeros((20, 31, 1), np.float32)).shape
         (60, 93, 1)
     """
+    if threads is not None:
+        whole_number("threads", threads, 1)
     if isinstance(model, Engine):
         return ranges.ranged(model, values)
     if not isinstance(model, (str, Path)) or Path(model).suffix == ".keras":
         opened = registry.open_model(str(model)) if isinstance(model, (str, Path)) else model
+        if not hasattr(opened, "input_shape"):
+            raise UsageError(f"Expected a Keras model, a file or a preset's name. Received: {opened!r:.100}")
         return ranges.ranged(_of_keras(opened, threads, radius, Choosing(measure, kinds, sizes)), values)
     name = str(model)
     if Path(model).suffix == ".tflite":

@@ -6,6 +6,7 @@ result, the only ones that see the cut, are thrown away.
 """
 
 import math
+import numbers
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -125,8 +126,8 @@ def two_sides(tile: int | tuple[int, int]) -> tuple[int, int]:
     Raises:
         UsageError: they are not positive, or not one or two.
     """
-    sides = (tile, tile) if isinstance(tile, int) else tuple(tile)
-    if len(sides) != 2 or min(sides) < 1:
+    sides = tuple(tile) if isinstance(tile, tuple | list) else (tile, tile)
+    if len(sides) != 2 or not all(isinstance(side, numbers.Integral) and side >= 1 for side in sides):
         raise UsageError(f"Expected tile as a positive number of LR px, or two. Received: {tile!r}")
     return sides
 

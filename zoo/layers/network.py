@@ -17,8 +17,8 @@ class Network(keras.Model):
     on a wrong number of channels. In every other way it is a `keras.Model(inputs, outputs)`.
 
     Raises:
-        UsageError: when it is called, by `predict` and `fit` too: integers, values as of levels (of NumPy's arrays;
-            tensors may be on a device), no four axes, or another number of channels.
+        UsageError: when it is called, and in `predict`, `fit` and `evaluate`: integers, values as of levels (of NumPy's
+            arrays; tensors may be on a device), no four axes, or another number of channels.
 
     Example:
         >>> import zoo
@@ -30,6 +30,19 @@ class Network(keras.Model):
     def __call__(self, inputs, *args, **kwargs):
         check_pictures(inputs, self.inputs[0].shape[-1])
         return super().__call__(inputs, *args, **kwargs)
+
+    # Keras hands on parts of an array, whose shape it may have forgotten and whose values are not there yet.
+    def predict(self, x, *args, **kwargs):
+        check_pictures(x, self.inputs[0].shape[-1])
+        return super().predict(x, *args, **kwargs)
+
+    def fit(self, x=None, *args, **kwargs):
+        check_pictures(x, self.inputs[0].shape[-1])
+        return super().fit(x, *args, **kwargs)
+
+    def evaluate(self, x=None, *args, **kwargs):
+        check_pictures(x, self.inputs[0].shape[-1])
+        return super().evaluate(x, *args, **kwargs)
 
 
 def check_pictures(images, channels: int) -> None:
@@ -61,7 +74,7 @@ def _check_shape(shape: tuple, channels: int) -> None:
         raise UsageError(f"Expected pictures (N, H, W, {channels}). Received: shape {shape}{missing}")
     if shape[-1] not in (channels, None):
         kind = "luma" if channels == 1 else "RGB"
-        raise UsageError(
-            f"Expected pictures (N, H, W, {channels}). Received: shape {shape}; this network takes {kind}, "
-            "zoo.upscale.upscale any picture"
-        )
+        advice = f"this network takes {kind}, zoo.upscale.upscale any picture"
+        if shape[1] == channels:
+            advice = "where the channels come first, give images.transpose(0, 2, 3, 1)"
+        raise UsageError(f"Expected pictures (N, H, W, {channels}). Received: shape {shape}; {advice}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.color import check_range
+from zoo.errors import UsageError
 from zoo.lazy import lazy
 
 if TYPE_CHECKING:
@@ -91,6 +92,11 @@ def ssim(hr: np.ndarray, sr: np.ndarray, shave: int = 0) -> float:
 
 def _comparable(hr: np.ndarray, sr: np.ndarray, shave: int, smallest: int = 1) -> tuple[np.ndarray, np.ndarray, float]:
     """Both pictures shaved, in float64, and the peak value that belongs to their kind."""
+    try:
+        hr, sr = np.asarray(hr), np.asarray(sr)
+    except NotImplementedError as error:  # TensorFlow's, for what has no values yet
+        raise UsageError("Expected pictures as arrays; for `compile` there are zoo.metrics.PSNR() and SSIM(). "
+                         "Received: tensors of a graph") from error  # fmt: skip
     hr, sr = check_range(hr, "hr"), check_range(sr, "sr")
     if hr.shape != sr.shape or hr.ndim not in (2, 3):
         raise ValueError(

@@ -38,8 +38,9 @@ class _OfPictures(keras.metrics.Mean):
     def _luma(self, images, name: str):
         """(N, h, w, 1): Y, clipped and rounded half up to 8 bits as `zoo.evaluate` does, without the border."""
         images = ops.convert_to_tensor(images)
-        if not keras.backend.is_float_dtype(images.dtype):
-            raise UsageError(f"Expected {name} as floating point in [0, 1]. Received: dtype {images.dtype}")
+        dtype = keras.backend.standardize_dtype(images.dtype)
+        if not keras.backend.is_float_dtype(dtype):
+            raise UsageError(f"Expected {name} as floating point in [0, 1]. Received: dtype {dtype}")
         if len(images.shape) != 4 or images.shape[-1] not in (1, 3):
             raise UsageError(f"Expected {name} (N, h, w, 1) or (N, h, w, 3). Received: shape {tuple(images.shape)}")
         images = ops.cast(images, self.dtype)

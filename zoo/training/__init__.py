@@ -9,7 +9,12 @@
 from zoo.backend import require_backend
 from zoo.training.config import TrainConfig
 
-__all__ = ["TrainConfig", "train"]
+__all__ = ["BACKENDS", "TrainConfig", "train"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
 
 BACKENDS = {"tensorflow": "tensorflow", "device": "jax"}
 
