@@ -8,6 +8,8 @@ it.
 """
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from benchmarks import record
-from benchmarks.inference import sgemm_peak
 from zoo.engines.ncnn import CELL, NcnnEngine
 from zoo.engines.ncnn_files import Borders, in_blocks
 from zoo.engines.openvino import SETTINGS
@@ -41,6 +42,13 @@ def least(run: Callable[[], Any], rounds: int) -> float:
         run()
         best = min(best, time.perf_counter() - start)
     return best
+
+
+def peak_of_one_thread() -> float:
+    """GFLOP/s of a matrix product on one thread, in a process of its own: NumPy counts its threads when it comes."""
+    program = "from benchmarks.inference import sgemm_peak; print(sgemm_peak())"
+    one = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    return float(subprocess.run([sys.executable, "-c", program], env=one, check=True, stdout=subprocess.PIPE).stdout)
 
 
 def differences(reached: list[float]) -> list[float]:
@@ -154,11 +162,9 @@ def main(arguments: list[str] | None = None) -> None:
     from zoo import registry
 
     flags = record.parser("layers", __doc__).parse_args(arguments)
-    if hasattr(os, "sched_setaffinity"):
-        # NumPy's threads share one core too: the peak is that of one.
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
     written = record.start("layers")
     written["results"] = []
+    peak = peak_of_one_thread()
     rounds = 3 if flags.quick else 100
     for name in NETWORKS[:1] if flags.quick else NETWORKS:
         path = registry.preset_file(name, ".tflite")
@@ -169,7 +175,7 @@ def main(arguments: list[str] | None = None) -> None:
             {
                 "network": name,
                 "layers": [words(layer) for layer in layers],
-                "peak_gflops": sgemm_peak(),
+                "peak_gflops": peak,
                 "cell": CELL,
                 "ncnn": [] if row.enlargement else in_ncnn(NcnnEngine(file), layers, rounds),
                 "openvino": in_openvino(row, rounds if flags.quick else 20),

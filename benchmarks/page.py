@@ -194,8 +194,9 @@ def layers(record: dict) -> str:
     cells = " and ".join(sorted({"×".join(map(str, each["cell"])) for each in record["results"]}))
     return (
         f"One thread; ncnn in a cell of {cells} px inside a picture, run up to each layer, OpenVINO by its own "
-        "counters on 200×640 px. A layer has its activation with it. The peak is a matrix product's in NumPy, and "
-        "operations are the convolution's own: Winograd's algorithm, which saves some of them, may come above it.\n\n"
+        "counters on 200×640 px, for SRCNN's layers, which ncnn does not take, on 400×1280. A layer has its activation "
+        "with it. The peak is a matrix product's in NumPy, and operations are the convolution's own: Winograd's "
+        "algorithm, which saves some of them, may come above it.\n\n"
         + table(LAYER_HEADINGS, layer_rows(record["results"]))
         + f"\n\n{TRIED}"
     )

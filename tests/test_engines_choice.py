@@ -59,6 +59,26 @@ def test_the_fastest_is_found_whatever_getting_ready_takes():
     assert order[:10] == ["a", "b", "c", "a", "b", "c", "b", "a", "a", "b"] and order.count("c") == 2
 
 
+def test_a_window_is_run_as_that_of_a_picture_whose_margin_is_not_kept():
+    parts = []
+
+    class Seen(Engine):
+        def run_part(self, lr_image, rows, columns, ensemble=False):
+            parts.append((lr_image.shape[:2], (rows.start, rows.stop), (columns.start, columns.stop)))
+
+        def run(self, lr_image):
+            return np.zeros((2 * lr_image.shape[0], 2 * lr_image.shape[1], 1), np.float32)
+
+    height, width = measuring.SIZE
+    measuring.times({"a": Seen("a", 2, 1, 5)}, pause=0)
+    assert set(parts[:-1]) == {(measuring.SIZE, (5, height - 5), (5, width - 5))} and len(parts) == 3
+    # One size is taken as it is, and a reach that would leave nothing.
+    for engine in (Seen("fixed", 2, 1, 5, size=(20, 30)), Seen("far", 2, 1, 100), Seen("x", 2, 1, None, "why")):
+        parts.clear()
+        measuring.times({"b": engine}, pause=0)
+        assert {begins for _, (begins, _), _ in parts} == {0}
+
+
 def test_who_ran_before_has_time_to_come_to_rest(monkeypatch):
     """Its threads spin on for a while: nobody is timed beside them."""
     clock = Clock()
