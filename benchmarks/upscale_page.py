@@ -26,9 +26,10 @@ def ensemble(record: dict) -> str:
 
 def video(record: dict) -> str:
     """One row a network."""
-    lines = ["| network | frames/s | in the network |", "|---|---|---|"]
+    lines = ["| network | engine | frames/s | in the network |", "|---|---|---|---|"]
     for row in record["rows"]:
-        lines.append(f"| {row['model']} | {row['frames_per_second']:.1f} | {row['share']:.0%} |")
+        cells = row["model"], row["engine"], f"{row['frames_per_second']:.1f}", f"{row['share']:.0%}"
+        lines.append(f"| {' | '.join(cells)} |")
     what = f"{record['frames']} frames of {record['width']}×{record['height']}, decoded, enlarged and encoded"
     return "\n".join([*lines, "", _caption(record, "video", what)])
 
