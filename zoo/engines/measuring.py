@@ -8,8 +8,8 @@ import numpy as np
 
 from zoo.engines.engine import Engine
 
-# Height and width, LR px, of the noise: what a window of a larger picture has (`zoo.engines.tiles.WINDOW`), and what
-# those networks get that would take too long for it.
+# Height and width, LR px, of what is kept of the noise: that of a window of a larger picture
+# (`zoo.engines.tiles.WINDOW`), and that of networks which would take too long for it.
 SIZE, SMALL = (200, 640), (80, 160)
 SECONDS = 1.0
 # What a run may take, s: with half a dozen of engines that run twice each, it is about a second.
@@ -75,18 +75,21 @@ def times(
 
 def _run(engine: Engine, noise: np.ndarray) -> None:
     """As pictures are run, which go on mirrored: a window's margin is read and not kept, and engines differ in that."""
-    around = engine.radius or 0
-    if engine.size is not None or 2 * around >= min(noise.shape[:2]):
-        around = 0
+    around = _margin(engine)
     rows, columns = (slice(around, side - around) for side in noise.shape[:2])
     engine.run_part(noise, rows, columns)
+
+
+def _margin(engine: Engine) -> int:
+    return 0 if engine.size else engine.radius or 0
 
 
 def _window(engine: Engine, clock: Callable[[], float]) -> np.ndarray | None:
     """The noise: of the largest size that does not take too long."""
     random = np.random.default_rng(1)
     for size in [engine.size] if engine.size else [SIZE, SMALL]:
-        noise = random.random((*size, engine.channels), np.float32)
+        sides = [side + 2 * _margin(engine) for side in size]
+        noise = random.random((*sides, engine.channels), np.float32)
         tried = noise if engine.size else noise[: SMALL[0], : SMALL[1]]
         engine.run(tried)
         start = clock()
