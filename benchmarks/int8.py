@@ -25,12 +25,14 @@ def measure(name: str, folder: Path, quick: bool) -> dict:
     """A preset's row: bytes, multiplications and seconds of its two files, run in turn."""
     import export
     from export.measure import describe
+    from export.options import fitting
     from zoo.graphs import tflite
     from zoo.targets import records
 
     target = records.named("gpu_delegate")
-    report = export.export_model(registry.load(name), folder / name, [SIZE], FORMATS, check=False)
-    row: dict = {"preset": name, "scale": registry.card(name)["scale"], "bytes": {}, "macs": {}}
+    card = registry.card(name)
+    report = export.export_model(registry.load(name), folder / name, [SIZE], FORMATS, check=False, **fitting(card))
+    row: dict = {"preset": name, "scale": card["scale"], "bytes": {}, "macs": {}}
     frames = {}
     for file in report["files"]:
         path = folder / name / file["name"]

@@ -57,7 +57,8 @@ def page(record: dict) -> str:
             table(headings, [row(each, quiet(machine)) for each in record["results"]]),
             f"One frame of {SIZE[1]}×{SIZE[0]} LR px, the float and the int8 file in turn on {machine['cores']} cores "
             f"of {machine['processor']} (XNNPACK), load before {machine['load_before']}{busy}: a phone has ratios "
-            "of its own. int8 has more multiplications where a PReLU is computed by convolutions. dB are the cards'. "
+            "of its own. int8 has more multiplications where a PReLU is computed by convolutions, and where channels "
+            "are computed several times. dB are the cards'. "
             "`python -m benchmarks.int8 --json=benchmarks/results/int8.json` measures it again.",
         ]
     )

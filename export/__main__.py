@@ -64,7 +64,13 @@ def _parser() -> argparse.ArgumentParser:
         "--drawn",
         type=float,
         help="how much text, lines and interfaces count beside photographs where int8 is fitted; default: by a "
-        "preset's card, else 0.3",
+        "preset's card, else 1",
+    )
+    parser.add_argument(
+        "--copies",
+        type=float,
+        help="how many multiplications int8 may have besides, as a part of its own, for channels that are computed "
+        "several times; default: by a preset's card, else 0.25",
     )
     parser.add_argument("--calibration", help="folder of pictures that int8 is fitted to; default: sample photographs")
     parser.add_argument("--data", default="", help="folders of public test sets, joined with commas: PSNR of each file")
@@ -90,9 +96,9 @@ def main(arguments: list[str] | None = None) -> int:
 
     from export.described import terms
     from export.formats import check_formats
-    from export.int8.pictures import DRAWN
     from export.network import enlarges_pictures
     from export.network_files import SCALE, reads_a_photograph
+    from export.options import fitting
     from export.write import export_model
     from zoo.data import from_folder
     from zoo.data.decode import one_limit
@@ -121,6 +127,7 @@ def main(arguments: list[str] | None = None) -> int:
         channels = 3 if flags.color == "rgb" else model.inputs[0].shape[-1]
         calibration = from_folder(flags.calibration, scale_of(model) if larger else SCALE, channels)
     entry = card(flags.model) if flags.model in list_presets() else {}
+    asked = {name: value for name in ("drawn", "copies") if (value := getattr(flags, name)) is not None}
     report = export_model(
         model,
         flags.output,
@@ -135,7 +142,7 @@ def main(arguments: list[str] | None = None) -> int:
         keep_form=flags.keep_form or bool(flags.upsampler),
         calibration=calibration,
         terms=terms(entry) if entry else "",
-        drawn=entry.get("int8_drawn", DRAWN) if flags.drawn is None else flags.drawn,
+        **(fitting(entry) | asked),
         data=[folder for folder in flags.data.split(",") if folder],
         check=not flags.nocheck,
         gate=flags.gate,

@@ -47,7 +47,7 @@ class Content:
         channels = self.model.input_shape[-1]
         source = self.options.calibration or sample(scale_of(self.model), channels)
         crops = mixed(source.pictures(), channels, counts=self.options.drawn)
-        return crops, int8.tune(self.quantizable, crops)
+        return crops, int8.tune(self.quantizable, crops, self.options.copies)
 
     @cached_property
     def layer_errors(self) -> dict[str, dict[str, float]]:

@@ -14,6 +14,7 @@ import numpy as np
 from export import measure, network_files
 from export.claim import claim
 from export.delegate import QUANTIZED_TOLERANCE, in_software
+from export.int8.copies import MORE
 from export.int8.pictures import DRAWN
 from export.network_files import FORMATS, Format, Size, is_picture, reads_a_photograph
 from export.options import Options
@@ -31,6 +32,7 @@ from zoo.rewrite.graph import has_graph, inputs_of
 _PICTURES = {
     "layer_errors": False,
     "drawn": DRAWN,
+    "copies": MORE,
     "color": None,
     "io": "float",
     "clip": False,

@@ -4,8 +4,10 @@ import math
 import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from export.int8 import IO
+from export.int8.copies import MORE
 from export.int8.pictures import DRAWN
 from export.shaders.code import BORDERS
 from zoo.data import Source
@@ -28,6 +30,8 @@ class Options:
         calibration: whose LR pictures int8 is fitted to; by default the sample photographs.
         drawn: how much drawn graphics count beside photographs where int8 is fitted; more keeps text and lines nearer
             to the float network and photographs farther.
+        copies: how many multiplications an int8 file may have besides, as a part of its own, for channels that are
+            computed several times (`export.int8.copies`); 0 for none.
         data: folders of test sets to measure PSNR on.
         check: whether the files are run at all; False writes them, and no report on them.
         gate: `"full"` runs each static TFLite file on the GPU delegate at its own size and re-exported at small ones,
@@ -52,6 +56,7 @@ class Options:
     keep_form: bool = False
     calibration: Source | None = None
     drawn: float = DRAWN
+    copies: float = MORE
     data: Sequence[str] = ()
     check: bool = True
     gate: str = "full"
@@ -63,8 +68,10 @@ class Options:
     def __post_init__(self):
         for name, valid in (("io", IO), ("gate", GATES), ("border", BORDERS)):
             one_of(name, getattr(self, name), valid)
-        if not (isinstance(self.drawn, numbers.Real) and 0 <= self.drawn < math.inf):
-            raise UsageError(f"Expected drawn to be a number of at least 0. Received: {self.drawn!r}")
+        for name in ("drawn", "copies"):
+            value = getattr(self, name)
+            if not (isinstance(value, numbers.Real) and 0 <= value < math.inf):
+                raise UsageError(f"Expected {name} to be a number of at least 0. Received: {value!r}")
         if self.keep_form and self.record.name == self.target:
             raise UsageError(f"Expected target or keep_form. Received: both; the target {self.target} chooses the form")
 
@@ -72,3 +79,8 @@ class Options:
     def record(self) -> Target:
         """Of the target, by default the GPU delegate's."""
         return records.named(self.target or "gpu_delegate")
+
+
+def fitting(card: dict[str, Any]) -> dict[str, Any]:
+    """The options by which a preset's int8 files are fitted: what its card names, else the defaults."""
+    return {"drawn": card.get("int8_drawn", DRAWN), "copies": card.get("int8_copies", MORE)}

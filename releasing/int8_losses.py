@@ -22,8 +22,8 @@ import numpy as np
 
 from export import export_model
 from export.formats import Function
-from export.int8.pictures import DRAWN
 from export.measure import photographs
+from export.options import fitting
 from releasing.cards import write_card
 from releasing.picture_sets import folders_of
 from releasing.screens import HEIGHT, WIDTH, screens
@@ -40,13 +40,13 @@ _SIZE = (48, 48)
 _RGB = ("rgb", "rgb8")
 
 
-def int8_figures(model: keras.Model, folders: list[Path], drawn: float = DRAWN) -> dict[str, dict[str, float]]:
+def int8_figures(model: keras.Model, folders: list[Path], **fitted: float) -> dict[str, dict[str, float]]:
     """What a model's int8 file costs.
 
     Args:
         model: of the zoo or not.
         folders: public test sets, their pictures in the folder or its `HR`.
-        drawn: how much drawn graphics count where int8 is fitted.
+        fitted: how int8 is fitted, `export.options.fitting`; by default as it is everywhere.
     Returns:
         `int8_loss_db`, per test set: its PSNR less that of the model itself, dB, negative where int8 loses;
         `int8_agreement_db`, per kind of picture: the PSNR of the int8 file against the float file of the same export,
@@ -54,7 +54,7 @@ def int8_figures(model: keras.Model, folders: list[Path], drawn: float = DRAWN) 
     """
     with tempfile.TemporaryDirectory(prefix="export-") as output:
         data = [str(folder) for folder in folders]
-        report = export_model(model, output, [_SIZE], ["tflite_int8"], data=data, gate="off", drawn=drawn)
+        report = export_model(model, output, [_SIZE], ["tflite_int8"], data=data, gate="off", **fitted)
         (file,) = report["files"]
         (other,) = export_model(model, output, [_SIZE], ["tflite_fp32"], check=False)["files"]
         engines = {
@@ -104,7 +104,7 @@ def main(argv: list[str] | None = None) -> int:
     # All names are looked up before any work is done.
     cards = [registry.card(name) for name in options.names or registry.list_presets()]
     for card in cards:
-        figures = int8_figures(registry.load(card["name"]), folders, card.get("int8_drawn", DRAWN))
+        figures = int8_figures(registry.load(card["name"]), folders, **fitting(card))
         # The measurement takes a while: somebody may have changed the card.
         write_card(registry.card(card["name"]) | figures, registry.PRESETS)
         print(card["name"], json.dumps(figures), flush=True)

@@ -150,7 +150,7 @@ def page(cards: list[dict]) -> str:
             *(f"- {name}: {_figures(result)}" for name, result in entry["results"].items()),
             *_compressed(entry.get("compressed", {})),
             *([f"- {entry['note']}"] if entry.get("note") else []),
-            f"- int8: {_loss(loss)}{_drawn(entry)}",
+            f"- int8: {_loss(loss)}{_fitting(entry)}",
             *(f"- SHA-256 of `{entry['name']}.{suffix}`: `{value}`" for suffix, value in entry["sha256"].items()),
         ]
         parts.append("\n".join([lines[0], "", *lines[1:]]))
@@ -194,8 +194,9 @@ def _steps(training: dict) -> str:
     return f"the weights after {training['steps']:,} of the {training['planned_steps']:,} steps planned"
 
 
-def _drawn(entry: dict) -> str:
-    return f"; drawn graphics count {entry['int8_drawn']:g} in its fitting (`--drawn`)" if "int8_drawn" in entry else ""
+def _fitting(entry: dict) -> str:
+    flags = [f"`--{name}={entry[key]:g}`" for name in ("drawn", "copies") if (key := f"int8_{name}") in entry]
+    return f"; fitted with {' '.join(flags)}" if flags else ""
 
 
 def _loss(loss: dict | None) -> str:

@@ -97,18 +97,24 @@ def test_what_is_drawn_counts_as_much_as_is_asked_for(monkeypatch, tmp_path):
         mixed = pictures.mixed(given(), 1, 8, counts=counts)
         assert [len(set(mixed.weights[mixed.kinds == kind])) for kind in range(3)] == [1, 1, 1]
         assert mixed.weights[[0, 8, -1]] == pytest.approx([1, counts, counts / 3])
-    with pytest.raises(UsageError, match="drawn to be a number of at least 0. Received: -1"):
-        export_model(zoo.create_model("fsrcnn_s", 2), tmp_path, drawn=-1)
-    # The command takes a preset's own figure, unless it is told another.
+    for name in ("drawn", "copies"):
+        with pytest.raises(UsageError, match=f"{name} to be a number of at least 0. Received: -1"):
+            export_model(zoo.create_model("fsrcnn_s", 2), tmp_path, **{name: -1})
+    # The command takes a preset's own figures, unless it is told others.
     found, real = [], registry.card
+    own = {"fsrcnn_x3": {"int8_drawn": 1.5, "int8_copies": 0.1}, "gecko_x3": {}}
+
+    def card(name):
+        return {key: value for key, value in real(name).items() if key not in own["fsrcnn_x3"]} | own.get(name, {})
+
+    monkeypatch.setattr(registry, "card", card)
     monkeypatch.setattr(
-        registry, "card", lambda name: {**real(name), **({"int8_drawn": 1.5} if "fsrcnn" in name else {})}
+        "export.write.export_model", lambda *given, drawn, copies, **options: found.append((drawn, copies)) or {}
     )
-    monkeypatch.setattr("export.write.export_model", lambda *given, drawn, **options: found.append(drawn) or {})
     flags = ["--formats=tflite_int8", "--nocheck", f"--output={tmp_path}"]
-    for more in (["--model=fsrcnn_x3"], ["--model=fsrcnn_x3", "--drawn=0.7"], ["--model=gecko_x3"]):
+    for more in (["--model=fsrcnn_x3"], ["--model=fsrcnn_x3", "--drawn=0.7"], ["--model=gecko_x3", "--copies=0"]):
         assert command.main([*flags, *more]) == 0
-    assert found == [1.5, 0.7, pictures.DRAWN]
+    assert found == [(1.5, 0.1), (0.7, 0.1), (pictures.DRAWN, 0)]
 
 
 def test_the_image_joins_the_last_layer_without_a_rounding_and_changes_nothing_by_itself(content, crops):
@@ -145,7 +151,7 @@ def test_a_sum_before_the_last_layer_is_read_from_both_parts(crops):
     assert len(ranges.equalize(folded, crops)) == 3
     assert np.abs(output(folded, crops) - expected).max() <= 1e-5 * np.abs(expected).max()
     # Control: kernels shifted by a channel are another function.
-    (reader,) = [each for each in readers.readers(folded, folded.operations[0][2][0]) if each.joined is not None]
+    (reader,) = [each for each in readers.readers(folded, folded.operations[0][2][0]) if each.joined]
     folded.constants[reader.weights] = np.roll(folded.constants[reader.weights], 1, axis=-1)
     assert np.abs(output(folded, crops) - expected).max() > 0.01 * np.abs(expected).max()
 
@@ -219,7 +225,7 @@ def test_a_file_is_what_the_simulation_says_at_any_size_and_takes_levels(network
         int8.write_int8(network, tmp_path / f"{size[0]}_{io}.tflite", size, tuning, crops, io)
     written = tflite.read(tmp_path / "48_uint8.tflite")
     assert not {operation.name for operation in written.operations} & {"PRELU", "TANH"}
-    changed, *_ = int8._changed(content, tuning.mirrored)
+    changed, *_ = int8._changed(content, tuning.mirrored, tuning.repeated)
     expected = output(changed, crops[:4], tuning.ranges, tuning.constants).clip(0, 1)
     functions = {path.stem: open_network(str(path)).run for path in tmp_path.glob("*.tflite")}
     for image, wanted in zip(crops[:4], expected, strict=True):

@@ -21,8 +21,8 @@ def measured(names: list[str], formats: tuple[str, ...], cpus: tuple[str, ...]) 
     All files are run by one process for each CPU: to start one takes longer than to run a file.
     """
     from export.arm.verdicts import verdicts
-    from export.int8.pictures import DRAWN
     from export.measure import photographs
+    from export.options import fitting
     from export.write import export_model
     from zoo.registry import card, load
 
@@ -30,8 +30,8 @@ def measured(names: list[str], formats: tuple[str, ...], cpus: tuple[str, ...]) 
         owners, paths, images = [], [], []
         for name in names:
             model = load(name)
-            counts = card(name).get("int8_drawn", DRAWN)
-            report = export_model(model, Path(folder) / name, [SIZE], list(formats), check=False, drawn=counts)
+            counts = fitting(card(name))
+            report = export_model(model, Path(folder) / name, [SIZE], list(formats), check=False, **counts)
             owners += [(name, file["format"]) for file in report["files"]]
             paths += [Path(folder) / name / file["name"] for file in report["files"]]
             images += [[photographs(model.input_shape[-1], SIZE)[0][None]]] * len(report["files"])

@@ -27,18 +27,26 @@ def layer_errors(simulation: Simulation, ranges: Ranges, constants: dict, images
         The root mean square of the differences, in levels of 255; 0 where the operation only moves values.
     """
     exact = simulation.run(images, None, constants)
-    shown = tf.clip_by_value(exact[simulation.output], 0.0, 1.0)
     known, errors = {simulation.input: exact[simulation.input]}, {}
     for _, _, (after, *_), _ in simulation.operations:
         error = 0.0
         if after in simulation.rounded:
             rounded = fake_quantize(exact[after], *ranges[simulation.groups[after]])
-            received = simulation.run(images, None, constants, known={**known, after: rounded})[simulation.output]
-            off = 255 * (tf.clip_by_value(received, 0.0, 1.0) - shown)
-            error = float(tf.sqrt(tf.reduce_mean(off**2)))
+            error = moved(simulation, constants, {**known, after: rounded}, exact)
         known[after] = exact[after]
         errors[simulation.graph.tensors[after].name] = error
     return errors
+
+
+def moved(simulation: Simulation, constants: dict, known: dict, exact: dict) -> float:
+    """How far the picture moves where the tensors in `known`, the input among them, are not those of the run `exact`.
+
+    Returns:
+        The root mean square of the differences, in levels of 255.
+    """
+    received = simulation.run(known[simulation.input], None, constants, known=known)[simulation.output]
+    off = [tf.clip_by_value(picture, 0.0, 1.0) for picture in (received, exact[simulation.output])]
+    return 255 * float(tf.sqrt(tf.reduce_mean((off[0] - off[1]) ** 2)))
 
 
 def node_data(errors: dict[str, float], file: tflite.File) -> str:

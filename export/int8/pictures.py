@@ -12,9 +12,8 @@ from zoo.data import graphics
 
 SIDE = 48
 KINDS = ("photographs", "drawn", "noise")
-# How much a drawn crop's squared error counts beside a photograph's, and a third of it one of noise: of a photograph
-# nothing may be lost, edges may be 40 dB off, and noise 32 dB.
-DRAWN = 0.3
+# How much a drawn crop's squared error counts beside a photograph's, and a third of it one of noise.
+DRAWN = 1.0
 
 
 class Crops(NamedTuple):

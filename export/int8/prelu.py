@@ -8,7 +8,7 @@ signed levels that the convolution rounded before and rounds again; a ReLU costs
 import numpy as np
 import tensorflow as tf
 
-from export.int8.readers import readers
+from export.int8.readers import readers, widen
 from export.int8.simulation import Simulation
 from zoo.graphs.tflite import schema
 
@@ -49,10 +49,8 @@ def fold(simulation: Simulation, chosen: dict[int, np.ndarray]) -> bytes:
             rest = here[..., reader.offset + count :]
             added = -own[..., mirrored] * kept
             constants[reader.weights] = np.concatenate([here[..., : reader.offset + count], added, rest], axis=-1)
-            if reader.joined is not None:
-                (joined,) = graph.operations[reader.joined].outputs
-                joined.shape = (*joined.shape[:-1], joined.shape[-1] + len(mirrored))
-            through = graph.operations[reader.number if reader.joined is None else reader.joined]
+            widen(simulation, reader, len(mirrored))
+            through = graph.operations[(*reader.joined, reader.number)[0]]
             through.inputs = [
                 graph.tensors[before] if given is graph.tensors[after] else given for given in through.inputs
             ]

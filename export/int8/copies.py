@@ -1,0 +1,191 @@
+"""Channels computed several times, parts of a level apart: two copies together have nine bits.
+
+round(x/s + 1/4) + round(x/s - 1/4) is round(2x/s): the mean of the two has half their step, and zero stays exact. With
+n copies a channel's squared rounding error is divided by n², on photographs and drawings alike, for n - 1 kernels more
+here and n - 1 inputs more in the layers behind. A few channels make most of the noise.
+
+The copies' weights behind are divided by n. Where one channel's are by far the largest, they set the step of all
+weights there, and off photographs that is most of what is lost: such a channel is copied in any case.
+"""
+
+from collections.abc import Container, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from export.int8.errors import moved
+from export.int8.pictures import Crops
+from export.int8.readers import Reader, readers, widen
+from export.int8.simulation import WEIGHTED, Ranges, Simulation, fake_quantize
+
+# How far the rounding of all maps may move photographs: a root mean square, in levels of 255.
+GOAL = 0.3
+# How many multiplications may be added for it, as a part of those that there are.
+MORE = 0.25
+# Further copies gain next to nothing.
+_MOST = 4
+_SAMPLES = 8
+
+
+class Place(NamedTuple):
+    """A convolution that only other convolutions read.
+
+    Attributes:
+        number: of the operation.
+        after: the tensor that it computes.
+        behind: who reads it.
+    """
+
+    number: int
+    after: int
+    behind: list[Reader]
+
+
+def choose(
+    simulation: Simulation,
+    ranges: Ranges,
+    crops: Crops,
+    among: Container[int],
+    goal: float = GOAL,
+    more: float = MORE,
+) -> dict[int, np.ndarray]:
+    """Convolution, by the number of its operation → how many times each of its channels is computed, (C,) of int.
+
+    The copies that gain the most for a multiplication, until the rounding of all maps moves photographs by the goal.
+
+    Args:
+        among: the numbers of the convolutions to choose from.
+        goal: a root mean square, in levels of 255.
+        more: how many multiplications may be added, as a part of those that there are.
+    """
+    images = crops.images[crops.kinds == 0][:_SAMPLES]
+    exact = simulation.run(images)
+    places = [place for place in _places(simulation) if place.number in among]
+    chosen = _dominant(simulation, places) if more else {}
+    offers, left = [], 0.0
+    for place in places:
+        price = _price(simulation, place)
+        for channel, error in enumerate(_errors(simulation, ranges, place, exact)):
+            first = chosen[place.number][channel] if place.number in chosen else 1
+            left += error / first**2
+            for count in range(first, _MOST):
+                gain = error * (count**-2 - (count + 1) ** -2)
+                offers.append((gain, price, place, channel))
+    budget = more * sum(_multiplications(simulation, number) for number, *_ in simulation.weighted())
+    for gain, price, place, channel in sorted(offers, key=lambda offer: -offer[0] / offer[1]):
+        if left <= goal**2 or budget < price:
+            break
+        left, budget = left - gain, budget - price
+        _copy(simulation, chosen, place, channel)
+    return chosen
+
+
+def _copy(simulation: Simulation, chosen: dict[int, np.ndarray], place: Place, channel: int) -> None:
+    once = np.ones(simulation.graph.tensors[place.after].shape[-1], int)
+    chosen.setdefault(place.number, once)[channel] += 1
+
+
+def _dominant(simulation: Simulation, places: list[Place]) -> dict[int, np.ndarray]:
+    """Copies of the channels whose weights alone set the step of all weights in a layer behind.
+
+    One at a time, as long as it halves the mean of that layer's squared steps at least.
+    """
+    chosen: dict[int, np.ndarray] = {}
+    pairs = [(place, reader) for place in places for reader in place.behind]
+    for number in dict.fromkeys(reader.number for _, reader in pairs):
+        own = [(place, reader) for place, reader in pairs if reader.number == number]
+        largest = np.abs(simulation.constants[own[0][1].weights]).max(axis=(1, 2))
+        inputs = {
+            reader.offset + channel: (place, channel)
+            for place, reader in own
+            for channel in range(simulation.graph.tensors[place.after].shape[-1])
+        }
+        while True:
+            steps = largest.max(axis=1)
+            parts = {}
+            for index, (place, channel) in inputs.items():
+                count = chosen[place.number][channel] if place.number in chosen else 1
+                fewer = largest.copy()
+                fewer[:, index] *= count / (count + 1)
+                parts[index] = (np.mean(fewer.max(axis=1) ** 2) / np.mean(steps**2), fewer)
+            index = min(parts, key=lambda index: parts[index][0])
+            if not parts[index][0] <= 0.5:
+                break
+            largest = parts[index][1]
+            _copy(simulation, chosen, *inputs[index])
+    return chosen
+
+
+def _errors(simulation: Simulation, ranges: Ranges, place: Place, exact: dict) -> list[float]:
+    """By channel, how far its rounding alone moves the pictures of the run `exact`: squared levels of 255."""
+    values = exact[place.after]
+    rounded = fake_quantize(values, *ranges[simulation.groups[place.after]])
+    # What lies behind it is computed again.
+    before = {outputs[0] for _, _, outputs, _ in simulation.operations[: place.number]} | {simulation.input}
+    known = {index: exact[index] for index in before}
+    channels = np.arange(values.shape[-1])
+    return [
+        moved(simulation, {}, {**known, place.after: tf.where(channels == channel, rounded, values)}, exact) ** 2
+        for channel in channels
+    ]
+
+
+def insert(simulation: Simulation, chosen: dict[int, np.ndarray]) -> bytes:
+    """The file with these channels' copies behind the others; the same function until `shifts` move them apart."""
+    graph, constants = simulation.graph, dict(simulation.constants)
+    for number, after, behind in _places(simulation):
+        if number not in chosen:
+            continue
+        counts, copied = chosen[number], _copied(chosen[number])
+        for index in simulation.operations[number][1][1:3]:
+            constants[index] = np.concatenate([constants[index], constants[index][copied]])
+        for reader in behind:
+            here, end = constants[reader.weights], reader.offset + len(counts)
+            own = here[..., reader.offset : end] / counts.astype(np.float32)
+            parts = here[..., : reader.offset], own, own[..., copied], here[..., end:]
+            constants[reader.weights] = np.concatenate(parts, axis=-1)
+            widen(simulation, reader, len(copied))
+        graph.tensors[after].shape = (*graph.tensors[after].shape[:-1], len(counts) + len(copied))
+    return simulation.content(constants=constants)
+
+
+def repeated(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Values by channel (last axis) with those of the copies behind them, as `insert` orders them."""
+    return np.concatenate([values, values[..., _copied(counts)]], axis=-1)
+
+
+def shifts(counts: np.ndarray, step: float) -> np.ndarray:
+    """By what each channel and each copy is moved, so that n copies lie step / n apart around the channel's value."""
+    # Which copy of its channel each is, from 0 on, and how many there are.
+    order = np.concatenate([np.zeros(len(counts)), *(np.arange(1, count) for count in counts)])
+    many = repeated(counts, counts)
+    return (step * (order - (many - 1) / 2) / many).astype(np.float32)
+
+
+def _copied(counts: np.ndarray) -> np.ndarray:
+    """The channel of each copy: 1, 3, 2 times gives 1, 1, 2."""
+    return np.repeat(np.arange(len(counts)), counts - 1)
+
+
+def _places(simulation: Simulation) -> Iterator[Place]:
+    for number, (name, inputs, (after, *_), options) in enumerate(simulation.operations):
+        plain = name == "CONV_2D" and len(inputs) > 2 and options.fusedActivationFunction in (0, 1)
+        if plain and (behind := readers(simulation, after)):
+            yield Place(number, after, behind)
+
+
+def _multiplications(simulation: Simulation, number: int) -> float:
+    """Of a layer with weights."""
+    _, inputs, (after, *_), _ = simulation.operations[number]
+    name = simulation.operations[number][0]
+    tensor = inputs[2] if name == "TRANSPOSE_CONV" else after  # each of whose pixels meets all weights of a channel
+    area = np.prod(simulation.graph.tensors[tensor].shape[1:3])
+    return float(area * np.prod(np.shape(simulation.constants[inputs[WEIGHTED[name][0]]])))
+
+
+def _price(simulation: Simulation, place: Place) -> float:
+    """Multiplications that a further channel adds."""
+    channels = simulation.graph.tensors[place.after].shape[-1]
+    behind = [(reader.number, np.shape(simulation.constants[reader.weights])[-1]) for reader in place.behind]
+    return sum(_multiplications(simulation, number) / count for number, count in [(place.number, channels), *behind])
