@@ -88,7 +88,12 @@ def create_model(name: str, /, scale: int, **options) -> "keras.Model":
         one_of(f"the option of {name}", option, valid)
     # NumPy's integers become Python's, which can be saved.
     plain = {key: int(value) if _is_integer(value) else value for key, value in options.items()}
-    return build(scale, **plain)
+    try:
+        return build(scale, **plain)
+    except UsageError:
+        raise
+    except ValueError as error:  # Keras' own, as of an activation that it does not know
+        raise UsageError(f"Expected options that {name} takes. Received: {error}") from error
 
 
 def _is_integer(value: object) -> bool:
