@@ -225,7 +225,7 @@ def test_a_time_code_is_kept(nearest, tmp_path):
 def test_what_is_no_file_is_no_video(tmp_path, kind):
     kind(tmp_path / "in.mp4")
     if kind is os.mkfifo:
-        with pytest.raises(UsageError, match="Expected a video. Received: .*in.mp4, no regular file"):
+        with pytest.raises(UsageError, match="Expected a video. Received: .*in.mp4', no regular file"):
             video_job([str(tmp_path / "in.mp4")], str(tmp_path / "out.mp4"))
     else:
         assert video_job([str(tmp_path / "in.mp4")], str(tmp_path / "out.mp4")) is None
