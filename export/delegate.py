@@ -94,7 +94,7 @@ def run(
 
 
 def _gate(job: dict, file: tflite.File, folder: str, timeout: float, tolerance: float | None) -> dict[str, Any]:
-    log = ""
+    log, code = "", None
     for environment in environments(folder):
         results, code, log = child(job, environment, timeout)
         device = re.search(r"Selected adapter: (.*?), arch", log)
@@ -104,6 +104,8 @@ def _gate(job: dict, file: tflite.File, folder: str, timeout: float, tolerance: 
             return _verdict(results.get("gpu"), code, log, name, tolerance or default)
     if not log or "No adapters found" in log:
         return {"verdict": "not run", "sentence": NO_DRIVER}
+    if code is None or code < 0:  # before it named its adapter
+        return _verdict(None, code, log, "LiteRT WebGPU delegate", tolerance or TOLERANCE)
     return {"verdict": "not run", "sentence": f"Not run: {reason(log)}."}
 
 

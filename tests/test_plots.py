@@ -265,7 +265,8 @@ def test_the_command_writes_the_same_picture_every_time(name, output, flags, tmp
     for _ in range(2):
         assert command.main([name, f"--output={output}", *flags]) == 0, capsys.readouterr().err
         written.append((tmp_path / output).read_bytes())
-    assert written[0] == written[1] and capsys.readouterr().out == f"{output}\n" * 2
+    assert written[0] == written[1]
+    assert capsys.readouterr().out == f"{output}\n{output}, in place of what was there\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["picture.png", output]
     starts = {".svg": b"<", ".png": b"\x89PNG", ".jpg": b"\xff\xd8"}
     assert written[0].startswith(starts[output[1:]])
