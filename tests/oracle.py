@@ -1,5 +1,7 @@
 """Independent truths in NumPy loops and matrices, float64; imports nothing from zoo, whose code it checks."""
 
+import itertools
+
 import numpy as np
 
 
@@ -19,6 +21,23 @@ def scatter(images, kernel, scale, bias=None):
             canvas[:, top : top + side, left : left + side] += patch
     result = canvas[:, drop : drop + scale * height, drop : drop + scale * width]
     return result if bias is None else result + bias
+
+
+def scattered(images, kernel, strides, padding, dilation=(1, 1)):
+    """A transposed convolution of any strides, tap by tap: (N, H, W, I), (Ky, Kx, O, I) → (N, H', W', O)."""
+    batch, height, width, _ = images.shape
+    reach = [rate * (side - 1) for rate, side in zip(dilation, kernel.shape)]
+    full = [(n - 1) * stride + span + 1 for n, stride, span in zip((height, width), strides, reach)]
+    canvas = np.zeros(
+        (batch, *(max(n, stride * s) for n, stride, s in zip(full, strides, (height, width))), kernel.shape[2])
+    )
+    for row, column, y, x in itertools.product(range(height), range(width), *map(range, kernel.shape[:2])):
+        place = row * strides[0] + y * dilation[0], column * strides[1] + x * dilation[1]
+        canvas[:, place[0], place[1]] += images[:, row, column] @ kernel[y, x].T
+    if padding == "valid":
+        return canvas
+    drop = [max(span + 1 - stride, 0) // 2 for span, stride in zip(reach, strides)]
+    return canvas[:, drop[0] :, drop[1] :][:, : height * strides[0], : width * strides[1]]
 
 
 def convolve(images, kernel, bias=None):

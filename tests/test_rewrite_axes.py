@@ -22,23 +22,6 @@ from zoo.targets import gpu_delegate
 TOLERANCE = 1e-12
 
 
-def scattered(images, kernel, strides, padding, dilation=(1, 1)):
-    """A transposed convolution by loops: (N, H, W, I), (Ky, Kx, O, I) → (N, H', W', O)."""
-    batch, height, width, _ = images.shape
-    reach = [rate * (side - 1) for rate, side in zip(dilation, kernel.shape)]
-    full = [(n - 1) * stride + span + 1 for n, stride, span in zip((height, width), strides, reach)]
-    canvas = np.zeros(
-        (batch, *(max(n, stride * s) for n, stride, s in zip(full, strides, (height, width))), kernel.shape[2])
-    )
-    for row, column, y, x in itertools.product(range(height), range(width), *map(range, kernel.shape[:2])):
-        place = row * strides[0] + y * dilation[0], column * strides[1] + x * dilation[1]
-        canvas[:, place[0], place[1]] += images[:, row, column] @ kernel[y, x].T
-    if padding == "valid":
-        return canvas
-    drop = [max(span + 1 - stride, 0) // 2 for span, stride in zip(reach, strides)]
-    return canvas[:, drop[0] :, drop[1] :][:, : height * strides[0], : width * strides[1]]
-
-
 def moved(model, x):
     """The rewritten model, equal and without what it replaces, and its first row."""
     made, explanation = rewrite.rewritten(model)
@@ -65,9 +48,9 @@ def test_strides_that_differ(sides, strides, padding, channels):
     model, x = made_of(layer, shape=(None, None, channels)), values(5, 7, channels)
     made, row = moved(model, x)
     kernel, bias = (np.array(weight) for weight in layer.weights)
-    assert oracle.relative(made(x), scattered(x, kernel, strides, padding) + bias) <= TOLERANCE
+    assert oracle.relative(made(x), oracle.scattered(x, kernel, strides, padding) + bias) <= TOLERANCE
     other = np.flip(kernel, 0 if sides[0] > 1 else 1)
-    assert oracle.relative(made(x), scattered(x, other, strides, padding) + bias) > 1e-2
+    assert oracle.relative(made(x), oracle.scattered(x, other, strides, padding) + bias) > 1e-2
     assert row.macs_quoted == strides[0] * strides[1] * row.macs
     # A phase has a tap of its own for each of the kernel's; the rest are structural zeros.
     convolution = next(layer for layer in made.layers if type(layer) is layers.Conv2D)
@@ -100,7 +83,7 @@ def test_sequences(side, stride, padding):
     x = values(11, 3)
     made, _ = moved(made_of(layer, shape=(None, 3)), x)
     kernel, bias = (np.array(weight) for weight in layer.weights)
-    expected = scattered(x[:, :, None], kernel[:, None], (stride, 1), padding)[:, :, 0]
+    expected = oracle.scattered(x[:, :, None], kernel[:, None], (stride, 1), padding)[:, :, 0]
     assert oracle.relative(made(x), np.maximum(expected + bias, 0)) <= TOLERANCE
     assert "DepthToAxis" in kinds(made) and "Conv1D" in kinds(made)
 
@@ -163,9 +146,11 @@ def test_stride_one(sides, padding, dilation):
     made, explanation = rewrite.rewritten(made_of(layer, shape=(None, None, 3)))
     kernel, bias = (np.array(weight) for weight in layer.weights)
     x = values(9, 12, 3)
-    expected = scattered(x, kernel, (1, 1), padding, dilation) + bias
+    expected = oracle.scattered(x, kernel, (1, 1), padding, dilation) + bias
     assert oracle.relative(made(x), expected) <= TOLERANCE
-    assert oracle.relative(made(x), scattered(x, np.flip(kernel, (0, 1)), (1, 1), padding, dilation) + bias) > 1e-2
+    assert (
+        oracle.relative(made(x), oracle.scattered(x, np.flip(kernel, (0, 1)), (1, 1), padding, dilation) + bias) > 1e-2
+    )
     assert kinds(made) in (["Conv2D"], ["ZeroPadding2D", "Conv2D"]) and made.layers[-1].name == "same_size"
     assert explanation.rows[0].macs == explanation.rows[0].macs_after
 

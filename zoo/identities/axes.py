@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo.identities.lr_convolution import lr_axis, resized_axis, transposed_axis
+from zoo.identities.lr_convolution import LrConvolution, lr_axis, resized_axis, transposed_axis
 from zoo.identities.phases import Pair
 from zoo.identities.transposed import places
 
@@ -23,15 +23,27 @@ class AxesConvolution(NamedTuple):
         scales: (sy, sx).
         pads: LR zeros (before, after) per axis; negative: cropped.
         crops: HR pixels cut (before, after) per axis.
+        used: (ky, kx, 1, sy·sx), 0 where the weights between an input and an output map are structural zeros.
     """
 
     kernel: np.ndarray
     scales: Pair
     pads: tuple[Pair, Pair]
     crops: tuple[Pair, Pair]
+    used: np.ndarray
+
+    @property
+    def zeros(self) -> int:
+        """Structural zeros among the ky·kx·sy·sx weights between one input and one output map."""
+        return int(self.used.size - np.count_nonzero(self.used))
 
 
-def along_axes(kernel: np.ndarray, scales: Pair, offsets: Pair, extras: Pair) -> AxesConvolution:
+InLrSpace = LrConvolution | AxesConvolution
+
+
+def along_axes(
+    kernel: np.ndarray, scales: Pair, offsets: Pair, extras: Pair, taps: np.ndarray | None = None
+) -> AxesConvolution:
     """A transposed convolution with a stride for each axis: w[j, l, (a, b)] = W[tap of (j, a), tap of (l, b)].
 
     Args:
@@ -39,13 +51,19 @@ def along_axes(kernel: np.ndarray, scales: Pair, offsets: Pair, extras: Pair) ->
         scales: its strides.
         offsets: rows and columns of the full result dropped at the start.
         extras: per axis, output length - stride·input length.
+        taps: (Ky, Kx), which the kernel can fill at all; None: each.
     """
     sides = kernel.shape[:2]
     (rows, y, a), (columns, x, b) = (places(*each) for each in zip(sides, scales, offsets))
-    phases = np.zeros((rows, columns, kernel.shape[3], *scales, kernel.shape[2]))
-    phases[y[:, None], x, :, a[:, None], b] = np.asarray(kernel, np.float64).transpose(0, 1, 3, 2)
+
+    def placed(weights: np.ndarray) -> np.ndarray:
+        phases = np.zeros((rows, columns, weights.shape[3], *scales, weights.shape[2]))
+        phases[y[:, None], x, :, a[:, None], b] = np.asarray(weights, np.float64).transpose(0, 1, 3, 2)
+        return phases.reshape(*phases.shape[:3], -1)
+
     (y_pads, y_crops), (x_pads, x_crops) = (lr_axis(*each) for each in zip(sides, scales, offsets, extras))
-    return AxesConvolution(phases.reshape(*phases.shape[:3], -1), scales, (y_pads, x_pads), (y_crops, x_crops))
+    used = placed((np.ones(sides) if taps is None else taps)[:, :, None, None])
+    return AxesConvolution(placed(kernel), scales, (y_pads, x_pads), (y_crops, x_crops), used)
 
 
 def transposed_along_axes(

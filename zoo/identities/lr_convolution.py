@@ -49,6 +49,11 @@ class LrConvolution(NamedTuple):
     used: np.ndarray
 
     @property
+    def scales(self) -> Pair:
+        """Of rows and columns."""
+        return self.scale, self.scale
+
+    @property
     def zeros(self) -> int:
         """Structural zeros among the ky·kx·scale² weights between one input and one output map."""
         return int(self.used.size - np.count_nonzero(self.used))

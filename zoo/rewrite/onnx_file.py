@@ -3,15 +3,18 @@
     before: x → ConvTranspose → y;   x → Resize (nearest), or what repeats pixels otherwise → Conv → y
     after:  x → (Slice) → Conv → DepthToSpace → (Slice) → y
 
+Where strides differ, and for sequences, Reshape, Transpose, Reshape are the shuffle.
+
 A PixelShuffle that an exporter spelt as Reshape, Transpose, Reshape becomes one DepthToSpace.
 """
 
+import math
 from typing import Any
 
 import numpy as np
 
 from zoo.graphs.onnx_graph import DOMAINS, OnnxGraph, package
-from zoo.identities.lr_convolution import LrConvolution, lr_convolution
+from zoo.identities.axes import InLrSpace
 from zoo.rewrite.explanation import Row
 from zoo.rewrite.onnx_find import Enlargement, deconvolution, hidden, left_copies, resized, shuffle, why_not_moved
 from zoo.rewrite.onnx_steps import Steps
@@ -61,29 +64,35 @@ def _shuffled(graph: OnnxGraph, name: str, nodes: list[Any], block: int, mode: s
 
 
 def _moved(graph: OnnxGraph, name: str, each: Enlargement) -> Row:
-    forms = [lr_convolution(group) for group in each.groups]
-    lr, scale, weights = forms[0], each.groups[0].scale, each.weights
-    copies, several = scale**2, len(forms) > 1
+    forms, lr, weights = each.forms, each.forms[0], each.weights
+    copies, differ = math.prod(lr.scales), lr.scales[0] != lr.scales[1]
+    together = len(forms) > 1 or differ
     outputs = lr.kernel.shape[3] // copies * len(forms)
     # The groups' maps come one group after the other: with each map's phases together, that is the order CRD.
-    kernel = np.concatenate([_by_map(form, copies) if several else form.kernel for form in forms], axis=3)
-    channels = np.arange(outputs).repeat(copies) if several else np.tile(np.arange(outputs), copies)
+    kernel = np.concatenate([_by_map(form, copies) if together else form.kernel for form in forms], axis=3)
+    channels = np.arange(outputs).repeat(copies) if together else np.tile(np.arange(outputs), copies)
+    kernel, first = (kernel[0], 1) if each.sequence else (kernel, 0)
+    around, scales, crops = lr.pads[first:], lr.scales[first:], lr.crops[first:]
     steps = Steps(graph, f"{name}_lr", each.image)
     if each.spelt_out and each.spelt_out.channels_last:
         steps.add("Transpose", perm=[0, 3, 1, 2])
-    steps.crop([(max(-start, 0), max(-end, 0)) for start, end in lr.pads])
+    steps.crop([(max(-start, 0), max(-end, 0)) for start, end in around])
     # ONNX has (O, I / groups, Ky, Kx).
-    inputs = [weights.again(steps, "weights", kernel.transpose(3, 2, 0, 1), channels)]
+    inputs = [weights.again(steps, "weights", np.moveaxis(kernel, (-1, -2), (0, 1)), channels)]
     if each.bias is not None:
         inputs.append(each.bias.again(steps, "bias", each.bias.values[channels], channels))
-    pads = [max(pair[end], 0) for end in (0, 1) for pair in lr.pads]
-    sides = list(lr.kernel.shape[:2])
-    steps.add("Conv", *inputs, kernel_shape=sides, pads=pads, group=len(forms))
+    pads = [max(pair[end], 0) for end in (0, 1) for pair in around]
+    sides = kernel.shape[:-2]
+    steps.add("Conv", *inputs, kernel_shape=list(sides), pads=pads, group=len(forms))
     if weights.quantized:
         _quantized_as(graph, steps, each.node.output[0])
-    if scale > 1:
-        steps.add("DepthToSpace", blocksize=scale, mode="CRD" if several else "DCR")
-    steps.crop(lr.crops)
+    if differ:
+        given = [*graph.shape(each.image), *[None] * 4][2 : 2 + len(sides)]
+        grown = [None if side is None else side + sum(p) - k + 1 for side, p, k in zip(given, around, sides)]
+        steps.shuffle_by_transpose(scales, outputs, grown)
+    elif copies > 1:
+        steps.add("DepthToSpace", blocksize=scales[0], mode="CRD" if together else "DCR")
+    steps.crop(crops)
     steps.replace([each.node])
     if each.spelt_out:
         graph.drop_unused(each.spelt_out.nodes[::-1])
@@ -99,33 +108,35 @@ def _quantized_as(graph: OnnxGraph, steps: Steps, output: str) -> None:
         steps.add("DequantizeLinear", *levels)
 
 
-def _row(name: str, each: Enlargement, lr: LrConvolution, groups: int) -> Row:
-    held, scale = each.weights.values, lr.scale
+def _row(name: str, each: Enlargement, lr: InLrSpace, groups: int) -> Row:
+    held, first = each.weights.values, 1 if each.sequence else 0
     transposed = each.enlargement is None and each.spelt_out is None
-    copies, sides = scale**2, lr.kernel.shape[:2]
+    copies, sides, differ = math.prod(lr.scales), lr.kernel.shape[:2], lr.scales[0] != lr.scales[1]
     outputs = lr.kernel.shape[3] // copies * groups
     after = lr.kernel.size * groups
     what = "ConvTranspose" if transposed else f"{'pixels repeated' if each.spelt_out else 'Resize'}, Conv"
-    what += f" {held.shape[2]}×{held.shape[3]}{f', {groups} groups' if groups > 1 else ''}"
+    what += f" {'×'.join(map(str, held.shape[2:]))}{f', {groups} groups' if groups > 1 else ''}"
     what += f", {each.weights.dtype}" if each.weights.quantized else ""
-    ky, kx = held.shape[2:]
+    ky, kx = (1, *held.shape[2:])[-2:]
     macs = held.size * (1 if transposed else copies)
     shape = (*sides, lr.kernel.shape[2], lr.kernel.shape[3] * groups)
-    shuffled = f", DepthToSpace {scale}" if scale > 1 else ""
+    shuffle_of_one = f", DepthToSpace {lr.scales[0]}" if copies > 1 else ""
+    shuffled = ", Reshape, Transpose, Reshape" if differ else shuffle_of_one
     cropped = any(map(any, lr.crops))
     return Row(
         name,
         what,
         action="moved",
-        becomes=f"Conv {sides[0]}×{sides[1]}{shuffled}{', crop' if cropped else ''}",
+        becomes=f"Conv {'×'.join(map(str, sides[first:]))}{shuffled}{', crop' if cropped else ''}",
         facts=Upsampling(
             "transposed" if transposed else "resized",
-            scale,
+            max(lr.scales),
             lr.kernel.shape[2] * groups,
             outputs,
             kernel=(ky, kx, outputs, lr.kernel.shape[2]) if transposed else (ky, kx, lr.kernel.shape[2], outputs),
             lr_kernel=shape,
             cropped=cropped,
+            scales=lr.scales if differ else (),
         ),
         macs=macs,
         macs_quoted=held.size * copies,
@@ -137,7 +148,7 @@ def _row(name: str, each: Enlargement, lr: LrConvolution, groups: int) -> Row:
     )
 
 
-def _by_map(form: LrConvolution, copies: int) -> np.ndarray:
+def _by_map(form: InLrSpace, copies: int) -> np.ndarray:
     """A kernel whose output maps are ordered by map, then phase."""
     phases = form.kernel.reshape(*form.kernel.shape[:3], copies, -1)
     return phases.swapaxes(3, 4).reshape(form.kernel.shape)

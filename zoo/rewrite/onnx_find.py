@@ -1,4 +1,4 @@
-"""What of an ONNX graph can move into LR space: each as transposed convolutions of its groups, or as a shuffle."""
+"""What of an ONNX graph can move into LR space: each as LR convolutions of its groups, or as a shuffle."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from zoo.graphs.onnx_graph import OnnxGraph
-from zoo.identities.lr_convolution import Transposed, resized_convolution
-from zoo.identities.phases import Pair
+from zoo.identities.axes import InLrSpace, along_axes
+from zoo.identities.lr_convolution import Transposed, lr_convolution, resized_convolution
+from zoo.identities.phases import Pair, pair
 from zoo.rewrite.explanation import Row
 from zoo.rewrite.onnx_constants import Constant
 from zoo.rewrite.onnx_repeated import MOVES, Repeated, repeated
@@ -15,19 +16,19 @@ from zoo.rewrite.tflite_constants import Stays
 
 
 class Enlargement(NamedTuple):
-    """Nodes that are one transposed convolution.
+    """Nodes that are one LR convolution and a shuffle.
 
     Attributes:
         node: a ConvTranspose, or the Conv behind a Resize.
         enlargement: that Resize, or None where there is none.
-        groups: the transposed convolution of each group of channels.
+        forms: the LR convolution of each group of channels; of a sequence the columns are its places, of one row.
         weights: their kernels, and the bias if there is one.
         spelt_out: what repeats pixels before a Conv where no Resize does.
     """
 
     node: Any
     enlargement: Any | None
-    groups: list[Transposed]
+    forms: list[InLrSpace]
     weights: Constant
     bias: Constant | None
     spelt_out: Repeated | None = None
@@ -37,6 +38,11 @@ class Enlargement(NamedTuple):
         """The name of what is read."""
         return self.spelt_out.source if self.spelt_out else (self.enlargement or self.node).input[0]
 
+    @property
+    def sequence(self) -> bool:
+        """Whether it is one-dimensional."""
+        return self.weights.values.ndim == 3
+
 
 def deconvolution(graph: OnnxGraph, node: Any) -> Enlargement:
     """A ConvTranspose.
@@ -45,14 +51,18 @@ def deconvolution(graph: OnnxGraph, node: Any) -> Enlargement:
         Stays: it has no exact form in LR space.
     """
     options, held = graph.attributes(node), Constant(graph, node.input[1], axis=1)
-    weights = _two_dimensional(held)
-    strides, dilations = options.get("strides", [1, 1]), options.get("dilations", [1, 1])
-    if len(set(strides)) != 1:
-        raise Stays("DepthToSpace enlarges both sides alike")
-    scale, groups = strides[0], options.get("group", 1)
-    sides = [(side - 1) * dilation + 1 for side, dilation in zip(weights.shape[2:], dilations)]
-    more = options.get("output_padding", [0, 0])
-    offsets, extras = _geometry(graph, node, options, scale, sides, more)
+    axes = held.values.ndim - 2
+    if axes not in (1, 2):
+        raise Stays("it is neither one- nor two-dimensional")
+    ones, groups = [1] * axes, options.get("group", 1)
+    strides, dilations = options.get("strides", ones), options.get("dilations", ones)
+    sides = [(side - 1) * dilation + 1 for side, dilation in zip(held.values.shape[2:], dilations)]
+    offsets, extras = _geometry(graph, node, options, strides, sides)
+    weights = held.values
+    if axes == 1:
+        # A picture of one row.
+        weights, strides, dilations, sides = weights[:, :, None], [1, *strides], [1, *dilations], [1, *sides]
+        offsets, extras = (0, *offsets), (0, *extras)
     spread = np.zeros((*weights.shape[:2], *sides))
     spread[:, :, :: dilations[0], :: dilations[1]] = weights
     taps = np.zeros(sides, bool)
@@ -61,24 +71,30 @@ def deconvolution(graph: OnnxGraph, node: Any) -> Enlargement:
     kernels = np.split(spread.transpose(2, 3, 1, 0), groups, axis=3)
     if groups > 1 and held.per_channel:
         raise Stays("its groups share the scales of their channels")
-    forms = [Transposed(kernel, scale, offsets, extras, taps) for kernel in kernels]
+    where = pair(offsets), pair(extras)
+    if len(set(strides)) == 1:
+        forms: list[InLrSpace] = [lr_convolution(Transposed(kernel, strides[0], *where, taps)) for kernel in kernels]
+    else:
+        forms = [along_axes(kernel, pair(strides), *where, taps) for kernel in kernels]
     return Enlargement(node, None, forms, held, _bias(graph, node))
 
 
-def _geometry(graph: OnnxGraph, node: Any, options: dict, scale: int, sides: list[int], more: list[int]):
-    """Rows and columns dropped at the start, and output less scale · input, per axis."""
-    wanted, auto, pads = options.get("output_shape"), options.get("auto_pad", "NOTSET"), options.get("pads", [0] * 4)
-    full = [side - scale + each for side, each in zip(sides, more)]
+def _geometry(graph: OnnxGraph, node: Any, options: dict, strides: list[int], sides: list[int]):
+    """Rows and columns dropped at the start, and output less stride · input, per axis."""
+    axes = len(sides)
+    zeros, wanted, auto = [0] * axes, options.get("output_shape"), options.get("auto_pad", "NOTSET")
+    pads, more = options.get("pads", 2 * zeros), options.get("output_padding", zeros)
+    full = [side - stride + each for side, stride, each in zip(sides, strides, more)]
     if wanted is None and auto in ("NOTSET", "VALID"):
-        before, after = ([0, 0], [0, 0]) if auto == "VALID" else (pads[:2], pads[2:])
+        before, after = (zeros, zeros) if auto == "VALID" else (pads[:axes], pads[axes:])
         return tuple(before), tuple(each - start - end for each, start, end in zip(full, before, after))
-    extras = [0, 0]
+    extras = zeros
     if wanted is not None:
         given = graph.shape(node.input[0])[2:]
         known = [side for side in given if side is not None]
-        if len(given) != 2 or len(known) != 2:
+        if len(given) != axes or len(known) != axes:
             raise Stays("its output has one size and its input any")
-        extras = [out - scale * side for out, side in zip(wanted[-2:], known)]
+        extras = [out - stride * side for out, stride, side in zip(wanted[-axes:], strides, known)]
     totals = [each - extra for each, extra in zip(full, extras)]
     if min(totals) < 0:
         raise Stays("its output is larger than what its taps reach, which runtimes place differently")
@@ -100,7 +116,9 @@ def resized(graph: OnnxGraph, node: Any) -> Enlargement | None:
         return None
     scale = spelt_out.scale if spelt_out else _scale(graph, enlargement)
     options, held = graph.attributes(node), Constant(graph, node.input[1])
-    weights = _two_dimensional(held)
+    weights = held.values
+    if weights.ndim != 4:
+        raise Stays("it is not two-dimensional")
     if held.quantized:
         raise Stays("sums of its quantized taps may not fit in their type")
     if set(options.get("strides", [1, 1])) != {1}:
@@ -110,8 +128,10 @@ def resized(graph: OnnxGraph, node: Any) -> Enlargement | None:
     padding = padding_of(options, reach)
     # ONNX has (O, I / groups, Ky, Kx).
     kernels = np.split(weights.astype(np.float64).transpose(2, 3, 1, 0), options.get("group", 1), axis=3)
-    groups = [resized_convolution(kernel, "nearest", scale, dilation, padding) for kernel in kernels]
-    return Enlargement(node, enlargement, groups, held, _bias(graph, node), spelt_out)
+    forms: list[InLrSpace] = [
+        lr_convolution(resized_convolution(kernel, "nearest", scale, dilation, padding)) for kernel in kernels
+    ]
+    return Enlargement(node, enlargement, forms, held, _bias(graph, node), spelt_out)
 
 
 def padding_of(options: dict, reach: list[int]) -> tuple[Pair, Pair]:
@@ -184,12 +204,6 @@ def shuffle(graph: OnnxGraph, node: Any) -> tuple[list[Any], int, str] | None:
 
 def _bias(graph: OnnxGraph, node: Any) -> Constant | None:
     return Constant(graph, node.input[2]) if len(node.input) > 2 and node.input[2] else None
-
-
-def _two_dimensional(weights: Constant) -> np.ndarray:
-    if weights.values.ndim != 4:
-        raise Stays("it is not two-dimensional")
-    return weights.values
 
 
 def why_not_moved(graph: OnnxGraph, node: Any) -> str:

@@ -3,16 +3,21 @@
     before: x → TRANSPOSE_CONV or MediaPipe's Convolution2DTransposeBias → y
     after:  x → (STRIDED_SLICE, PAD) → CONV_2D → DEPTH_TO_SPACE → (STRIDED_SLICE) → y
 
+Where strides differ RESHAPE, TRANSPOSE, RESHAPE of rank 4 are the shuffle; with stride (1, s), as of sequences, one
+RESHAPE.
+
 The weights are the same numbers in another order, so that integers stay the same to the bit where a runtime rounds both
 operations alike. What computed a deconvolution's output size goes with it.
 """
 
+import math
 from typing import Any
 
 import numpy as np
 
 from zoo.graphs.tflite import File, Graph
-from zoo.identities.lr_convolution import LrConvolution, Transposed, lr_convolution
+from zoo.identities.axes import InLrSpace, along_axes
+from zoo.identities.lr_convolution import Transposed, lr_convolution
 from zoo.rewrite.explanation import Row
 from zoo.rewrite.tflite_constants import Constant, Stays, no_bias
 from zoo.rewrite.tflite_find import Deconvolution, Geometry, at_sizes, deconvolutions, geometries
@@ -43,24 +48,29 @@ def to_lr_space(file: File) -> list[Row]:
     ways += [*zeros_between(graph, sized), *copies(graph, sized)]
     rows = left_copies(graph, sized) + shuffled(graph, sized)
     for each, how in ways:
-        name, description = each.operation.outputs[0].name, str(each)
-        form = _lr_form if isinstance(each, Deconvolution) else lr_form
-        try:
-            lr, constants = (of_zeros_between if isinstance(how, Interleaved) else form)(graph, each, how)
-        except Stays as reason:
-            rows.append(Row(name, description, note=str(reason)))
-            continue
-        rows.append(_row(name, description, each, lr, constants))
-        _replace(graph, each, lr, constants)
+        rows.append(moved(graph, each, how))
     return rows
 
 
-def _lr_form(graph: Graph, each: Deconvolution, geometry: Geometry | Stays) -> tuple[LrConvolution, list[Constant]]:
+def moved(graph: Graph, each: Deconvolution | Resized, how: Any) -> Row:
+    """One of them in LR space, and its row; `how` is what `geometries`, `scales` or a move said of it."""
+    name, description = each.operation.outputs[0].name, str(each)
+    form: Any = of_zeros_between if isinstance(how, Interleaved) else lr_form
+    if isinstance(each, Deconvolution):
+        form = _lr_form
+    try:
+        lr, constants = form(graph, each, how)
+    except Stays as reason:
+        return Row(name, description, note=str(reason))
+    row = _row(name, description, each, lr, constants)
+    _replace(graph, each, lr, constants)
+    return row
+
+
+def _lr_form(graph: Graph, each: Deconvolution, geometry: Geometry | Stays) -> tuple[InLrSpace, list[Constant]]:
     """Its LR convolution in the numbers that the file holds, less their zero points."""
     if isinstance(geometry, Stays):
         raise geometry
-    if len(set(each.strides)) != 1:
-        raise Stays("DEPTH_TO_SPACE enlarges both sides alike")
     if each.image.dtype not in CONVOLUTIONS or len(each.image.shape) != 4:
         raise Stays(f"DEPTH_TO_SPACE does not compute in {each.image}")
     constants = [Constant(graph, tensor) for tensor in (each.weights, each.bias) if tensor is not None]
@@ -70,8 +80,10 @@ def _lr_form(graph: Graph, each: Deconvolution, geometry: Geometry | Stays) -> t
     zeros = constants[0].zeros.reshape(-1, 1, 1, 1)
     # TFLite has (O, Ky, Kx, I).
     kernel = (constants[0].values.astype(np.float64) - zeros).transpose(1, 2, 0, 3)
+    if len(set(each.strides)) > 1:
+        return along_axes(kernel, each.strides, *geometry), constants
     taps = np.ones(kernel.shape[:2], bool)
-    return lr_convolution(Transposed(kernel, each.strides[0], geometry.offsets, geometry.extras, taps)), constants
+    return lr_convolution(Transposed(kernel, each.strides[0], *geometry, taps)), constants
 
 
 def _kind(each: Deconvolution | Resized) -> str:
@@ -80,13 +92,16 @@ def _kind(each: Deconvolution | Resized) -> str:
     return "resized" if each.repeats else "zero_interleaved"
 
 
-def _row(name: str, description: str, each: Deconvolution | Resized, lr: LrConvolution, constants) -> Row:
+def _row(name: str, description: str, each: Deconvolution | Resized, lr: InLrSpace, constants) -> Row:
     outputs, ky, kx, inputs = each.weights.shape
     transposed = isinstance(each, Deconvolution)
     # A convolution in HR space multiplies at every HR pixel.
-    macs = ky * kx * inputs * outputs * (1 if transposed else lr.scale**2)
+    phases, differ = math.prod(lr.scales), lr.scales[0] != lr.scales[1]
+    macs = ky * kx * inputs * outputs * (1 if transposed else phases)
     cropped = any(map(any, lr.crops))
-    shuffle = f", DEPTH_TO_SPACE {lr.scale}" if lr.scale > 1 else ""
+    shuffle = f", DEPTH_TO_SPACE {lr.scales[0]}" if phases > 1 else ""
+    if differ:
+        shuffle = ", RESHAPE" if lr.scales[0] == 1 else ", RESHAPE, TRANSPOSE, RESHAPE"
     return Row(
         name,
         description,
@@ -94,26 +109,27 @@ def _row(name: str, description: str, each: Deconvolution | Resized, lr: LrConvo
         becomes=f"CONV_2D {lr.kernel.shape[0]}×{lr.kernel.shape[1]}{shuffle}{', crop' if cropped else ''}",
         facts=Upsampling(
             _kind(each),
-            lr.scale,
+            max(lr.scales),
             inputs,
             outputs,
             kernel=(ky, kx, outputs, inputs) if transposed else (ky, kx, inputs, outputs),
             lr_kernel=lr.kernel.shape,
             cropped=cropped,
+            scales=lr.scales if differ else (),
         ),
         macs=macs,
-        macs_quoted=ky * kx * inputs * outputs * lr.scale**2,
+        macs_quoted=ky * kx * inputs * outputs * phases,
         macs_after=lr.kernel.size,
         zeros=lr.zeros,
         taps=lr.used.size,
         weights=sum(constant.values.size for constant in constants),
-        weights_after=lr.kernel.size + outputs * lr.scale**2,
+        weights_after=lr.kernel.size + outputs * phases,
     )
 
 
-def _replace(graph: Graph, each: Deconvolution | Resized, lr: LrConvolution, constants: list[Constant]) -> None:
+def _replace(graph: Graph, each: Deconvolution | Resized, lr: InLrSpace, constants: list[Constant]) -> None:
     (output,) = each.operation.outputs
-    name, copies, channels = output.name, lr.scale**2, lr.kernel.shape[3]
+    name, copies, channels = output.name, math.prod(lr.scales), lr.kernel.shape[3]
     first, *others = constants
     zeros = np.tile(first.zeros, copies if len(first.zeros) > 1 else 1).reshape(-1, 1, 1, 1)
     phases = np.tile(np.arange(channels // copies), copies)
@@ -127,7 +143,9 @@ def _replace(graph: Graph, each: Deconvolution | Resized, lr: LrConvolution, con
     steps.crop([(max(-start, 0), max(-end, 0)) for start, end in lr.pads])
     zeros_around = tuple((max(start, 0), max(end, 0)) for start, end in lr.pads)
     steps.convolve(weights, bias, zeros_around, lr.kernel.shape, each.activation)
-    if lr.scale > 1:
-        steps.shuffle(lr.scale)
+    if lr.scales[0] != lr.scales[1]:
+        steps.shuffle_by_transpose(lr.scales)
+    elif copies > 1:
+        steps.shuffle(lr.scales[0])
     steps.crop(lr.crops)
     steps.replace_in(graph, each.operation)

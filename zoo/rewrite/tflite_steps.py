@@ -6,6 +6,7 @@ import numpy as np
 
 from zoo.graphs.tflite import Graph, Operation, Tensor, schema
 from zoo.identities.lr_convolution import is_same_padding
+from zoo.identities.phases import Pair
 
 # What LiteRT's CONV_2D and DEPTH_TO_SPACE both compute in, and the version of CONV_2D for it.
 CONVOLUTIONS = {"float32": 1, "uint8": 1, "int8": 3}
@@ -86,16 +87,19 @@ class Steps:
         options = schema.DepthToSpaceOptionsT(blockSize=scale)
         self._add("DEPTH_TO_SPACE", [], options, sides, self.last.shape[3] // scale**2, 1, self._output)
 
-    def shuffle_by_transpose(self, scale: int) -> None:
-        """The same shuffle of a map of known size, by operations of rank 4: rows and their phases are one axis.
+    def shuffle_by_transpose(self, scales: Pair) -> None:
+        """The same by operations of rank 4, also where the axes grow differently: rows and their phases are one axis.
 
-        (N, H, W, s·s·C) → (N·H, W, s, s·C) → (N·H, s, W, s·C) → (N, H·s, W·s, C).
+        (N, H, W, s·t·C) → (N·H, W, s, t·C) → (N·H, s, W, t·C) → (N, H·s, W·t, C); with s = 1 it is one RESHAPE.
         """
-        batch, height, width, channels = self.last.shape
-        phases = channels // scale
-        self._reshape((batch * height, width, scale, phases))
-        self.transpose((0, 2, 1, 3))
-        self._reshape((batch, height * scale, width * scale, phases // scale))
+        image, (rows, columns) = self.last, scales
+        batch, height, width, channels = image.shape
+        if rows > 1:
+            every_row = None if None in (batch, height) else batch * height
+            self._reshape((every_row, width, rows, channels // rows), image, (1,))
+            self.transpose((0, 2, 1, 3))
+        sides = [None if side is None else side * scale for side, scale in zip((height, width), scales)]
+        self._reshape((batch, *sides, channels // (rows * columns)), image, scales)
 
     def transpose(self, order: tuple[int, ...]) -> None:
         """The axes in another order."""
@@ -103,9 +107,32 @@ class Steps:
         shape = tuple(self.last.shape[axis] for axis in order)
         self.add("TRANSPOSE", [self.last, given], schema.TransposeOptionsT(), shape, 1 + self._int8)
 
-    def _reshape(self, shape: tuple[int, ...]) -> None:
-        given = self._numbers(f"{len(self.operations)}/shape", shape)
-        self.add("RESHAPE", [self.last, given], schema.ReshapeOptionsT(newShape=list(shape)), shape)
+    def _reshape(self, shape: tuple[int | None, ...], image: Tensor, scales: tuple[int, ...]) -> None:
+        """Args: free sides behind the first are those of an image, the last of them its width, by scales."""
+        if shape.count(None) > 1:
+            given, options = self._computed_shape(image, scales, shape[1 + len(scales) :]), None
+        else:
+            sides = [-1 if side is None else side for side in shape]
+            given = self._numbers(f"{len(self.operations)}/shape", sides)
+            options = schema.ReshapeOptionsT(newShape=sides)
+        self.add("RESHAPE", [self.last, given], options, shape)
+
+    def _computed_shape(self, image: Tensor, scales: tuple[int, ...], others: tuple[int | None, ...]) -> Tensor:
+        def add(name: str, inputs: list[Tensor], options: Any, length: int) -> Tensor:
+            tensor = Tensor(f"{self._output.name}/{len(self.operations)}", (length,), "int32")
+            self.operations.append(Operation(name, inputs, [tensor], options))
+            return tensor
+
+        def constants(**values) -> list[Tensor]:
+            return [self._numbers(f"{len(self.operations)}/{name}", each) for name, each in values.items()]
+
+        count, whole = len(scales), schema.ShapeOptionsT(outType=schema.TensorType.INT32)
+        sides = add("SHAPE", [image], whole, 4)
+        ends = constants(begin=[3 - count], end=[3], step=[1])
+        sides = add("STRIDED_SLICE", [sides, *ends], schema.StridedSliceOptionsT(), count)
+        sides = add("MUL", [sides, *constants(scales=scales)], schema.MulOptionsT(), count)
+        first, last = constants(first=[-1], last=others)
+        return add("CONCATENATION", [first, sides, last], schema.ConcatenationOptionsT(), 4)
 
     def deconvolve(self, weights: Tensor, bias: Tensor | None, strides: tuple[int, int]) -> None:
         """A transposed convolution of a map of known size, padding 'valid': the whole of its result."""

@@ -27,4 +27,8 @@ def for_target(file: File, target: Target) -> list[Row]:
         >>> [row.note for row in for_target(file, records.named("mediatek"))]
         ['its size is free, and a file for a chip has one: give it one first']
     """
-    return TO_FORM[target.enlargement](file) + replace_activations(file, target)
+    if target.enlargement == "transposed":
+        rows = to_transposed(file, one_stride="strides" in target.rules)
+    else:
+        rows = to_lr_space(file)
+    return rows + replace_activations(file, target)

@@ -9,7 +9,8 @@ or scales of their own, which a transposed convolution has not, and where no con
     before: x → DEPTH_TO_SPACE → y
     after:  x → RESHAPE → TRANSPOSE → RESHAPE → y
 
-of rank 4. What is transposed already becomes 'valid' too, its fused activation an operation of its own.
+of rank 4. What is transposed already becomes 'valid' too, its fused activation an operation of its own. A chip whose
+compiler reads one stride of two gets those of strides that differ in LR space, with RESHAPE and TRANSPOSE behind them.
 """
 
 from typing import NamedTuple
@@ -22,6 +23,7 @@ from zoo.identities.lr_convolution import LrConvolution, Transposed, as_transpos
 from zoo.identities.phases import Pair
 from zoo.rewrite.explanation import Row
 from zoo.rewrite.tflite_constants import Constant, Stays
+from zoo.rewrite.tflite_file import moved
 from zoo.rewrite.tflite_find import Deconvolution, Geometry, deconvolutions, geometries
 from zoo.rewrite.tflite_resized import alike
 from zoo.rewrite.tflite_steps import ACTIVATIONS, CONVOLUTIONS, Steps
@@ -29,8 +31,11 @@ from zoo.rewrite.tflite_steps import ACTIVATIONS, CONVOLUTIONS, Steps
 _FREE = "its size is free, and a file for a chip has one: give it one first"
 
 
-def to_transposed(file: File) -> list[Row]:
+def to_transposed(file: File, one_stride: bool = False) -> list[Row]:
     """Changes a file: shuffles and deconvolutions become transposed convolutions of padding 'valid', or transposes.
+
+    Args:
+        one_stride: whether a transposed convolution has one stride, of both axes.
 
     Returns:
         A row for each: what becomes of it, or why it stays.
@@ -44,7 +49,10 @@ def to_transposed(file: File) -> list[Row]:
     found = deconvolutions(file)
     rows = []
     for each, where in zip(found, geometries(file, found)):
-        if not (each.operation.name == "TRANSPOSE_CONV" and not each.same and not each.activation):
+        if one_stride and len(set(each.strides)) > 1:
+            free = None in each.image.shape
+            rows.append(moved(graph, each, Stays(_FREE) if free else where))
+        elif not (each.operation.name == "TRANSPOSE_CONV" and not each.same and not each.activation):
             rows.append(_row(each.operation, str(each), _valid, graph, each, where))
     for operation in [each for each in graph.operations if each.name == "DEPTH_TO_SPACE"]:
         scale = operation.options.blockSize
@@ -130,7 +138,7 @@ def _shuffle(graph: Graph, operation: Operation) -> dict:
         before = _before(graph, operation, scale)
     except Stays as reason:
         steps = Steps([], image, output)
-        steps.shuffle_by_transpose(scale)
+        steps.shuffle_by_transpose((scale, scale))
         steps.replace_in(graph, operation)
         return {"becomes": "RESHAPE, TRANSPOSE, RESHAPE", "note": f"no TRANSPOSE_CONV: {reason}"}
     transposed, (first, *others), source = before.transposed, before.constants, before.operation.inputs[0]
