@@ -1,7 +1,7 @@
 """Gives a Keras network, TFLite or ONNX file the form that an accelerator takes, says what moved, and compares both.
 
   zoo rewrite decoder.keras fast.keras                  upsampling into LR space: convolutions and shuffles
-  zoo rewrite model.tflite npu.tflite --target=mediatek      in the form that a target takes
+  zoo rewrite model.tflite npu.tflite --target=mediatek --size=36x64      in the form that a target takes
   zoo rewrite net.onnx back.onnx --form=transposed           the way back
   zoo rewrite net.onnx small.onnx --collapse                 linear layers in a row as one
 
@@ -9,6 +9,7 @@ Exit code 0: written; 1: the result differs from the original, nothing is writte
 """
 
 import argparse
+import math
 import sys
 import zipfile
 from collections.abc import Callable
@@ -23,6 +24,8 @@ from zoo.targets import records
 from zoo.targets.choice import CHOICES, named
 from zoo.targets.record import FORMS, Target, summarized
 
+# Pixels of a size that is given: the file is run at it.
+_MOST = 1 << 26
 SUFFIXES = (".keras", ".tflite", ".onnx")
 
 
@@ -59,6 +62,11 @@ def main(arguments: list[str] | None = None) -> int:
         f"with. One of {', '.join(CHOICES)}",
     )
     parser.add_argument(
+        "--size",
+        metavar="HxW",
+        help="the size that the file has in place of a free one, which chips want; a free batch becomes 1 (TFLite)",
+    )
+    parser.add_argument(
         "--collapse",
         nargs="?",
         const="exact",
@@ -85,8 +93,10 @@ def main(arguments: list[str] | None = None) -> int:
         raise UsageError("Expected --import for a Keras network. Received: it with a TFLite or ONNX file")
     import_modules(flags.modules)
     other_flags = flags.border != "exact" or flags.whole
+    if flags.size is not None and flags.input.suffix != ".tflite":
+        raise UsageError("Expected --size for a TFLite file. Received: it with another one")
     if flags.collapse:
-        if other_flags or flags.form or flags.target:
+        if other_flags or flags.form or flags.target or flags.size:
             raise UsageError("Expected --collapse alone. Received: a flag for upsampling beside it")
         return _COLLAPSE[flags.input.suffix](flags.input, flags.output, flags.collapse)
     if form == "transposed" and other_flags:
@@ -98,24 +108,39 @@ def main(arguments: list[str] | None = None) -> int:
         raise UsageError("Expected --form or --target for TFLite and ONNX files. Received: a flag for Keras networks")
     if flags.input.suffix == ".onnx":
         return _onnx(flags.input, flags.output, form)
-    return _tflite(flags.input, flags.output, form, target)
+    sides = None if flags.size is None else _sides(flags.size)
+    return _tflite(flags.input, flags.output, form, target, sides)
 
 
-def _tflite(source: Path, destination: Path, form: str, target: Target | None) -> int:
+def _sides(text: str) -> tuple[int, ...]:
+    numbers = text.split("x")
+    sides = tuple(int(each) if each.isdecimal() and len(each) < 9 else 0 for each in numbers)
+    if not 0 < math.prod(sides) <= _MOST:
+        raise UsageError(f"Expected --size as HEIGHTxWIDTH, of at most {_MOST:,} px. Received: {text!r}")
+    return sides
+
+
+def _tflite(source: Path, destination: Path, form: str, target: Target | None, sides: tuple[int, ...] | None) -> int:
     from zoo.graphs import tflite, trial
-    from zoo.rewrite import Explanation, tflite_difference, tflite_target, tflite_transposed
+    from zoo.rewrite import Explanation, tflite_difference, tflite_size, tflite_target, tflite_transposed
     from zoo.rewrite.tflite_verdicts import judged
 
     file, original = tflite.read(source), tflite.read(source)
     trial.survive(file.content, source.name, runs=False)
+    one_size = target.one_size if target else form == "transposed"
+    if sides or one_size and tflite_size.has_free_batch_alone(file):
+        file = tflite_size.of_one_size(file, source.name, sides or ())
+        for each, given in zip(original.inputs, file.inputs):
+            print(f"one size: {each.name} is {given}, of {each}")
     rows = tflite_target.for_target(file, target) if target else tflite_target.TO_FORM[form](file)
-    content = file.packed() if file.changed else original.content
+    content = file.packed() if file.changed else file.content
     result, record = tflite.parse(content, str(destination)), target or records.named("gpu_delegate")
     print(Explanation(source.name, judged(rows, original, result, record), runtime=named(record.name).runtime))
     if target:
         print("\n".join([str(target), *summarized(target.check(result))]))
     if not file.changed:
-        print("the same file: nothing moves")
+        print("the same file: nothing moves" if content == original.content else "nothing moves")
+    if content == original.content:
         return _write(destination, content, [])
     if tflite_transposed.in_builtins(original):
         original = tflite.parse(original.packed(), source.name)

@@ -49,7 +49,7 @@ class Difference(NamedTuple):
 
 
 def differences(before: File, after: File) -> list[Difference]:
-    """Compares two files of the same inputs and outputs, as they were read.
+    """Compares two files of the same inputs and outputs, as they were read; the second may have one size of any.
 
     Returns:
         One entry for each kind of kernels and for each of two sizes, or for the file's own.
@@ -57,7 +57,7 @@ def differences(before: File, after: File) -> list[Difference]:
     Raises:
         UsageError: LiteRT does not run one of them.
     """
-    sizes = sizes_that_fit(before, _SIZES)
+    sizes = sizes_that_fit(_sized(before, after), _SIZES)
     pairs = {"reference": (_in_reference(before), _in_reference(after)), "default": (before, after)}
     if not knows("reference", pairs["reference"][0]):
         # An operation that is not among them, which has nothing to do with what was rewritten.
@@ -74,12 +74,17 @@ def _in_reference(file: File) -> File:
     return parse(copy.packed(), "the file") if newer else file
 
 
+def _sized(before: File, after: File) -> File:
+    """The one whose inputs both take."""
+    return before if any(None in tensor.shape for tensor in after.inputs) else after
+
+
 def _difference(before: File, after: File, kernels: str, free: tuple[int, ...]) -> Difference:
     found: list[tuple[float, float, bool]] = []
-    changed, count = 0, 0
-    large = sum(image.size for image in noise(before, free)) > _LARGE
+    changed, count, sized = 0, 0, _sized(before, after)
+    large = sum(image.size for image in noise(sized, free)) > _LARGE
     for seed in range(1 if large else _INPUTS):
-        inputs = noise(before, free, seed)
+        inputs = noise(sized, free, seed)
         try:
             first, second = (Run(file, inputs, kernels, everything=False) for file in (before, after))
         except (ValueError, RuntimeError) as error:

@@ -25,7 +25,7 @@ def for_target(file: File, target: Target) -> list[Row]:
         >>> from zoo.targets import records
         >>> file = tflite.read(zoo.registry.preset_file("fsrcnn_s_x2", ".tflite"))
         >>> [row.note for row in for_target(file, records.named("mediatek"))]
-        ['its size is free, and a file for a chip has one: give it one first']
+        ['its size is free, and a file for a chip has one: --size gives it one']
     """
     if target.enlargement == "transposed":
         rows = to_transposed(file, one_stride="strides" in target.rules)

@@ -28,7 +28,7 @@ from zoo.rewrite.tflite_find import Deconvolution, Geometry, deconvolutions, geo
 from zoo.rewrite.tflite_resized import alike
 from zoo.rewrite.tflite_steps import ACTIVATIONS, CONVOLUTIONS, Steps
 
-_FREE = "its size is free, and a file for a chip has one: give it one first"
+_FREE = "its size is free, and a file for a chip has one: --size gives it one"
 
 
 def to_transposed(file: File, one_stride: bool = False) -> list[Row]:

@@ -98,6 +98,11 @@ class Target:
         """Those of `ACTIVATIONS` that it takes."""
         return frozenset(ACTIVATIONS) if self.operations is None else self.operations & frozenset(ACTIVATIONS)
 
+    @property
+    def one_size(self) -> bool:
+        """Whether a file is compiled for it, at one size."""
+        return any(rule.look is free_size for rule in self.rules.values())
+
     def takes(self, operation: str) -> bool:
         """Whether it takes an operation of this name."""
         return self.operations is None or operation in self.operations
