@@ -10,6 +10,7 @@ from benchmarks.networks import NETWORKS, randomise
 from export import delegate
 from export.tflite import write_tflite
 from zoo import rewrite
+from zoo.rewrite.__main__ import main
 
 pytestmark = pytest.mark.slow
 
@@ -43,3 +44,13 @@ def test_wrong_without_a_word_and_right_afterwards(tmp_path):
     image = keras.Input((None, None, 4))
     model = randomise(keras.Model(image, layers.Conv2DTranspose(1, 9, strides=3, padding="same")(image)))
     assert verdicts(model, (6, 7), tmp_path) == ["wrong", "right"]
+
+
+@pytest.mark.parametrize("strides", [(3, 2), (1, 4)])
+def test_a_file_whose_strides_differ(strides, tmp_path):
+    image = keras.Input((None, None, 4))
+    layer = layers.Conv2DTranspose(3, (5, 9), strides=strides, padding="same", activation="relu")
+    before, after = tmp_path / "before.tflite", tmp_path / "after.tflite"
+    write_tflite(randomise(keras.Model(image, layer(image))), before, (8, 7))
+    assert main([str(before), str(after)]) == 0
+    assert [delegate.run(path)["gpu"]["verdict"] for path in (before, after)] == ["refused", "right"]

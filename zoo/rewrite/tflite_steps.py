@@ -96,10 +96,10 @@ class Steps:
         batch, height, width, channels = image.shape
         if rows > 1:
             every_row = None if None in (batch, height) else batch * height
-            self._reshape((every_row, width, rows, channels // rows), image, (1,))
+            self.reshape((every_row, width, rows, channels // rows), image, (1,))
             self.transpose((0, 2, 1, 3))
         sides = [None if side is None else side * scale for side, scale in zip((height, width), scales)]
-        self._reshape((batch, *sides, channels // (rows * columns)), image, scales)
+        self.reshape((batch, *sides, channels // (rows * columns)), image, scales)
 
     def transpose(self, order: tuple[int, ...]) -> None:
         """The axes in another order."""
@@ -107,9 +107,14 @@ class Steps:
         shape = tuple(self.last.shape[axis] for axis in order)
         self.add("TRANSPOSE", [self.last, given], schema.TransposeOptionsT(), shape, 1 + self._int8)
 
-    def _reshape(self, shape: tuple[int | None, ...], image: Tensor, scales: tuple[int, ...]) -> None:
-        """Args: free sides behind the first are those of an image, the last of them its width, by scales."""
-        if shape.count(None) > 1:
+    def reshape(self, shape: tuple[int | None, ...], image: Tensor | None = None, scales: tuple[int, ...] = ()) -> None:
+        """Other sides of as many values.
+
+        Args:
+            shape: where it has several free sides, those behind the first are an image's, the last of them its width.
+            image, scales: that image, and by how much the result's sides are larger.
+        """
+        if image is not None and shape.count(None) > 1:
             given, options = self._computed_shape(image, scales, shape[1 + len(scales) :]), None
         else:
             sides = [-1 if side is None else side for side in shape]

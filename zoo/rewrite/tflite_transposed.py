@@ -28,7 +28,7 @@ from zoo.rewrite.tflite_find import Deconvolution, Geometry, deconvolutions, geo
 from zoo.rewrite.tflite_resized import alike
 from zoo.rewrite.tflite_steps import ACTIVATIONS, CONVOLUTIONS, Steps
 
-_FREE = "its size is free, and a file for a chip has one: --size gives it one"
+FREE = "its size is free, and a file for a chip has one: --size gives it one"
 
 
 def to_transposed(file: File, one_stride: bool = False) -> list[Row]:
@@ -51,7 +51,7 @@ def to_transposed(file: File, one_stride: bool = False) -> list[Row]:
     for each, where in zip(found, geometries(file, found)):
         if one_stride and len(set(each.strides)) > 1:
             free = None in each.image.shape
-            rows.append(moved(graph, each, Stays(_FREE) if free else where))
+            rows.append(moved(graph, each, Stays(FREE) if free else where))
         elif not (each.operation.name == "TRANSPOSE_CONV" and not each.same and not each.activation):
             rows.append(_row(each.operation, str(each), _valid, graph, each, where))
     for operation in [each for each in graph.operations if each.name == "DEPTH_TO_SPACE"]:
@@ -89,7 +89,7 @@ def _valid(graph: Graph, each: Deconvolution, where: Geometry | Stays) -> dict:
         raise where
     (output,) = each.operation.outputs
     if None in each.image.shape:
-        raise Stays(_FREE)
+        raise Stays(FREE)
     steps = Steps([], each.image, output)
     steps.deconvolve(each.weights, each.bias, each.strides)
     _cropped(steps, where.offsets, where.extras, each.image.shape[1:3], each.strides)
@@ -133,7 +133,7 @@ def _shuffle(graph: Graph, operation: Operation) -> dict:
     """A shuffle with the convolution before it, or by itself; what of its row is to be said."""
     (image,), (output,), scale = operation.inputs, operation.outputs, operation.options.blockSize
     if None in image.shape:
-        raise Stays(_FREE)
+        raise Stays(FREE)
     try:
         before = _before(graph, operation, scale)
     except Stays as reason:
