@@ -44,7 +44,7 @@ def rewritten(networks, tmp_path, capsys):
     return command
 
 
-@pytest.mark.parametrize("target", ["mediatek", "samsung", "edge_tpu", "intel"])
+@pytest.mark.parametrize("target", ["mediatek", "samsung", "edge_tpu", "intel", "gpu_delegate"])
 @pytest.mark.parametrize("name", ["batch", "lengths"])
 def test_a_free_batch_is_one_for_a_chip(rewritten, networks, target, name):
     code, printed, file = rewritten(name, f"--target={target}")
@@ -84,8 +84,9 @@ def test_only_the_size_may_change(rewritten, networks):
     assert code == 0 and "nothing moves" in printed and "the same file" not in printed
     assert file.inputs[0].shape == (1, 7, 5, 3) and "largest difference" in printed
     # For a runtime that takes any it stays.
-    code, printed, file = rewritten("small")
-    assert code == 0 and "the same file" in printed and file.content == networks["small"]
+    for flags in ([], ["--target=xnnpack"]):
+        code, printed, file = rewritten("small", *flags)
+        assert code == 0 and "the same file" in printed and file.content == networks["small"]
 
 
 def test_it_is_compared_with_the_file_of_any_size(networks):

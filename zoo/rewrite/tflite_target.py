@@ -1,5 +1,7 @@
 """A TFLite file in the form that a target computes."""
 
+import math
+
 from zoo.graphs.tflite import File
 from zoo.rewrite.explanation import Row
 from zoo.rewrite.tflite_activations import replace_activations
@@ -14,8 +16,9 @@ TO_FORM = {"subpixel": to_lr_space, "transposed": to_transposed}
 
 
 def for_target(file: File, target: Target) -> list[Row]:
-    """Changes a file: enlargements take the target's form; activations that it does not take become others, and what
-    gives or takes axes of one side RESHAPE.
+    """Changes a file: enlargements take the target's form, operations that it does not take become others.
+
+    These are activations, and what gives or takes axes of one side.
 
     Returns:
         A row for each: what becomes of it, or why it stays.
@@ -43,7 +46,8 @@ def _reshaped(file: File, target: Target) -> list[Row]:
     for operation in [each for each in graph.operations if each.name in _RESHAPES and not target.takes(each.name)]:
         image, (output,) = operation.inputs[0], operation.outputs
         row = Row(output.name, operation.name, note=FREE)
-        if None not in output.shape:
+        known = None not in (*image.shape, *output.shape)
+        if known and math.prod(image.shape) == math.prod(output.shape):
             steps = Steps([], image, output)
             steps.reshape(output.shape)
             steps.replace_in(graph, operation)

@@ -100,8 +100,8 @@ class Target:
 
     @property
     def one_size(self) -> bool:
-        """Whether a file is compiled for it, at one size."""
-        return any(rule.look is free_size for rule in self.rules.values())
+        """Whether a file for it has one size."""
+        return "static-shape" in self.rules
 
     def takes(self, operation: str) -> bool:
         """Whether it takes an operation of this name."""
