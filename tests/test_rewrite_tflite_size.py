@@ -64,6 +64,13 @@ def test_a_free_batch_is_one_for_a_chip(rewritten, networks, target, name):
     np.testing.assert_allclose(received, expected, rtol=0, atol=1e-5 * np.ptp(expected))
 
 
+def test_the_way_back_wants_one_size_too(rewritten):
+    code, printed, file = rewritten("batch", "--form=transposed")
+    assert code == 0 and "one size: " in printed and file.inputs[0].shape == (1, 7, 5, 3)
+    code, printed, file = rewritten("batch", "--form=subpixel")
+    assert code == 0 and "one size: " not in printed and file.inputs[0].shape == (None, 7, 5, 3)
+
+
 def test_other_sides_are_given(rewritten):
     code, printed, file = rewritten("sides", "--target=mediatek")
     assert code == 0 and "1 stays" in printed and file.inputs[0].shape == (None, None, None, 1)
