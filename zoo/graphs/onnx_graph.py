@@ -187,9 +187,10 @@ class OnnxGraph:
         gone = list(dict.fromkeys(name for node in nodes for name in node.input if name))
         for node in nodes:
             self.graph.node.remove(node)
+        uses = self._uses()
         while gone:
             name = gone.pop()
-            if self._uses()[name]:
+            if uses[name]:
                 continue
             if name in self._initializers:
                 self.graph.initializer.remove(self._initializers.pop(name))
@@ -197,6 +198,7 @@ class OnnxGraph:
             maker = next((node for node in self.graph.node if name in node.output), None)
             if maker is not None and self.constant_node(maker):
                 self.graph.node.remove(maker)
+                uses.subtract(maker.input)
                 gone += maker.input
         made = {name for node in self.graph.node for name in node.output}
         for info in [each for each in self.graph.value_info if each.name in self._makers and each.name not in made]:
