@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import sys
+import uuid
 import warnings
 from pathlib import Path
 
@@ -51,20 +52,18 @@ def pytest_sessionfinish(session, exitstatus):
 
 @pytest.fixture(autouse=True, scope="session")
 def own_cache(tmp_path_factory):
-    """What was measured of engines for the user changes no test, and no test changes it."""
+    """What was measured of engines for the user changes nothing that is made once for many tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ZOO_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
 
 
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    """A cache of the test's own, of which this process knows nothing."""
-    from zoo.engines import choices
-
-    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(choices, "KNOWN", {})
-    return choices.folder()
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch):
+    """A cache of each test's own: what one has measured changes no other."""
+    folder = tmp_path_factory.getbasetemp() / "caches" / uuid.uuid4().hex
+    monkeypatch.setenv("ZOO_CACHE", str(folder))
+    return folder / "engines"
 
 
 @pytest.fixture(autouse=True)

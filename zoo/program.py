@@ -120,8 +120,9 @@ def quiet() -> Iterator[None]:
 def ends_on_ctrl_c(sentence: str = STOPPED_WORDS, seconds: float = 3.0) -> Iterator[None]:
     """Sees that Ctrl-C ends the process, with a sentence and exit code 130, where a library swallows or delays it.
 
-    Python raises `KeyboardInterrupt` in whatever runs: in a destructor, or in a converter's callbacks, it is ignored,
-    and in a computation it waits. Files that are written whole or not at all bear the end.
+    Python raises `KeyboardInterrupt` in whatever runs: in a destructor, or in a converter's callbacks, it is ignored, a
+    library may make an error of its own of it, and in a computation it waits. Files that are written whole or not at
+    all bear the end.
 
     Args:
         sentence: what is said then; of a `KeyboardInterrupt` that arrives, whoever catches it says it.
@@ -145,11 +146,22 @@ def ends_on_ctrl_c(sentence: str = STOPPED_WORDS, seconds: float = 3.0) -> Itera
         waiting.append(timer)
         raise KeyboardInterrupt
 
+    def unraisable(ignored) -> None:
+        if not (waiting and issubclass(ignored.exc_type, KeyboardInterrupt)):
+            hook(ignored)
+
+    hook, sys.unraisablehook = sys.unraisablehook, unraisable
     before = signal.signal(signal.SIGINT, asked)
     try:
         yield
+    except Exception as error:
+        # What a library makes of it that catches everything.
+        if waiting:
+            raise KeyboardInterrupt from error
+        raise
     finally:
         for timer in waiting:
             timer.cancel()
         signal.signal(signal.SIGINT, before)
+        sys.unraisablehook = hook
         os.close(kept)
