@@ -60,9 +60,11 @@ def own_cache(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path_factory, monkeypatch):
-    """A cache of each test's own: what one has measured changes no other."""
+    """A cache of each test's own, of which this process knows nothing: what one has measured changes no other."""
     folder = tmp_path_factory.getbasetemp() / "caches" / uuid.uuid4().hex
     monkeypatch.setenv("ZOO_CACHE", str(folder))
+    if "zoo.engines.choices" in sys.modules:
+        monkeypatch.setattr("zoo.engines.choices.KNOWN", {})
     return folder / "engines"
 
 
