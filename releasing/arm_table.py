@@ -3,7 +3,7 @@
     python -m export.arm --json=arm.json
     python -m releasing.arm_table arm.json
 
-Several results, of different presets, make one table.
+Several results, of different presets or formats, make one table; of the same, the last one counts.
 """
 
 import argparse
@@ -30,7 +30,10 @@ def table(results: list[dict]) -> str:
     Args:
         results: what `python -m export.arm --json` wrote.
     """
-    presets = {name: files for result in results for name, files in result["presets"].items()}
+    presets: dict[str, dict] = {}
+    for result in results:
+        for name, files in result["presets"].items():
+            presets[name] = presets.get(name, {}) | files
     formats = [form for form in _FORMATS if any(form in files for files in presets.values())]
     environments = {(result["environment"]["processor"], *result["size"]) for result in results}
     if len(environments) != 1:
@@ -66,8 +69,8 @@ def _cells(form: str, entry: dict | None, cpus: list[str]) -> list[str]:
 def _cell(part: dict | None, unit: int) -> str:
     if part is None:
         return "–"
-    if part["verdict"] == "crashed":
-        return "**crashed**"
+    if part["verdict"] in ("crashed", "timed out"):
+        return f"**{part['verdict']}**"
     value = part["max_difference"] * unit
     text = f"{value:.0f}" if unit == 255 or value == 0 else f"{value:.0e}"
     return text if part["verdict"] == "right" else f"**wrong: {text}**"

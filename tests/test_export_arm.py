@@ -1,5 +1,8 @@
 """Exported files on ARM64's kernels, by emulation, and what is said where there is no emulator."""
 
+import os
+import sys
+
 import numpy as np
 import pytest
 from tflite_cases import tflite_case  # noqa: F401 — a fixture
@@ -79,3 +82,12 @@ def test_a_verdict_can_be_right_wrong_or_a_crash():
     crashed = judge("Illegal instruction")
     assert crashed["verdict"] == "crashed" and "Illegal instruction" in crashed["sentence"]
     assert worst({"max": judge(here), "cortex-a76": {**judge(here), "half": judge([here[0] + 1])}}) == "wrong"
+
+
+def test_what_was_answered_before_a_run_took_too_long_is_kept(monkeypatch):
+    script = """import time; print('{"machine": "aarch64"}\\n{"mach', end="", flush=True); time.sleep(60)"""
+    monkeypatch.setattr(emulator, "python", lambda cpu: ([sys.executable, "-c", script], dict(os.environ)))
+    first, second = emulator.run([{"file": "a"}, {"file": "b"}], "max", timeout=2)
+    assert first == {"machine": "aarch64"} and second == {"error": emulator.LATE}
+    late = _verdict("max", [np.zeros(3)], second["error"], half=False, levels=False)
+    assert late["verdict"] == "timed out" and worst({"max": late}) == "timed out"

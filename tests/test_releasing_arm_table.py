@@ -42,6 +42,16 @@ def test_every_file_has_its_cell(page, tmp_path):
     assert "| b_x2 | 6e-07 / **wrong: 2e-01** | 0 / **crashed** | – / – |" in text
 
 
+def test_formats_of_a_preset_may_come_from_different_results():
+    floats, eight = ({"max": part(value, half=part(0.0))} for value in (6e-7, 2 / 255))
+    results = [result(a_x2={"tflite_fp32": floats}), result(a_x2={"tflite_int8": eight}), result(b_x2={})]
+    lines = arm_table.table(results).splitlines()
+    assert lines[-2:] == ["| a_x2 | 6e-07 | 0 | 2 |", "| b_x2 | – | – | – |"]
+    # Of the same file the last result counts.
+    late = {"max": {"verdict": "timed out", "sentence": "late"}}
+    assert "| a_x2 | 6e-07 | 0 | **timed out** |" in arm_table.table([*results, result(a_x2={"tflite_int8": late})])
+
+
 @pytest.mark.parametrize("content", ["", "{", None])
 def test_what_is_no_result_changes_nothing(page, tmp_path, content, capsys):
     before, path = page.read_text(encoding="utf-8"), tmp_path / "other.json"

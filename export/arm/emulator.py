@@ -26,6 +26,7 @@ _GUEST = ("python3", "libstdc++6")
 _WHEELS = ("ai-edge-litert", "ml-dtypes", "numpy", "flatbuffers")
 _OPTIONAL = ("ncnn",)
 _PLATFORMS = ("manylinux_2_27_aarch64", "manylinux_2_28_aarch64")
+LATE = "did not end in time"
 MISSING = "Not run on ARM64: no emulator; on Debian `python -m export.arm --install` fetches one."
 
 
@@ -89,7 +90,8 @@ def run(jobs: list[dict[str, Any]], cpu: str | None, timeout: float = 600.0) -> 
         cpu: the emulated one out of `CPUS`; None runs them on this machine.
         timeout: seconds.
     Returns:
-        For each job `{"machine": …}`, or `{"error": …}`, a sentence; jobs behind a crash have the crash's.
+        For each job `{"machine": …}`, or `{"error": …}`, a sentence; jobs behind a crash, or not ended in time, have
+        that one's.
     """
     command, environment = python(cpu)
     try:
@@ -102,10 +104,12 @@ def run(jobs: list[dict[str, Any]], cpu: str | None, timeout: float = 600.0) -> 
             env=environment,
             timeout=timeout,
         )
-        lines, log = done.stdout.splitlines(), done.stderr.splitlines()
-    except subprocess.TimeoutExpired:
-        lines, log = [], ["did not end in time"]
-    results = [json.loads(line) for line in lines if line.startswith("{")]
+        answers, log = done.stdout, done.stderr.splitlines()
+    except subprocess.TimeoutExpired as error:
+        # Bytes, whatever was asked for.
+        answers, log = (error.stdout or b"").decode(), [LATE]
+    # The last line may be half of one.
+    results = [json.loads(line) for line in answers.splitlines() if line.startswith("{") and line.endswith("}")]
     ended = {"error": log[-1] if log else "ended without a word"}
     return results + [ended] * (len(jobs) - len(results))
 

@@ -22,8 +22,8 @@ def verdicts(
         images: the inputs of each, in order; default: noise.
         cpus: to emulate.
     Returns:
-        For each file cpu → `verdict` ("right", "wrong" or "crashed"), `sentence`, `max_difference` and the output's
-        `range`; of files that compute in floats also `half`, the same in half precision.
+        For each file cpu → `verdict` ("right", "wrong", "timed out" or "crashed"), `sentence`, `max_difference` and the
+        output's `range`; of files that compute in floats also `half`, the same in half precision.
     """
     files = [tflite.read(path) for path in paths]
     given = images or [noise(file) for file in files]
@@ -32,8 +32,8 @@ def verdicts(
         here = _outputs([job for job in jobs if not job["half"]], None)
         results: list[dict[str, dict[str, Any]]] = [{} for _ in paths]
         for cpu in cpus:
-            # An emulated run takes seconds where the machine takes milliseconds.
-            for (number, half), there in zip(owners, _outputs(jobs, cpu, 60.0 + 60.0 * len(jobs)), strict=True):
+            # An emulated run takes minutes where the machine takes a tenth of a second.
+            for (number, half), there in zip(owners, _outputs(jobs, cpu, 600.0 * len(jobs)), strict=True):
                 entry = _verdict(cpu, here[number], there, half, quantized(files[number]))
                 if half:
                     results[number][cpu]["half"] = entry
@@ -45,7 +45,7 @@ def verdicts(
 def worst(entry: dict[str, dict[str, Any]]) -> str:
     """The worst verdict of a file's."""
     found = {part["verdict"] for cpu in entry.values() for part in (cpu, cpu.get("half", {"verdict": "right"}))}
-    return next(verdict for verdict in ("crashed", "wrong", "right") if verdict in found)
+    return next(verdict for verdict in ("crashed", "timed out", "wrong", "right") if verdict in found)
 
 
 def _jobs(paths, files, images, folder: Path) -> tuple[list[dict], list[tuple[int, bool]]]:
@@ -79,7 +79,8 @@ def _verdict(cpu: str, here, there, half: bool, levels: bool) -> dict[str, Any]:
     how = f"ARM64 ({cpu}, emulated{', half precision' if half else ''})"
     for machine, outputs in (("this machine's CPU", here), (how, there)):
         if isinstance(outputs, str):
-            return {"verdict": "crashed", "sentence": f"{machine[0].upper()}{machine[1:]} gave nothing: {outputs}."}
+            verdict = "timed out" if outputs == emulator.LATE else "crashed"
+            return {"verdict": verdict, "sentence": f"{machine[0].upper()}{machine[1:]} gave nothing: {outputs}."}
     found = compare(here, there)
     tolerance = HALF_TOLERANCE if half else QUANTIZED_TOLERANCE if levels else TOLERANCE
     right = found["finite"] and found["max_difference"] <= tolerance * found["range"]
