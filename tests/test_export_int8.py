@@ -10,7 +10,7 @@ import tensorflow as tf
 import zoo
 from export import __main__ as command
 from export import export_model, int8
-from export.int8 import fitting, pictures, prelu, ranges, readers, simulation, skip, sums
+from export.int8 import fitting, overflow, pictures, prelu, ranges, readers, simulation, skip, sums
 from zoo import registry
 from zoo.data import sample
 from zoo.errors import UsageError
@@ -95,8 +95,8 @@ def test_what_is_drawn_counts_as_much_as_is_asked_for(monkeypatch, tmp_path):
     given = sample(2).pictures
     for counts in (pictures.DRAWN, 2.0):
         mixed = pictures.mixed(given(), 1, 8, counts=counts)
-        assert [len(set(mixed.weights[mixed.kinds == kind])) for kind in range(3)] == [1, 1, 1]
-        assert mixed.weights[[0, 8, -1]] == pytest.approx([1, counts, counts / 3])
+        assert [len(set(mixed.weights[mixed.kinds == kind])) for kind in range(4)] == [1, 1, 1, 1]
+        assert mixed.weights[[0, 8, 10, -1]] == pytest.approx([1, counts, counts / 3, counts / 20])
     for name in ("drawn", "copies"):
         with pytest.raises(UsageError, match=f"{name} to be a number of at least 0. Received: -1"):
             export_model(zoo.create_model("fsrcnn_s", 2), tmp_path, **{name: -1})
@@ -225,7 +225,8 @@ def test_a_file_is_what_the_simulation_says_at_any_size_and_takes_levels(network
         int8.write_int8(network, tmp_path / f"{size[0]}_{io}.tflite", size, tuning, crops, io)
     written = tflite.read(tmp_path / "48_uint8.tflite")
     assert not {operation.name for operation in written.operations} & {"PRELU", "TANH"}
-    changed, *_ = int8._changed(content, tuning.mirrored, tuning.repeated)
+    changed, *_ = int8._changed(content, tuning.mirrored, tuning.reaching, tuning.repeated)
+    changed.ceilings = overflow.ceilings(changed, tuning.reaching, tuning.ranges)
     expected = output(changed, crops[:4], tuning.ranges, tuning.constants).clip(0, 1)
     functions = {path.stem: open_network(str(path)).run for path in tmp_path.glob("*.tflite")}
     for image, wanted in zip(crops[:4], expected, strict=True):

@@ -6,7 +6,8 @@ from PIL import Image
 
 import zoo
 from export import formats
-from export.int8.pictures import Crops, drawn, mixed, noise
+from export.int8.pictures import Crops, drawn, hardest, mixed, noise
+from export.options import fitting
 from releasing import int8_losses, pages
 from releasing.screens import screens
 from zoo.data import benchmark, sample
@@ -14,13 +15,6 @@ from zoo.engines.keras import KerasEngine
 from zoo.evaluate import evaluate
 
 NAMES = zoo.list_presets()
-# Fitted without copies of channels; 0.22 dB.
-MORE = ("srcnn_x2",)
-LOSES_MORE = pytest.mark.xfail(strict=True, reason="int8 costs more than 0.15 dB on Set5")
-# Lines agree to 39.3 and 32.8 dB.
-BELOW = ("fsrcnn_rgb_x3", "fsrcnn_x4")
-APART = pytest.mark.xfail(strict=True, reason="lines are less than 40 dB from those of the float file")
-MEASURED = [name for name in NAMES if zoo.card(name)["int8_agreement_db"]]
 SEEN = ("text", "lines", "interface", "map")
 
 
@@ -34,34 +28,29 @@ def pictures(tmp_path):
     return folder.parent
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=LOSES_MORE) if name in MORE else name for name in MEASURED],
-)
+@pytest.mark.parametrize("name", NAMES)
 def test_int8_loses_little_on_photographs(name):
     losses = zoo.card(name)["int8_loss_db"]
     assert set(losses) >= {"Set5", "Set14", "BSD100"} and min(losses.values()) >= -0.15
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=APART) if name in BELOW else name for name in MEASURED])
+@pytest.mark.parametrize("name", NAMES)
 def test_int8_holds_off_photographs(name):
     agreement = zoo.card(name)["int8_agreement_db"]
     assert min(agreement[kind] for kind in SEEN) >= 40
     assert min(agreement[kind] for kind in ("noise", "checkerboard")) >= 32
 
 
-def test_what_was_not_measured_has_no_figures():
-    """A figure of files that were fitted in another way would be none of this file's."""
-    assert set(MEASURED) >= {*MORE, "gecko_x2", "fsrcnn_s_x2"}
-    for name in set(NAMES) - set(MEASURED):
-        assert zoo.card(name)["int8_loss_db"] is None
+def test_presets_go_without_further_channels_only_where_they_lose_less_than_others_may():
+    without = [name for name in NAMES if fitting(zoo.card(name))["copies"] == 0]
+    assert without and all(min(zoo.card(name)["int8_loss_db"].values()) >= -0.10 for name in without)
 
 
 def test_the_pictures_that_measure_are_of_all_kinds_and_not_those_that_int8_is_fitted_to():
     for channels in (1, 3):
         kinds = screens(channels)
         assert set(kinds) == {*SEEN, "noise", "checkerboard"}
-        fitted = np.concatenate([drawn(channels, 32), noise(channels, 8)])
+        fitted = np.concatenate([drawn(channels, 32), noise(channels, 8), hardest(channels, 24)])
         for kind, group in kinds.items():
             for picture in group:
                 assert picture.shape == (110, 150, channels) and np.ptp(picture.astype(int)) > 90
@@ -78,7 +67,8 @@ def test_the_command_measures_and_writes_nothing_else(presets, pictures, capsys,
     before = zoo.card(name)
     assert int8_losses.main([name, f"--data={pictures}"]) == 0
     after = zoo.card(name)
-    assert -0.2 < after.pop("int8_loss_db")["Photos"] < 0.05
+    # A smooth photograph: at 40.5 dB from the original an error at 54 dB costs 0.2 dB.
+    assert -0.25 < after.pop("int8_loss_db")["Photos"] < 0.05
     agreement = after.pop("int8_agreement_db")
     for kind, value in (before.pop("int8_agreement_db") or {}).items():
         assert abs(agreement[kind] - value) < 1.5

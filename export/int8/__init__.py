@@ -1,5 +1,5 @@
-"""int8 TFLite files that lose little: sums and PReLU folded away, channels equalized, ranges chosen, the loudest
-channels computed several times, weights fitted, and the image handed to the last layer.
+"""int8 TFLite files that lose little: sums and PReLU folded away, channels equalized, ranges chosen, channels that
+reach beyond them computed once more, the loudest several times, weights fitted, and the image handed to the last layer.
 
 All of it is done after training, on LR crops of photographs, drawn graphics and noise, without HR originals: the float
 network is what the int8 one is fitted to. The converter's quantizer then writes the file; `simulation` says what it
@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python.convert import mlir_quantize
 
-from export.int8 import copies, errors
+from export.int8 import copies, errors, overflow
 from export.int8.fitting import before_activation, fit, plain
 from export.int8.pictures import SIDE, Crops
 from export.int8.prelu import fold, matters
@@ -30,6 +30,7 @@ from zoo.program import quiet
 IO = {"float": tf.float32, "uint8": tf.uint8}
 _NOTE = "PReLU folded into ReLU, channels equalized, the image joined to the last layer's input, weights fitted"
 _COPIES = "{} channels more, copies of {} a part of a level apart"
+_REACHING = "{} channels more for what lies beyond the range of {}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Tuning:
 
     Attributes:
         mirrored: PReLU by operation → its channels that are computed a second time, negated.
+        reaching: convolution by operation → how many ranges high its channels are.
         repeated: convolution by operation → how many times its channels are computed, parts of a level apart.
         constants: tensor → what it holds in the changed graph.
         ranges: of the tensors' groups in the changed graph.
@@ -45,6 +47,7 @@ class Tuning:
     """
 
     mirrored: dict[int, np.ndarray]
+    reaching: dict[int, np.ndarray]
     repeated: dict[int, np.ndarray]
     constants: dict[int, np.ndarray]
     ranges: Ranges
@@ -64,24 +67,35 @@ def tune(model: keras.Model, crops: Crops, more: float = copies.MORE) -> Tuning 
     except Unsupported:
         return None
     mirrored = matters(original, crops.images)
-    simulation, skip, divisors = _changed(float_file(model, (SIDE, SIDE)), mirrored, {}, crops.images)
-    ranges = choose_ranges(simulation, crops, skip.tensors if skip else ())
+    # What the hardest pictures alone reach is left to further channels.
+    usual = crops.only("photographs", "drawn", "noise")
+    simulation, skip, divisors = _changed(float_file(model, (SIDE, SIDE)), mirrored, {}, {}, usual.images)
+    ranges = choose_ranges(simulation, usual, skip.tensors if skip else ())
     if skip:
         simulation.constants |= skip.constants(ranges, simulation.groups)
     wanted = _teacher(original, simulation, mirrored, divisors, crops.images, skip)
-    repeated = copies.choose(simulation, ranges, crops, wanted, more=more)
+    reaching = overflow.choose(simulation, ranges, crops.only("hardest").images, wanted, more * overflow.PART)
+    before = sum(copies.multiplications(simulation, number) for number, *_ in simulation.weighted())
+    simulation = overflow.insert(simulation, reaching, ranges)
+    for number, counts in reaching.items():
+        further = overflow.below(simulation, ranges, number, counts)
+        wanted[number] = copies.repeated(wanted[number], counts) + further
+    after = sum(copies.multiplications(simulation, number) for number, *_ in simulation.weighted())
+    repeated = copies.choose(simulation, ranges, crops, wanted, more=(more * before + before - after) / after)
     simulation = Simulation(copies.insert(simulation, repeated))
     for number, counts in repeated.items():
         low, high = ranges[simulation.groups[simulation.operations[number][2][0]]]
         wanted[number] = copies.repeated(wanted[number], counts) + copies.shifts(counts, (high - low) / 255)
     constants = fit(simulation, ranges, crops, wanted)
     held = {index: constants[index] for _, *pair, _ in simulation.weighted() for index in pair if index >= 0}
-    extra = np.concatenate([counts - 1 for counts in repeated.values()] or [np.zeros(0, int)])
-    note = f"{_NOTE}; {_COPIES.format(extra.sum(), np.count_nonzero(extra))}" if extra.any() else _NOTE
-    return Tuning(mirrored, repeated, held, ranges, note)
+    note = _NOTE
+    for words, added in ((_REACHING, reaching), (_COPIES, repeated)):
+        extra = np.concatenate([counts - 1 for counts in added.values()] or [np.zeros(0, int)])
+        note += f"; {words.format(extra.sum(), np.count_nonzero(extra))}" if extra.any() else ""
+    return Tuning(mirrored, reaching, repeated, held, ranges, note)
 
 
-def _changed(content: bytes, mirrored: dict, repeated: dict, images: np.ndarray | None = None):
+def _changed(content: bytes, mirrored: dict, reaching: dict, repeated: dict, images: np.ndarray | None = None):
     """The graph without PReLU and with the image handed to the last convolution; equalized if there are images.
 
     Returns the simulation, where the image comes in, and what the channels were divided by.
@@ -90,7 +104,10 @@ def _changed(content: bytes, mirrored: dict, repeated: dict, images: np.ndarray 
     divisors = {} if images is None else equalize(folded, images)
     skip = place(folded)
     simulation = Simulation(insert(folded, skip) if skip else folded.content())
-    return (Simulation(copies.insert(simulation, repeated)) if repeated else simulation), skip, divisors
+    for added, shared in ((reaching, False), (repeated, True)):
+        if added:
+            simulation = Simulation(copies.insert(simulation, added, shared))
+    return simulation, skip, divisors
 
 
 def _teacher(original, simulation, mirrored, divisors, images, skip) -> dict[int, np.ndarray]:
@@ -119,13 +136,15 @@ def float_file(model: keras.Model, size: tuple[int, int]) -> bytes:
 
 def layer_errors(model: keras.Model, crops: Crops, tuning: Tuning, kind: int) -> dict[str, float]:
     """Where the int8 file of a tuned model loses on the crops of a kind: `export.int8.errors.layer_errors`."""
-    changed, *_ = _changed(float_file(model, (SIDE, SIDE)), tuning.mirrored, tuning.repeated)
+    changed, *_ = _changed(float_file(model, (SIDE, SIDE)), tuning.mirrored, tuning.reaching, tuning.repeated)
+    changed.ceilings = overflow.ceilings(changed, tuning.reaching, tuning.ranges)
     return errors.layer_errors(changed, tuning.ranges, tuning.constants, crops.images[crops.kinds == kind])
 
 
 def quantized(content: bytes, tuning: Tuning, io: str) -> bytes:
     """A float file of any size of the tuned model, quantized."""
-    ready = _changed(content, tuning.mirrored, tuning.repeated)[0].content(tuning.ranges, tuning.constants)
+    changed, *_ = _changed(content, tuning.mirrored, tuning.reaching, tuning.repeated)
+    ready = changed.content(tuning.ranges, tuning.constants)
     with quiet():  # it notes its settings, past Python
         return mlir_quantize(ready, input_data_type=IO[io], output_data_type=IO[io])
 

@@ -20,7 +20,7 @@ from export.int8.readers import Reader, readers, widen
 from export.int8.simulation import WEIGHTED, Ranges, Simulation, fake_quantize
 
 # How far the rounding of all maps may move photographs: a root mean square, in levels of 255.
-GOAL = 0.3
+GOAL = 0.2
 # How many multiplications may be added for it, as a part of those that there are.
 MORE = 0.25
 # Further copies gain next to nothing.
@@ -59,24 +59,24 @@ def choose(
         goal: a root mean square, in levels of 255.
         more: how many multiplications may be added, as a part of those that there are.
     """
-    images = crops.images[crops.kinds == 0][:_SAMPLES]
+    images = crops.only("photographs").images[:_SAMPLES]
     exact = simulation.run(images)
-    places = [place for place in _places(simulation) if place.number in among]
-    chosen = _dominant(simulation, places) if more else {}
+    found = [place for place in places(simulation) if place.number in among]
+    chosen = _dominant(simulation, found) if more else {}
     offers, left = [], 0.0
-    for place in places:
-        price = _price(simulation, place)
+    for place in found:
+        cost = price(simulation, place)
         for channel, error in enumerate(_errors(simulation, ranges, place, exact)):
             first = chosen[place.number][channel] if place.number in chosen else 1
             left += error / first**2
             for count in range(first, _MOST):
                 gain = error * (count**-2 - (count + 1) ** -2)
-                offers.append((gain, price, place, channel))
-    budget = more * sum(_multiplications(simulation, number) for number, *_ in simulation.weighted())
-    for gain, price, place, channel in sorted(offers, key=lambda offer: -offer[0] / offer[1]):
-        if left <= goal**2 or budget < price:
+                offers.append((gain, cost, place, channel))
+    budget = more * sum(multiplications(simulation, number) for number, *_ in simulation.weighted())
+    for gain, cost, place, channel in sorted(offers, key=lambda offer: -offer[0] / offer[1]):
+        if left <= goal**2 or budget < cost:
             break
-        left, budget = left - gain, budget - price
+        left, budget = left - gain, budget - cost
         _copy(simulation, chosen, place, channel)
     return chosen
 
@@ -86,13 +86,13 @@ def _copy(simulation: Simulation, chosen: dict[int, np.ndarray], place: Place, c
     chosen.setdefault(place.number, once)[channel] += 1
 
 
-def _dominant(simulation: Simulation, places: list[Place]) -> dict[int, np.ndarray]:
+def _dominant(simulation: Simulation, found: list[Place]) -> dict[int, np.ndarray]:
     """Copies of the channels whose weights alone set the step of all weights in a layer behind.
 
     One at a time, as long as it halves the mean of that layer's squared steps at least.
     """
     chosen: dict[int, np.ndarray] = {}
-    pairs = [(place, reader) for place in places for reader in place.behind]
+    pairs = [(place, reader) for place in found for reader in place.behind]
     for number in dict.fromkeys(reader.number for _, reader in pairs):
         own = [(place, reader) for place, reader in pairs if reader.number == number]
         largest = np.abs(simulation.constants[own[0][1].weights]).max(axis=(1, 2))
@@ -131,10 +131,14 @@ def _errors(simulation: Simulation, ranges: Ranges, place: Place, exact: dict) -
     ]
 
 
-def insert(simulation: Simulation, chosen: dict[int, np.ndarray]) -> bytes:
-    """The file with these channels' copies behind the others; the same function until `shifts` move them apart."""
+def insert(simulation: Simulation, chosen: dict[int, np.ndarray], shared: bool = True) -> bytes:
+    """The file with these channels' copies behind the others; the same function until `shifts` move them apart.
+
+    Args:
+        shared: whether a channel's weights behind are shared out among its copies, else each has all of them.
+    """
     graph, constants = simulation.graph, dict(simulation.constants)
-    for number, after, behind in _places(simulation):
+    for number, after, behind in places(simulation):
         if number not in chosen:
             continue
         counts, copied = chosen[number], _copied(chosen[number])
@@ -142,7 +146,7 @@ def insert(simulation: Simulation, chosen: dict[int, np.ndarray]) -> bytes:
             constants[index] = np.concatenate([constants[index], constants[index][copied]])
         for reader in behind:
             here, end = constants[reader.weights], reader.offset + len(counts)
-            own = here[..., reader.offset : end] / counts.astype(np.float32)
+            own = here[..., reader.offset : end] / (counts if shared else np.ones_like(counts)).astype(np.float32)
             parts = here[..., : reader.offset], own, own[..., copied], here[..., end:]
             constants[reader.weights] = np.concatenate(parts, axis=-1)
             widen(simulation, reader, len(copied))
@@ -157,10 +161,13 @@ def repeated(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 def shifts(counts: np.ndarray, step: float) -> np.ndarray:
     """By what each channel and each copy is moved, so that n copies lie step / n apart around the channel's value."""
-    # Which copy of its channel each is, from 0 on, and how many there are.
-    order = np.concatenate([np.zeros(len(counts)), *(np.arange(1, count) for count in counts)])
     many = repeated(counts, counts)
-    return (step * (order - (many - 1) / 2) / many).astype(np.float32)
+    return (step * (order(counts) - (many - 1) / 2) / many).astype(np.float32)
+
+
+def order(counts: np.ndarray) -> np.ndarray:
+    """Which copy of its channel each is, as `insert` orders them: 1, 3, 2 times gives 0, 0, 0, 1, 2, 1."""
+    return np.concatenate([np.zeros(len(counts)), *(np.arange(1, count) for count in counts)])
 
 
 def _copied(counts: np.ndarray) -> np.ndarray:
@@ -168,14 +175,14 @@ def _copied(counts: np.ndarray) -> np.ndarray:
     return np.repeat(np.arange(len(counts)), counts - 1)
 
 
-def _places(simulation: Simulation) -> Iterator[Place]:
+def places(simulation: Simulation) -> Iterator[Place]:
     for number, (name, inputs, (after, *_), options) in enumerate(simulation.operations):
         plain = name == "CONV_2D" and len(inputs) > 2 and options.fusedActivationFunction in (0, 1)
         if plain and (behind := readers(simulation, after)):
             yield Place(number, after, behind)
 
 
-def _multiplications(simulation: Simulation, number: int) -> float:
+def multiplications(simulation: Simulation, number: int) -> float:
     """Of a layer with weights."""
     _, inputs, (after, *_), _ = simulation.operations[number]
     name = simulation.operations[number][0]
@@ -184,8 +191,8 @@ def _multiplications(simulation: Simulation, number: int) -> float:
     return float(area * np.prod(np.shape(simulation.constants[inputs[WEIGHTED[name][0]]])))
 
 
-def _price(simulation: Simulation, place: Place) -> float:
+def price(simulation: Simulation, place: Place) -> float:
     """Multiplications that a further channel adds."""
     channels = simulation.graph.tensors[place.after].shape[-1]
     behind = [(reader.number, np.shape(simulation.constants[reader.weights])[-1]) for reader in place.behind]
-    return sum(_multiplications(simulation, number) / count for number, count in [(place.number, channels), *behind])
+    return sum(multiplications(simulation, number) / count for number, count in [(place.number, channels), *behind])

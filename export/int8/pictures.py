@@ -11,8 +11,9 @@ import numpy as np
 from zoo.data import graphics
 
 SIDE = 48
-KINDS = ("photographs", "drawn", "noise")
-# How much a drawn crop's squared error counts beside a photograph's, and a third of it one of noise.
+KINDS = ("photographs", "drawn", "noise", "hardest")
+# How much a drawn crop's squared error counts beside a photograph's; one of noise a third of it, one of the hardest a
+# twentieth.
 DRAWN = 1.0
 
 
@@ -28,6 +29,11 @@ class Crops(NamedTuple):
     images: np.ndarray
     weights: np.ndarray
     kinds: np.ndarray
+
+    def only(self, *names: str) -> "Crops":
+        """Those of some of `KINDS`."""
+        chosen = np.isin(self.kinds, [KINDS.index(name) for name in names])
+        return Crops(self.images[chosen], self.weights[chosen], self.kinds[chosen])
 
 
 def crops(pictures, count: int = 64, seed: int = 0) -> np.ndarray:
@@ -75,11 +81,44 @@ def noise(channels: int, count: int, seed: int = 0) -> np.ndarray:
     return np.asarray(chosen, np.float32)
 
 
-def mixed(pictures, channels: int, count: int = 64, seed: int = 0, counts: float = DRAWN) -> Crops:
-    """Photographs, and for every eight of them two drawn crops and one of noise: 203,000 pixels by default.
+def hardest(channels: int, count: int = 24, seed: int = 0) -> np.ndarray:
+    """(count, 48, 48, C) float32: what drives maps the farthest, in two colours, black and white first.
 
-    `counts` is how much a drawn crop does beside a photograph; one of noise a third of it.
+    Lines that meet in a point, gratings, single pixels and rings that become ever narrower, in turn.
     """
-    parts = crops(pictures, count, seed), drawn(channels, count // 4, seed), noise(channels, count // 8, seed)
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:SIDE, :SIDE]
+    chosen = []
+    for number in range(count):
+        top, left = rng.uniform(SIDE / 4, 3 * SIDE / 4, 2)
+        angle, width = np.arctan2(y - top, x - left), np.hypot(y - top, x - left)
+        rays, turn, period = rng.integers(12, 40), rng.uniform(0, np.pi), 2 + number // 4 % 4
+        ink = (
+            # As far from the nearest ray as half a pixel.
+            np.abs((angle * rays / (2 * np.pi) + 0.5) % 1 - 0.5) * 2 * np.pi / rays * width < 0.5,
+            np.floor(2 * (x * np.cos(turn) + y * np.sin(turn)) / period) % 2 == 0,
+            (x % period == 0) & (y % period == 0),
+            np.cos(width**2 / rng.uniform(4, 16)) > 0.3,
+        )[number % 4]
+        one, other = (rng.random((2, channels)) > 0.5) if number % 8 > 5 else (np.zeros(channels), np.ones(channels))
+        if number // 4 % 2:
+            one, other = other, one
+        chosen.append(np.where(ink[..., None], one, other))
+    return np.asarray(chosen, np.float32)
+
+
+def mixed(pictures, channels: int, count: int = 64, seed: int = 0, counts: float = DRAWN) -> Crops:
+    """Photographs, and for every eight of them two drawn crops, one of noise and three of the hardest.
+
+    `counts` is how much a drawn crop does beside a photograph; one of noise a third of it, one of the hardest a
+    twentieth.
+    """
+    parts = (
+        crops(pictures, count, seed),
+        drawn(channels, count // 4, seed),
+        noise(channels, count // 8, seed),
+        hardest(channels, count * 3 // 8, seed),
+    )
     kinds = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-    return Crops(np.concatenate(parts), np.array([1, counts, counts / 3], np.float32)[kinds], kinds)
+    weights = np.array([1, counts, counts / 3, counts / 20], np.float32)
+    return Crops(np.concatenate(parts), weights[kinds], kinds)

@@ -38,6 +38,7 @@ class Simulation:
         groups: tensor → the tensor whose range it shares, often itself.
         fixed: group → the range that it must have.
         rounded: the tensors whose values are rounded; the others hold values that were rounded before.
+        ceilings: tensor → the end of its range, where what lies above is in another channel, `export.int8.overflow`.
         input, output: the graph's.
     """
 
@@ -49,6 +50,7 @@ class Simulation:
         (image,), (result,) = self.file.inputs, self.file.outputs
         self.input, self.output = numbers[image], numbers[result]
         self.operations = []
+        self.ceilings: dict[int, float] = {}
         for operation in self.graph.operations:
             if operation.name not in _COMPUTE:
                 raise Unsupported(str(operation))
@@ -102,7 +104,7 @@ class Simulation:
 
         def round_to_levels(index: int, value):
             if ranges is None:
-                return value
+                return tf.minimum(value, self.ceilings[index]) if index in self.ceilings else value
             low, high = ranges[self.groups[index]]
             return fake_quantize(value, low, high)
 
