@@ -151,7 +151,24 @@ def _pool(jobs: int):
         return _Here()
     # Not forked: TensorFlow and JAX do not survive it.
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(jobs, mp_context=context, initializer=logging.disable, initargs=(logging.INFO,))
+    shares = context.SimpleQueue()
+    for share in _shares(jobs):
+        shares.put(share)
+    return ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(shares,))
+
+
+def _shares(jobs: int) -> list[set[int]]:
+    """The cores of each of several processes: on cores of its own each is faster than all are on all of them."""
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    return [set(cores[number::jobs]) for number in range(jobs)]
+
+
+def _begin(shares) -> None:
+    logging.disable(logging.INFO)
+    share = shares.get()
+    # None where there are more processes than cores, or where the system has no such thing.
+    if share:
+        os.sched_setaffinity(0, share)
 
 
 def _numbers(text: str, kind: type) -> tuple:
