@@ -105,7 +105,7 @@ def work_off(pending: list[Unit], jobs: int, deadline_s: float) -> list[str]:
     start, longest, failed = time.monotonic(), 0.0, []
     left = [unit for unit in pending if not unit.done()]
     running: dict[Future, tuple[Unit, float]] = {}
-    with _pool(jobs) as pool:
+    with processes(jobs) as pool:
         while True:
             while len(running) < jobs and time.monotonic() - start + longest < deadline_s:
                 unit = next((each for each in left if each.ready()), None)
@@ -146,26 +146,27 @@ class _Here:
         return future
 
 
-def _pool(jobs: int):
+def processes(jobs: int):
+    """A pool of so many processes, each on cores of its own; one alone is this one."""
     if jobs == 1:
         return _Here()
     # Not forked: TensorFlow and JAX do not survive it.
     context = multiprocessing.get_context("spawn")
-    shares = context.SimpleQueue()
-    for share in _shares(jobs):
-        shares.put(share)
-    return ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(shares,))
+    left = context.SimpleQueue()
+    for share in shares(jobs):
+        left.put(share)
+    return ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(left,))
 
 
-def _shares(jobs: int) -> list[set[int]]:
+def shares(jobs: int) -> list[set[int]]:
     """The cores of each of several processes: on cores of its own each is faster than all are on all of them."""
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     return [set(cores[number::jobs]) for number in range(jobs)]
 
 
-def _begin(shares) -> None:
+def _begin(left) -> None:
     logging.disable(logging.INFO)
-    share = shares.get()
+    share = left.get()
     # None where there are more processes than cores, or where the system has no such thing.
     if share:
         os.sched_setaffinity(0, share)

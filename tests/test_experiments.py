@@ -238,14 +238,14 @@ def test_the_command_at_toy_size(tmp_path, capsys, monkeypatch):
 def test_processes_at_once_have_cores_of_their_own():
     cores = os.sched_getaffinity(0)
     for jobs in (2, 3, len(cores) + 1):
-        shares = space._shares(jobs)
+        shares = space.shares(jobs)
         assert len(shares) == jobs and set().union(*shares) == cores and sum(map(len, shares)) == len(cores)
-    shares = space._shares(2)
-    with space._pool(2) as pool:
+    shares = space.shares(2)
+    with space.processes(2) as pool:
         found = [pool.submit(os.sched_getaffinity, 0).result() for _ in range(4)]
     assert all(each in [share or cores for share in shares] for each in found)
     # Control: one process alone has all, and this one keeps them.
-    assert space._shares(1) == [cores] and os.sched_getaffinity(0) == cores
+    assert space.shares(1) == [cores] and os.sched_getaffinity(0) == cores
 
 
 @pytest.mark.slow
