@@ -75,12 +75,12 @@ def tune(model: keras.Model, crops: Crops, more: float = copies.MORE) -> Tuning 
         simulation.constants |= skip.constants(ranges, simulation.groups)
     wanted = _teacher(original, simulation, mirrored, divisors, crops.images, skip)
     reaching = overflow.choose(simulation, ranges, crops.only("hardest").images, wanted, more * overflow.PART)
-    before = sum(copies.multiplications(simulation, number) for number, *_ in simulation.weighted())
+    before = copies.total(simulation)
     simulation = overflow.insert(simulation, reaching, ranges)
     for number, counts in reaching.items():
         further = overflow.below(simulation, ranges, number, counts)
         wanted[number] = copies.repeated(wanted[number], counts) + further
-    after = sum(copies.multiplications(simulation, number) for number, *_ in simulation.weighted())
+    after = copies.total(simulation)
     repeated = copies.choose(simulation, ranges, crops, wanted, more=(more * before + before - after) / after)
     simulation = Simulation(copies.insert(simulation, repeated))
     for number, counts in repeated.items():

@@ -72,7 +72,7 @@ def choose(
             for count in range(first, _MOST):
                 gain = error * (count**-2 - (count + 1) ** -2)
                 offers.append((gain, cost, place, channel))
-    budget = more * sum(multiplications(simulation, number) for number, *_ in simulation.weighted())
+    budget = more * total(simulation)
     for gain, cost, place, channel in sorted(offers, key=lambda offer: -offer[0] / offer[1]):
         if left <= goal**2 or budget < cost:
             break
@@ -180,6 +180,11 @@ def places(simulation: Simulation) -> Iterator[Place]:
         plain = name == "CONV_2D" and len(inputs) > 2 and options.fusedActivationFunction in (0, 1)
         if plain and (behind := readers(simulation, after)):
             yield Place(number, after, behind)
+
+
+def total(simulation: Simulation) -> float:
+    """Multiplications of all layers with weights."""
+    return sum(multiplications(simulation, number) for number, *_ in simulation.weighted())
 
 
 def multiplications(simulation: Simulation, number: int) -> float:

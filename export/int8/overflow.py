@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from export.int8 import copies
-from export.int8.copies import Place, multiplications, places, price
+from export.int8.copies import Place, places, price, total
 from export.int8.errors import moved
 from export.int8.simulation import Ranges, Simulation
 
@@ -47,7 +47,7 @@ def choose(
                 gains = [error - smaller for error, smaller in zip(errors, [*errors[1:], 0.0])]
                 offers += [(gain, price(simulation, place), place, channel) for gain in gains]
     chosen: dict[int, np.ndarray] = {}
-    budget = more * sum(multiplications(simulation, number) for number, *_ in simulation.weighted())
+    budget = more * total(simulation)
     for gain, cost, place, channel in sorted(offers, key=lambda offer: -offer[0] / offer[1]):
         if left <= GOAL**2 or budget < cost:
             break
