@@ -19,6 +19,7 @@ import numpy as np
 
 from benchmarks import record
 from benchmarks.timing import paired, summarise
+from zoo.backend import prefer_onednn
 from zoo.machine import available_threads
 
 SCALE, LR_SIZE, BATCH = 3, 32, 16
@@ -27,6 +28,7 @@ OURS = "zoo.training"
 
 def ours(network: str, source, folder: Path) -> Callable[[int], None]:
     """The project's own step and batches, as `train.py` sets them up."""
+    prefer_onednn()
     import tensorflow as tf
 
     from zoo.training import TrainConfig

@@ -11,6 +11,7 @@ import keras
 from keras import layers, ops
 
 from experiments.equal import BLOCKS, SIDES
+from experiments.on_blocks import OnBlocks
 from zoo import registry
 from zoo.errors import one_of
 from zoo.layers import DepthToSpace, FixedUpsampler, SpaceToDepth, SubpixelUpsampler
@@ -103,4 +104,5 @@ def in_space(
     if shuffle > 1:
         x = DepthToSpace(shuffle, name="shuffle")(x)
     sr_image = (SumInside if block and any_size else layers.Add)(name="sum")([x, bicubic])
-    return keras.Model(lr_image, sr_image, name=name or f"in_space_{space}_x{scale}")
+    kind = OnBlocks if any_size and space.startswith("hr_") and max(sides) > 3 else keras.Model
+    return kind(lr_image, sr_image, name=name or f"in_space_{space}_x{scale}")

@@ -19,6 +19,7 @@ from pathlib import Path
 from experiments import runs
 from experiments.equal import REGIMES, SPACES
 from experiments.runs import LEARNING_RATES, Corner, Setting
+from zoo.backend import prefer_onednn
 from zoo.errors import UsageError, exit_on_usage_error, one_of
 from zoo.training.interruption import Interrupted
 
@@ -217,6 +218,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns 1 where something was not done."""
     flags = parser().parse_args(arguments)
+    prefer_onednn()
     if flags.quick:
         flags.scales, flags.budgets, flags.seeds, flags.spaces = "3", "0.5", "0", "lr,hr_bicubic,below_x2"
         flags.regimes, flags.search_at, flags.steps, flags.search_steps = "practice", "3,0.5", 300, 100

@@ -2,6 +2,8 @@
 
 import importlib.util
 import os
+import platform
+import sys
 
 from zoo.errors import UsageError
 
@@ -27,3 +29,13 @@ def require_backend(backend: str, purpose: str) -> None:
         raise UsageError(
             f"Expected KERAS_BACKEND={backend} for {purpose}, set before Keras is imported. Received: {received}"
         )
+
+
+def prefer_onednn() -> None:
+    """Has TensorFlow take oneDNN's kernels on x86, unless the environment says otherwise or it is imported already.
+
+    By itself it takes them only where the processor has AVX-512 VNNI or more. On an AMD EPYC without, forward and
+    backward pass of the zoo's networks are 1.2 to 2 times as fast with them as by the faster of XLA and its own.
+    """
+    if platform.machine().lower() in ("x86_64", "amd64") and "tensorflow" not in sys.modules:
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

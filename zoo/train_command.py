@@ -15,7 +15,7 @@ from typing import Any
 from absl import app, flags
 from absl import logging as absl_logging
 
-from zoo.backend import require_backend
+from zoo.backend import prefer_onednn, require_backend
 from zoo.data.decode import one_limit
 from zoo.errors import STOPPED, UsageError, did_you_mean, exit_on_usage_error
 from zoo.program import ends_on_ctrl_c, own_package, quiet, quiet_tensorflow
@@ -120,6 +120,7 @@ def choose_backend(config: TrainConfig) -> None:
     if config.engine == "device" and FLAGS.strategy:
         raise UsageError(f"Expected --engine=tensorflow with --strategy. Received: --strategy={FLAGS.strategy}")
     os.environ.setdefault("KERAS_BACKEND", BACKENDS[config.engine])
+    prefer_onednn()
     require_backend(BACKENDS[config.engine], f"engine={config.engine}")
     if config.engine == "device":
         return

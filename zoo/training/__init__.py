@@ -6,7 +6,7 @@
 `train.py` is the same thing with flags.
 """
 
-from zoo.backend import require_backend
+from zoo.backend import prefer_onednn, require_backend
 from zoo.training.config import TrainConfig
 
 __all__ = ["BACKENDS", "TrainConfig", "train"]
@@ -35,6 +35,7 @@ def train(config: TrainConfig, workdir, source=None, valid=None, strategy=None) 
         >>> results["steps"], results["model"]["psnr"] > 0
         (2, True)
     """
+    prefer_onednn()
     require_backend(BACKENDS[config.engine], f"engine={config.engine}")
     if config.engine == "device":
         from zoo.training import device

@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import platform
 import re
 from pathlib import Path
@@ -114,6 +115,7 @@ def environment(config: TrainConfig, jit: str) -> dict:
         "threads": cores(config),
         "threads_per_operation": tf.config.threading.get_intra_op_parallelism_threads() or "all",
         "jit": jit,
+        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
         "devices": sorted({device.device_type for device in tf.config.list_logical_devices()}),
         "processor": processor(),
         **versions(("tensorflow", "keras")),
