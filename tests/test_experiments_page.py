@@ -24,8 +24,8 @@ def write_records(folder, base, spread=0.01, budgets=(0.5, 2.0)):
                 psnr = base[space] + budget / 10 + spread * (seed - 1)
                 record = {
                     "space": space, "regime": regime, "scale": 3, "budget": budget, "seed": seed, "steps": 4000,
-                    "learning_rate": 0.003, "batch": 16, "lr_size": 48, "widths": widths, "psnr": psnr,
-                    "sets": {"Set5": psnr + 3}, "loss": 0.02, "loss_held_out": 0.021, "parameters": 1234,
+                    "learning_rate": 0.003, "data": "some_pictures", "batch": 16, "lr_size": 48, "widths": widths,
+                    "psnr": psnr, "sets": {"Set5": psnr + 3}, "loss": 0.02, "loss_held_out": 0.021, "parameters": 1234,
                     "macs": 600000000, "activation_bytes": 10**7, "receptive_field": 4, "device": "a device",
                 }  # fmt: skip
                 (folder / f"x3_{budget:g}_{regime}_{space}_seed{seed}.json").write_text(json.dumps(record))
@@ -38,7 +38,12 @@ def test_the_page_says_what_the_records_say(tmp_path):
     text = (tmp_path / "space.md").read_text()
     assert "Against the best network in HR space it is ahead in 4 of 4 comparisons: +0.50 dB" in text
     assert "| ×3, 2 GMAC, practice | bicubic first | +0.50 ± 0.02 dB (ahead) |" in text
-    assert "a device" in text and "33.55 ± 0.01" in text and (tmp_path / "space.svg").stat().st_size > 1000
+    assert (
+        "a device" in text
+        and "Trained on some_pictures" in text
+        and "33.55 ± 0.01" in text
+        and (tmp_path / "space.svg").stat().st_size > 1000
+    )
     # Control: other records, another answer.
     write_records(tmp_path / "other" / "space", {**BASE, "hr_bicubic": 30.9, "below_x2": 30.5}, spread=0.1)
     other = space_page.page(tmp_path / "other")
