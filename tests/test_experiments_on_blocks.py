@@ -14,9 +14,12 @@ SPACES = [name for name in equal.SPACES if name.startswith("hr_")]
 
 @pytest.fixture
 def float64():
+    before = keras.config.dtype_policy()
     keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
     yield
     keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy(before)
 
 
 def at_random(space, scale, channels=1):
