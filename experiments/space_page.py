@@ -266,8 +266,8 @@ field, LR px. MB: float32 maps alive at the worst moment.
 `python -m experiments.space`, on {devices}; `--quick` shows the direction in minutes.
 {steps} steps of {every[0]["batch"]} patches with sides of {every[0]["lr_size"]} LR pixels, the same for all; L1,
 Adam, cosine. Trained on {data}; rates were chosen by the first 20 of DIV2K's validation pictures (`--tuning`; centre
-crops of 256×256), and the other 80 are held out (`--held_out`). On a processor the large kernels of HR space are
-trained on blocks of pixels: the same function and weights, a step in a third of the time (`experiments/on_blocks.py`).
+crops of 256×256), and the other 80 are held out (`--held_out`). The large kernels of HR space are computed on blocks of
+pixels while they train, the same function of the same weights (`experiments/on_blocks.py`).
 
 {search(results / "space")}{lowered(found)}
 

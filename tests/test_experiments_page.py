@@ -38,12 +38,8 @@ def test_the_page_says_what_the_records_say(tmp_path):
     text = (tmp_path / "space.md").read_text()
     assert "Against the best network in HR space it is ahead in 4 of 4 comparisons: +0.50 dB" in text
     assert "| ×3, 2 GMAC, practice | bicubic first | +0.50 ± 0.02 dB (ahead) |" in text
-    assert (
-        "a device" in text
-        and "Trained on some_pictures" in text
-        and "33.55 ± 0.01" in text
-        and (tmp_path / "space.svg").stat().st_size > 1000
-    )
+    assert "a device" in text and "33.55 ± 0.01" in text and (tmp_path / "space.svg").stat().st_size > 1000
+    assert "Trained on some_pictures" in text
     # Control: other records, another answer.
     write_records(tmp_path / "other" / "space", {**BASE, "hr_bicubic": 30.9, "below_x2": 30.5}, spread=0.1)
     other = space_page.page(tmp_path / "other")
