@@ -14,6 +14,7 @@ from zoo.program import quiet_tensorflow
 
 quiet_tensorflow()
 
+import numpy as np
 import pytest
 from PIL import Image
 from upscale_cases import files
@@ -48,6 +49,15 @@ def pytest_sessionfinish(session, exitstatus):
         if not any(pattern.search(reason) for pattern in named):
             reporter.write_line(f"unnamed skip: {report.nodeid}: {reason}", red=True)
             session.exitstatus = 1
+
+
+@pytest.fixture(autouse=True)
+def same_random_numbers(request):
+    """A test draws what it draws whichever tests were run before it in its process."""
+    for name in (request.module.__name__, "rewrite_onnx_cases", "tflite_cases"):
+        module = sys.modules.get(name)
+        if hasattr(module, "rng"):
+            module.rng = np.random.default_rng(3)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -119,6 +119,26 @@ def test_tf2onnx_writes_what_moves():
         assert each.value <= each.allowed
 
 
+def test_a_processor_that_cuts_off_sums_is_said_and_does_not_count():
+    whole, cut_off = (onnx_difference.Difference((1, 3), 0.0, 0.01, by_default) for by_default in (0.0, 0.3))
+    assert "session.x64quantprecision" not in str(whole) and "3.0e-01 unless session.x64quantprecision" in str(cut_off)
+    # Weights so large that two products of a light image are over 16 bits.
+    kernel = np.full((8, 4, 2, 2), 127, np.int8)
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "image_step", "zero"], ["levels"]),
+        helper.make_node("DequantizeLinear", ["levels", "image_step", "zero"], ["image"]),
+        helper.make_node("DequantizeLinear", ["kernel", "one", "weights_zero"], ["weights"]),
+        helper.make_node("Conv", ["image", "weights"], ["sums"]),
+        helper.make_node("QuantizeLinear", ["sums", "step", "zero"], ["output_levels"]),
+        helper.make_node("DequantizeLinear", ["output_levels", "step", "zero"], ["y"]),
+    ]
+    constants = {"one": np.float32(1), "image_step": np.float32(1 / 255), "step": np.float32(8)}
+    constants |= {"zero": np.uint8(0), "weights_zero": np.int8(0), "kernel": kernel}
+    content = model(nodes, constants, shape=(1, 4, 9, 12)).SerializeToString()
+    (difference,) = onnx_difference.differences(content, content)
+    assert difference.value == 0 and (difference.by_default > difference.allowed) == ("unless" in str(difference))
+
+
 def as_pytorch_writes_it(scale=2):
     """nn.Upsample(scale_factor=2), Conv2d, and the view, permute, reshape of a pixel shuffle by hand."""
     nodes = [

@@ -90,7 +90,9 @@ def moments(images, target, size: tuple[int, int], padding: int, weights: np.nda
     mean = shares @ means
     between = means - mean
     covariance = covariance + between[:, :inputs].T @ (shares[:, None] * between)
-    return Moments(mean[:inputs], mean[inputs:], covariance[:, :inputs], covariance[:, inputs:])
+    # float32 sums the two halves in orders of their own, and an inverse makes much of what they differ by.
+    own = covariance[:, :inputs]
+    return Moments(mean[:inputs], mean[inputs:], (own + own.T) / 2, covariance[:, inputs:])
 
 
 def solve(seen: Moments, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
