@@ -5,6 +5,7 @@ import json
 import math
 import statistics
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 # From the enlarged picture down to blocks of pixels.
@@ -81,10 +82,14 @@ def difference(ours: list[dict], theirs: list[dict], field: str = "psnr") -> Dif
     return Difference(statistics.mean(a) - statistics.mean(b), 2 * error)
 
 
+def hr_spaces(spaces: Iterable[str]) -> list[str]:
+    """Those of the spaces that enlarge first."""
+    return [space for space in spaces if space.startswith("hr_")]
+
+
 def best_hr(spaces: dict[str, list[dict]], field: str = "psnr") -> str | None:
     """The HR space with the highest figure."""
-    found = [space for space in spaces if space.startswith("hr_")]
-    return max(found, key=lambda space: statistics.mean(values(spaces[space], field)), default=None)
+    return max(hr_spaces(spaces), key=lambda space: statistics.mean(values(spaces[space], field)), default=None)
 
 
 def draw(found: Groups, path: Path) -> None:

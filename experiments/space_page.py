@@ -8,7 +8,18 @@ from pathlib import Path
 from experiments.equal import REGIMES, SPACES
 from experiments.runs import FALLEN, LEARNING_RATES, read
 from experiments.space import BUDGETS, SCALES, corners
-from experiments.space_figures import NAMES, Difference, Group, Groups, best_hr, difference, draw, groups, values
+from experiments.space_figures import (
+    NAMES,
+    Difference,
+    Group,
+    Groups,
+    best_hr,
+    difference,
+    draw,
+    groups,
+    hr_spaces,
+    values,
+)
 from experiments.space_sections import containment, equal_time, last_layer, shown, table
 from zoo.errors import UsageError, exit_on_usage_error
 from zoo.files import whole_file
@@ -16,6 +27,7 @@ from zoo.files import whole_file
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "experiments" / "results"
 PAGE, CHART = ROOT / "docs" / "space.md", ROOT / "experiments" / "results" / "space.svg"
+ALL_HR = len(hr_spaces(SPACES))
 RIVALS = {
     "hr": "the best network in HR space",
     "below_x2": "blocks of 2×2 below LR space",
@@ -42,6 +54,9 @@ def answer(found: Groups) -> str:
         figures = low if low == high else f"{low} to {high}"
         margin = f"{max(gain.margin for gain in gains):.2f}"
         count = f"of {len(gains)} comparisons" if len(gains) > 1 else "of 1 comparison"
+        partly = sum(0 < len(hr_spaces(spaces)) < ALL_HR for spaces in found.values() if "lr" in spaces)
+        if rival == "hr" and partly:
+            count += f" (in {partly} of them not all {ALL_HR} HR networks were trained)"
         sentences.append(f"Against {words} it is {told} {count}: {figures} dB, ± {margin} or less")
     return (
         "**LR space at equal multiplications and equal depth.** " + ". ".join(sentences) + ". (±: twice the "
@@ -92,6 +107,14 @@ def lowered(found: Groups) -> str:
     )
 
 
+def best_of(spaces: dict[str, list[dict]]) -> str:
+    """The best HR space, and of how many where not all have been trained."""
+    best, trained = best_hr(spaces), len(hr_spaces(spaces))
+    if best is None:
+        return "–"
+    return NAMES[best].removeprefix("HR, ") + (f" (of {trained} trained)" if trained < ALL_HR else "")
+
+
 def summary(found: Groups) -> str:
     """Every comparison behind the first paragraph, a line each."""
     rows = []
@@ -99,11 +122,10 @@ def summary(found: Groups) -> str:
         if "lr" not in spaces:
             continue
         lead = leads(spaces)
-        best = lead.get("hr")
         rows.append(
             [
                 str(group),
-                NAMES[best[0]].removeprefix("HR, ") if best else "–",
+                best_of(spaces),
                 *(f"{lead[rival][1]} ({lead[rival][1].word})" if rival in lead else "–" for rival in RIVALS),
             ]
         )

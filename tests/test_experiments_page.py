@@ -12,6 +12,7 @@ from experiments.space_figures import Group, best_hr, difference, groups
 from experiments.space_sections import between
 
 BASE = {"lr": 30.5, "below_x2": 30.3, "below_x4": 29.9, "hr_bicubic": 30.0, "hr_nearest": 29.8}
+BASE |= {"hr_bilinear": 29.7, "hr_deconvolution": 29.9}
 
 
 def write_records(folder, base, spread=0.01, budgets=(0.5, 2.0)):
@@ -44,6 +45,11 @@ def test_the_page_says_what_the_records_say(tmp_path):
     write_records(tmp_path / "other" / "space", {**BASE, "hr_bicubic": 30.9, "below_x2": 30.5}, spread=0.1)
     other = space_page.page(tmp_path / "other")
     assert "it is behind in 4 of 4 comparisons: -0.40" in other and "it is level in 4 of 4" in other
+    few = {space: psnr for space, psnr in BASE.items() if space not in ("hr_bilinear", "hr_deconvolution")}
+    write_records(tmp_path / "few" / "space", few, budgets=(2.0,))
+    some = space_page.page(tmp_path / "few")
+    assert "in 2 of 2 comparisons (in 2 of them not all 4 HR networks were trained): +0.50 dB" in some
+    assert "| bicubic first (of 2 trained) |" in some and "trained): " not in text and "trained) |" not in text
     assert space_page.main([f"--results={tmp_path}", f"--page={tmp_path / 'none.md'}"]) == 2
     assert not (tmp_path / "none.md").exists()
 

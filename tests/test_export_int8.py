@@ -10,7 +10,7 @@ import tensorflow as tf
 import zoo
 from export import __main__ as command
 from export import export_model, int8
-from export.int8 import fitting, overflow, pictures, prelu, ranges, readers, simulation, skip, sums
+from export.int8 import fitting, pictures, prelu, ranges, readers, simulation, skip, sums
 from zoo import registry
 from zoo.data import sample
 from zoo.errors import UsageError
@@ -239,9 +239,7 @@ def test_a_file_is_what_the_simulation_says_at_any_size_and_takes_levels(network
         int8.write_int8(network, tmp_path / f"{size[0]}_{io}.tflite", size, tuning, crops, io)
     written = tflite.read(tmp_path / "48_uint8.tflite")
     assert not {operation.name for operation in written.operations} & {"PRELU", "TANH"}
-    changed, *_ = int8._changed(content, tuning.mirrored, tuning.reaching, tuning.repeated)
-    changed.ceilings = overflow.ceilings(changed, tuning.reaching, tuning.ranges)
-    expected = output(changed, crops[:4], tuning.ranges, tuning.constants).clip(0, 1)
+    expected = output(int8.simulated(content, tuning), crops[:4], tuning.ranges, tuning.constants).clip(0, 1)
     functions = {path.stem: open_network(str(path)).run for path in tmp_path.glob("*.tflite")}
     for image, wanted in zip(crops[:4], expected, strict=True):
         received = functions["48_float"](image)

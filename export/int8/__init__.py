@@ -136,9 +136,15 @@ def float_file(model: keras.Model, size: tuple[int, int]) -> bytes:
 
 def layer_errors(model: keras.Model, crops: Crops, tuning: Tuning, kind: int) -> dict[str, float]:
     """Where the int8 file of a tuned model loses on the crops of a kind: `export.int8.errors.layer_errors`."""
-    changed, *_ = _changed(float_file(model, (SIDE, SIDE)), tuning.mirrored, tuning.reaching, tuning.repeated)
-    changed.ceilings = overflow.ceilings(changed, tuning.reaching, tuning.ranges)
+    changed = simulated(float_file(model, (SIDE, SIDE)), tuning)
     return errors.layer_errors(changed, tuning.ranges, tuning.constants, crops.images[crops.kinds == kind])
+
+
+def simulated(content: bytes, tuning: Tuning) -> Simulation:
+    """A float file of the tuned model as `quantized` makes it, to be run with the tuning's ranges and constants."""
+    changed, *_ = _changed(content, tuning.mirrored, tuning.reaching, tuning.repeated)
+    changed.ceilings = overflow.ceilings(changed, tuning.reaching, tuning.ranges)
+    return changed
 
 
 def quantized(content: bytes, tuning: Tuning, io: str) -> bytes:
