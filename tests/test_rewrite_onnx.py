@@ -100,20 +100,23 @@ def test_what_has_no_exact_form_stays(reason):
     assert row.action == "stays" and reason in row.note and proto.SerializeToString() == before
 
 
-def enlarged(way="asymmetric", rounding="floor", factors=(1, 1, 2, 2), group=1, **options):
+def enlarged(way="asymmetric", rounding="floor", factors=(1, 1, 2, 2), group=1, axes=None, sizes=None, **options):
+    named = {} if axes is None else {"axes": axes}
     nodes = [
         helper.make_node(
             "Resize",
-            ["x", "", "s"],
+            ["x", "", "s"] if sizes is None else ["x", "", "", "s"],
             ["hr"],
             mode="nearest",
             coordinate_transformation_mode=way,
             nearest_mode=rounding,
+            **named,
         ),
         helper.make_node("Conv", ["hr", "w", "b"], ["y"], group=group, **options),
     ]
-    constants = {"s": np.float32(factors), "w": weights(4, 4 // group, 5, 3), "b": weights(4)}
-    return model(nodes, constants)
+    size = np.float32(factors) if sizes is None else np.int64(sizes)
+    constants = {"s": size, "w": weights(4, 4 // group, 5, 3), "b": weights(4)}
+    return model(nodes, constants, opset=17 if axes is None else 18)
 
 
 RESIZED = [
@@ -121,6 +124,8 @@ RESIZED = [
     {"pads": [0, 1, 3, 0], "dilations": [2, 1]},
     {"auto_pad": "SAME_LOWER", "way": "half_pixel", "rounding": "round_prefer_floor", "factors": (1, 1, 3, 3)},
     {"group": 4, "pads": [2, 1, 2, 1]},
+    {"pads": [2, 1, 2, 1], "axes": [2, 3], "factors": (2, 2)},
+    {"pads": [2, 1, 2, 1], "axes": [3, 2], "sizes": (30, 21)},
 ]
 
 
@@ -135,7 +140,11 @@ def test_an_enlargement_and_its_convolution_are_the_same(options):
     assert np.allclose(values(proto, image), values(onnx.load_model_from_string(before), image), atol=1e-4)
 
 
-@pytest.mark.parametrize("options", [{"rounding": "ceil"}, {"way": "align_corners"}, {"factors": (1, 1, 2, 3)}])
+OTHERWISE = [{"rounding": "ceil"}, {"way": "align_corners"}, {"factors": (1, 1, 2, 3)}]
+OTHERWISE += [{"axes": [3], "factors": (2,)}, {"axes": [1, 3], "factors": (2, 2)}, {"axes": [2, 3], "sizes": (14, 21)}]
+
+
+@pytest.mark.parametrize("options", OTHERWISE)
 def test_an_enlargement_that_repeats_otherwise_stays(options):
     (row,) = onnx_file.to_lr_space(enlarged(pads=[2, 1, 2, 1], **options))
     assert row.action == "stays" and row.note

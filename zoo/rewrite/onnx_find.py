@@ -149,16 +149,18 @@ def _scale(graph: OnnxGraph, node: Any) -> int:
     options, inputs = graph.attributes(node), [*node.input, "", "", ""]
     if options.get("mode", "nearest") != "nearest":
         raise Stays(f"{options['mode']} enlargement is the same inside the picture only")
-    if "axes" in options or options.get("keep_aspect_ratio_policy", "stretch") != "stretch":
-        raise Stays("it names axes or keeps an aspect ratio")
+    if options.get("keep_aspect_ratio_policy", "stretch") != "stretch":
+        raise Stays("it keeps an aspect ratio")
+    axes = options.get("axes", [0, 1, 2, 3])
     factors = graph.constant(inputs[2]) if inputs[2] else None
     if factors is None or factors.size == 0:
         sizes, given = graph.constant(inputs[3]) if inputs[3] else None, graph.shape(node.input[0])
-        if sizes is None or len(given) != 4 or None in given:
+        if sizes is None or len(given) != 4 or any(given[axis] is None for axis in axes):
             raise Stays("its size is computed, or fixed for an input of any size")
-        factors = sizes / np.asarray(given)
-    scale = int(factors[-1]) if len(factors) == 4 else 0
-    if scale < 2 or list(factors) != [1, 1, scale, scale]:
+        factors = sizes / np.asarray([given[axis] for axis in axes])
+    named = {axis % 4: factor for axis, factor in zip(axes, factors, strict=False)}
+    scale = int(factors[-1])
+    if scale < 2 or len(factors) != len(axes) or [named.get(axis, 1) for axis in range(4)] != [1, 1, scale, scale]:
         raise Stays("it does not enlarge both sides by one whole number")
     way = options.get("coordinate_transformation_mode", "half_pixel")
     rounding = options.get("nearest_mode", "round_prefer_floor")
