@@ -10,9 +10,12 @@ from zoo.errors import UsageError
 from zoo.graphs.operations import Convolution
 from zoo.layers import DepthToSpace, FixedUpsampler, SubpixelUpsampler
 from zoo.models import scale_of
+from zoo.rewrite.collapsing import collapsed
 from zoo.rewrite.tracing import graphs_of
 
 _ACTIVATIONS = ("linear", "relu", "tanh")
+# What only does something while training.
+_NOTHING = (keras.layers.Dropout, keras.layers.SpatialDropout2D, keras.layers.GaussianNoise, keras.layers.Identity)
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class ConvolutionRow:
 def read_row(model: keras.Model) -> ConvolutionRow:
     """The row that a model (N, H, W, C) → (N, scale·H, scale·W, C) is, C being 1 or 3.
 
+    Linear layers in a row or side by side, batch normalisation among them, count as one: `zoo rewrite --collapse`.
+
     Raises:
         UsageError: it is something else; the sentence names the layer in the way.
 
@@ -60,6 +65,8 @@ def read_row(model: keras.Model) -> ConvolutionRow:
     scale, channels = scale_of(model), model.input_shape[-1]
     if channels not in (1, 3):
         raise UsageError(f"Expected a network for luma or RGB as a shader. Received: {model.name}, {channels} channels")
+    names = {layer.name for layer in model.layers}
+    model, joined = collapsed(model)
     layers: list[Convolution] = []
     added: dict[int, int] = {}
     # The layer whose maps a tensor holds, by the tensor; -1 is the picture.
@@ -73,6 +80,8 @@ def read_row(model: keras.Model) -> ConvolutionRow:
             continue
         layer, inputs = node.operation, node.input_tensors
         place = f"{model.name}'s layer {layer.name} ({type(layer).__name__})"
+        if layer.name not in names:
+            place = next((f"{model.name}'s {r.found}" for r in joined.rows if layer.name.startswith(r.layer)), place)
         other = [made.get(id(tensor), -1) for tensor in inputs if tensor is not last]
         if ended or not any(tensor is last for tensor in inputs):
             raise UsageError(f"Expected layers one after another and a shuffle last for a shader. Received: {place}")
@@ -92,6 +101,8 @@ def read_row(model: keras.Model) -> ConvolutionRow:
             ended = True
         elif len(inputs) == 1 and type(layer) is keras.layers.Conv2D:
             layers.append(_convolution(layer, place))
+        elif type(layer) in _NOTHING and number >= 0:
+            pass
         elif len(inputs) == 1 and number >= 0 and number not in added and layers[-1].activation == "linear":
             layers[-1] = _activated(layers[-1], layer, place)
         else:
