@@ -155,11 +155,11 @@ def _scale(graph: OnnxGraph, node: Any) -> int:
     factors = graph.constant(inputs[2]) if inputs[2] else None
     if factors is None or factors.size == 0:
         sizes, given = graph.constant(inputs[3]) if inputs[3] else None, graph.shape(node.input[0])
-        if sizes is None or len(given) != 4 or any(given[axis] is None for axis in axes):
+        if sizes is None or len(given) != 4 or len(sizes) != len(axes) or None in [given[axis] for axis in axes]:
             raise Stays("its size is computed, or fixed for an input of any size")
         factors = sizes / np.asarray([given[axis] for axis in axes])
     named = {axis % 4: factor for axis, factor in zip(axes, factors, strict=False)}
-    scale = int(factors[-1])
+    scale = int(named.get(3, 0))
     if scale < 2 or len(factors) != len(axes) or [named.get(axis, 1) for axis in range(4)] != [1, 1, scale, scale]:
         raise Stays("it does not enlarge both sides by one whole number")
     way = options.get("coordinate_transformation_mode", "half_pixel")
