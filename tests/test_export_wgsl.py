@@ -66,8 +66,8 @@ def test_luma_is_that_of_the_zoo():
 
 
 def test_what_is_no_row_is_refused_and_leaves_nothing(tmp_path):
-    wrong = refused(lambda x: DepthToSpace(2)(keras.layers.BatchNormalization(name="norm")(x)))
-    with pytest.raises(UsageError, match="mine's layer norm"):
+    wrong = refused(lambda x: DepthToSpace(2)(keras.layers.Activation("gelu", name="bell")(x)))
+    with pytest.raises(UsageError, match="mine's layer bell"):
         write_wgsl(wrong, tmp_path / "mine.wgsl")
     with pytest.raises(UsageError, match="border"):
         write_wgsl(zoo.load("fsrcnn_s_x2"), tmp_path / "mine.wgsl", border="grey")
