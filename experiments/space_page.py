@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from experiments.equal import REGIMES, SPACES
-from experiments.runs import FALLEN, LEARNING_RATES, read
+from experiments.runs import FALLEN, read
 from experiments.space import BUDGETS, SCALES, corners
 from experiments.space_figures import (
     NAMES,
@@ -20,6 +20,7 @@ from experiments.space_figures import (
     hr_spaces,
     values,
 )
+from experiments.space_rates import lowered, searched
 from experiments.space_sections import containment, equal_time, last_layer, shown, table
 from zoo.errors import UsageError, exit_on_usage_error
 from zoo.files import whole_file
@@ -88,25 +89,6 @@ def fallen(found: Groups) -> str:
     )
 
 
-def lowered(found: Groups) -> str:
-    """Where a seed fell apart at the rate that was found, so that all were trained at a lower one."""
-    told = []
-    for group, spaces in found.items():
-        for space, (first, *_) in spaces.items():
-            rates = first.get("fell_apart_at", [])
-            if rates and (space, group.regime) != ("lr", "paper"):
-                came = " and ".join(f"{rate:g}" for rate in sorted(rates, reverse=True))
-                told.append(f"{group}, {NAMES[space]}, at {came}")
-    if not told:
-        return ""
-    return (
-        f"\n\nWhere a seed ends more than {FALLEN} dB below the best one, by the same pictures, one short run has told "
-        "too little of the rate: all seeds are trained again at the next lower one. So it went with "
-        + "; ".join(told)
-        + "."
-    )
-
-
 def best_of(spaces: dict[str, list[dict]]) -> str:
     """The best HR space, and of how many where not all have been trained."""
     best, trained = best_hr(spaces), len(hr_spaces(spaces))
@@ -163,35 +145,6 @@ def group_table(group: Group, spaces: dict[str, list[dict]], named: list[str]) -
     seeds = sorted({len(runs) for runs in spaces.values()})
     said = f"{min(macs) / 1e9:.3f} to {max(macs) / 1e9:.3f} GMAC for 1280×720, {' or '.join(map(str, seeds))} seeds."
     return f"### {group}\n\n{said}\n\n{table(headings, rows)}"
-
-
-def search(folder: Path) -> str:
-    """The learning rates that were tried, and the PSNR that they came to."""
-    found = [read(path) for path in sorted(folder.glob("search_*.json"))]
-    if not found:
-        return ""
-    kinds = [key for key in {(each["regime"], each["space"]): None for each in found}]
-    rows = []
-    for regime, space in sorted(kinds, key=lambda kind: (kind[0] == "paper", list(NAMES).index(kind[1]))):
-        tried = {each["learning_rate"]: each for each in found if (each["regime"], each["space"]) == (regime, space)}
-        cells = [f"{tried[rate]['psnr']:.2f}" if rate in tried else "–" for rate in LEARNING_RATES]
-        rows.append([regime, NAMES[space], *cells])
-    first = found[0]
-    edges = [f"{NAMES[space]} ({regime})" for regime, space in kinds if _at_edge(found, regime, space)]
-    said = f" At an end of the range, so that a rate beyond it may be better: {'; '.join(edges)}." if edges else ""
-    return (
-        f"Learning rates were searched at ×{first['scale']}, {first['budget']:g} GMAC, one seed, {first['steps']:,} "
-        f"steps, on pictures that serve for nothing else; each space takes the best, at all budgets. PSNR in dB, where "
-        f"a run that came to nothing stays at its start, bicubic:\n\n"
-        + table(["regime", "space", *(f"{rate:g}" for rate in LEARNING_RATES)], rows)
-        + f"\n\n{said.strip()}"
-    )
-
-
-def _at_edge(found: list[dict], regime: str, space: str) -> bool:
-    tried = [each for each in found if (each["regime"], each["space"]) == (regime, space)]
-    best = max(tried, key=lambda each: each["psnr"])["learning_rate"]
-    return best in (min(LEARNING_RATES), max(LEARNING_RATES))
 
 
 def missing(found: Groups) -> str:
@@ -291,7 +244,7 @@ Adam, cosine. Trained on {data}; rates were chosen by the first 20 of DIV2K's va
 crops of 256×256), and the other 80 are held out (`--held_out`). The large kernels of HR space are computed on blocks of
 pixels while they train, the same function of the same weights (`experiments/on_blocks.py`).
 
-{search(results / "space")}{lowered(found)}
+{searched(results / "space")}{lowered(found)}
 
 Of the whole grid there is no record yet, and the same command goes on with it, of:
 {missing(found)}

@@ -72,6 +72,29 @@ def test_rates_at_which_a_seed_fell_apart_are_named(tmp_path):
     assert space_page.page(tmp_path).count("LR, at 0.01 and 0.003.") == 1
 
 
+def test_where_learning_rates_were_searched(tmp_path):
+    write_records(tmp_path / "space", BASE, budgets=(0.5,))
+    assert "searched" not in space_page.page(tmp_path)
+
+    def tried(scale, budget, space, *psnr):
+        for rate, each in zip((0.01, 0.001, 0.003), psnr):
+            found = {"scale": scale, "budget": budget, "regime": "practice", "space": space, "steps": 900}
+            path = tmp_path / "space" / f"search_x{scale}_{budget:g}_{space}_rate{rate:g}.json"
+            path.write_text(json.dumps({**found, "learning_rate": rate, "psnr": each}))
+
+    tried(3, 2.0, "lr", 30.9, 30.7, 30.8)
+    tried(3, 2.0, "below_x2", 30.1, 30.2, 30.3)
+    text = space_page.page(tmp_path)
+    assert "searched at ×3, 2 GMAC, one seed, 900 steps" in text and "best at ×3, 2 GMAC, at all budgets." in text
+    assert "| ×3, 2 GMAC, practice | LR | 30.70 | 30.80 | 30.90 |" in text
+    assert "a rate beyond it may be better: LR (×3, 2 GMAC, practice)." in text
+    tried(2, 8.0, "lr", 29.6, 33.7, 33.8)
+    text = space_page.page(tmp_path)
+    assert "searched at ×3, 2 GMAC and ×2, 8 GMAC, one seed" in text
+    assert "best at ×3, 2 GMAC, at all budgets, but for ×2, 8 GMAC." in text
+    assert "| ×2, 8 GMAC, practice | LR | 33.70 | 33.80 | 29.60 |" in text
+
+
 def test_the_page_is_what_the_command_writes():
     assert space_page.PAGE.read_text(encoding="utf-8") == space_page.page(space_page.RESULTS)
 
