@@ -18,6 +18,8 @@ from zoo.metrics import psnr
 _MOST = 20
 # The rates that the search tries; the best at one corner is that of the space in its regime at all corners.
 LEARNING_RATES = (1e-3, 3e-3, 1e-2)
+# The search tries this one too where the lowest of them is the best.
+LOWER_RATE = 3e-4
 # A run that ends more than so many dB below the best seed has fallen apart on the way.
 FALLEN = 0.3
 
@@ -81,10 +83,17 @@ def record(setting: Setting, corner: Corner, seed: int) -> Path:
     return setting.output / f"{corner}_seed{seed}.json"
 
 
-def best_rate(setting: Setting, corner: Corner) -> float:
-    """The learning rate that the search found for a corner."""
-    found = {rate: read(search_record(setting, corner, rate))["psnr"] for rate in LEARNING_RATES}
-    return max(found, key=lambda rate: found[rate])
+def best_rate(setting: Setting, corner: Corner) -> float | None:
+    """The best learning rate that the search has tried for a corner; None before all of `LEARNING_RATES` are tried."""
+    paths = {rate: search_record(setting, corner, rate) for rate in (*LEARNING_RATES, LOWER_RATE)}
+    found = {rate: read(path)["psnr"] for rate, path in paths.items() if path.is_file()}
+    return max(found, key=lambda rate: found[rate]) if found.keys() >= set(LEARNING_RATES) else None
+
+
+def searched(setting: Setting, corner: Corner) -> bool:
+    """Whether nothing is left to try for a corner."""
+    tried_lower = search_record(setting, corner, LOWER_RATE).is_file()
+    return (best := best_rate(setting, corner)) is not None and (tried_lower or best > min(LEARNING_RATES))
 
 
 def read(path: Path) -> dict:
@@ -117,7 +126,7 @@ def train(setting: Setting, corner: Corner, seeds: tuple[int, ...], rate: float)
     Where a seed falls apart, by the pictures that rates are chosen by, that one run told too little of the rate: all
     seeds are trained again at the next lower one of the search, and what was trained stays beside it as `_rate…`.
     """
-    for lower in sorted((each for each in LEARNING_RATES if each <= rate), reverse=True):
+    for lower in sorted((each for each in (LOWER_RATE, *LEARNING_RATES) if each <= rate), reverse=True):
         aside = _aside(setting, corner, lower)
         if not aside.is_dir():
             train_at(setting, corner, seeds, lower, setting.steps, str(corner))
@@ -136,7 +145,7 @@ def settled(folder: Path, seeds: tuple[int, ...]) -> bool:
         return False
     ends = [read(folder / f"seed_{seed}" / "results.json") for seed in seeds]
     figures = [end["model"]["psnr"] for end in ends]
-    return max(figures) - min(figures) <= FALLEN or ends[0]["config"]["learning_rate"] <= min(LEARNING_RATES)
+    return max(figures) - min(figures) <= FALLEN or ends[0]["config"]["learning_rate"] <= LOWER_RATE
 
 
 def train_at(
@@ -208,7 +217,7 @@ def measure(setting: Setting, corner: Corner, seed: int) -> None:
     costs = count(in_space(scale, **corner.options(), any_size=False))
     held_out, training = (_judge(engine.run, each, scale) for each in (setting.held_out, prepared(setting, scale)))
     environment, options = results["environment"], corner.options()
-    fallen = [rate for rate in LEARNING_RATES if _aside(setting, corner, rate).is_dir()]
+    fallen = [rate for rate in (LOWER_RATE, *LEARNING_RATES) if _aside(setting, corner, rate).is_dir()]
     write_json(
         record(setting, corner, seed),
         {

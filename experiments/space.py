@@ -18,7 +18,7 @@ from pathlib import Path
 
 from experiments import runs
 from experiments.equal import REGIMES, SPACES
-from experiments.runs import LEARNING_RATES, Corner, Setting
+from experiments.runs import Corner, Setting
 from zoo.backend import prefer_onednn
 from zoo.errors import UsageError, exit_on_usage_error, one_of
 from zoo.training.interruption import Interrupted
@@ -66,13 +66,9 @@ def units(setting: Setting, grid: list[Corner], seeds: tuple[int, ...], searched
     begun = set()
     for corner in grid:
         tried = dataclasses.replace(corner, scale=searched[0], budget=searched[1])
-        records = {rate: runs.search_record(setting, tried, rate) for rate in LEARNING_RATES}
         if parts != "measure" and tried not in begun:
             begun.add(tried)
-            found += [
-                Unit(path.stem, lambda tried=tried, rate=rate: (runs.search, setting, tried, rate), path.is_file)
-                for rate, path in records.items()
-            ]
+            found += _search(setting, tried)
         folder = setting.workdir / str(corner)
         if parts != "measure":
             found.append(
@@ -82,7 +78,7 @@ def units(setting: Setting, grid: list[Corner], seeds: tuple[int, ...], searched
                         runs.train, setting, corner, seeds, runs.best_rate(setting, tried)
                     ),
                     lambda folder=folder: runs.settled(folder, seeds),
-                    lambda records=records: all(path.is_file() for path in records.values()),
+                    lambda tried=tried: runs.searched(setting, tried),
                 )
             )  # fmt: skip
         if parts != "train":
@@ -98,6 +94,22 @@ def units(setting: Setting, grid: list[Corner], seeds: tuple[int, ...], searched
     return found
 
 
+def _search(setting: Setting, tried: Corner) -> list[Unit]:
+    """The rates of the search, and the lower one once all are tried: it is done too where no lower one is wanted."""
+    paths = {rate: runs.search_record(setting, tried, rate) for rate in (*runs.LEARNING_RATES, runs.LOWER_RATE)}
+    work = {rate: lambda rate=rate: (runs.search, setting, tried, rate) for rate in paths}
+    upper = [Unit(paths[rate].stem, work[rate], paths[rate].is_file) for rate in runs.LEARNING_RATES]
+    return [
+        *upper,
+        Unit(
+            paths[runs.LOWER_RATE].stem,
+            work[runs.LOWER_RATE],
+            lambda: runs.searched(setting, tried),
+            lambda: runs.best_rate(setting, tried) is not None,
+        ),
+    ]
+
+
 def work_off(pending: list[Unit], jobs: int, deadline_s: float) -> list[str]:
     """Works off units in order, `jobs` at a time; returns the names of those that were not done, with the reason.
 
@@ -108,6 +120,8 @@ def work_off(pending: list[Unit], jobs: int, deadline_s: float) -> list[str]:
     running: dict[Future, tuple[Unit, float]] = {}
     with processes(jobs) as pool:
         while True:
+            # What was found meanwhile may leave nothing to do.
+            left = [unit for unit in left if not unit.done()]
             while len(running) < jobs and time.monotonic() - start + longest < deadline_s:
                 unit = next((each for each in left if each.ready()), None)
                 if unit is None:

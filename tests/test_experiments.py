@@ -141,6 +141,26 @@ def test_work_goes_on_where_it_was_and_says_what_is_not_done(tmp_path, capsys):
     assert space.work_off(work[:2], 1, float("inf")) == [] and not capsys.readouterr().out
 
 
+@pytest.mark.parametrize("best, wanted", [(0.01, False), (0.001, True)])
+def test_a_lower_rate_is_tried_where_the_lowest_is_the_best(tmp_path, monkeypatch, best, wanted):
+    setting, tried = mock.Mock(output=tmp_path), []
+    corner = runs.Corner("lr", "practice", 2, 8.0)
+
+    def search(setting, corner, rate):
+        assert runs.best_rate(setting, corner) is None or rate == 3e-4
+        tried.append(rate)
+        found = {"psnr": 30.0 + (rate == best) + 2 * (rate == 3e-4)}
+        runs.search_record(setting, corner, rate).write_text(json.dumps(found))
+
+    monkeypatch.setattr(runs, "search", search)
+    work = space._search(setting, corner)
+    assert not runs.searched(setting, corner)
+    assert space.work_off(work[:2], 1, float("inf")) == [] and runs.best_rate(setting, corner) is None
+    assert space.work_off(work, 1, float("inf")) == [] and runs.searched(setting, corner)
+    assert tried == [1e-3, 3e-3, 1e-2, *[3e-4] * wanted]
+    assert runs.best_rate(setting, corner) == (3e-4 if wanted else best)
+
+
 def test_refusals(tmp_path, capsys):
     for flags, sentence in [
         (["--spaces=hr_lanczos"], "Expected space to be one of"),
@@ -163,7 +183,10 @@ def test_refusals(tmp_path, capsys):
         ({1e-2: (29.0, 29.2)}, [1e-2]),
         ({1e-2: (29.0, 28.6), 3e-3: (28.9, 28.8)}, [1e-2, 3e-3]),
         # Below the lowest rate there is none: what falls apart there stays.
-        ({1e-2: (29.0, 28.6), 3e-3: (28.9, 28.1), 1e-3: (28.7, 28.0)}, [1e-2, 3e-3, 1e-3]),
+        (
+            {1e-2: (29.0, 28.6), 3e-3: (28.9, 28.1), 1e-3: (28.7, 28.0), 3e-4: (28.5, 28.0)},
+            [1e-2, 3e-3, 1e-3, 3e-4],
+        ),
     ],
 )
 def test_where_a_seed_falls_apart_all_are_trained_at_the_next_lower_rate(tmp_path, monkeypatch, ends, rates):
@@ -200,7 +223,7 @@ TOY = [
 @pytest.mark.slow
 def test_the_command_at_toy_size(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(runs, "LEARNING_RATES", (1e-3, 2e-3))
-    monkeypatch.setattr(space, "LEARNING_RATES", (1e-3, 2e-3))
+    monkeypatch.setattr(runs, "LOWER_RATE", 5e-4)
     flags = [
         *TOY, "--spaces=hr_deconvolution,below_x2", "--seeds=0,1", "--sets=sample",
         f"--output={tmp_path / 'records'}", f"--workdir={tmp_path / 'work'}",
@@ -209,11 +232,12 @@ def test_the_command_at_toy_size(tmp_path, capsys, monkeypatch):
     assert not list((tmp_path / "records").glob("x2*"))
     assert space.main([*flags, "--parts=measure"]) == 0
     paths = sorted((tmp_path / "records").glob("x2*"))
-    assert len(paths) == 4 and len(list((tmp_path / "records").glob("search_*"))) == 4
+    tried = {path.stem for path in (tmp_path / "records").glob("search_*")}
+    assert len(paths) == 4 and len([name for name in tried if not name.endswith("_rate0.0005")]) == 4
     found = [runs.read(path) for path in paths]
     for each in found:
         assert each["scale"] == 2 and each["budget"] == 0.5 and each["regime"] == "practice" and each["steps"] == 30
-        assert each["learning_rate"] in runs.LEARNING_RATES and 20 < each["psnr"] < 50
+        assert each["learning_rate"] in (runs.LOWER_RATE, *runs.LEARNING_RATES) and 20 < each["psnr"] < 50
         assert each["sets"]["sample"] == each["psnr"] and 0 < each["loss"] < 1 and 0 < each["loss_held_out"] < 1
         for name in ("seed", "parameters", "activation_bytes", "receptive_field", "device", "seconds"):
             assert each[name] is not None, name
