@@ -99,18 +99,17 @@ def draw(found: Groups, path: Path) -> None:
     made = figure(8.2, 4.2)
     axes = made.subplots()
     colours = {"practice": "#1f6fb2", "paper": "#d9822b"}
+    scales, budgets = (sorted({getattr(group, name) for group in found}) for name in ("scale", "budget"))
     for group, spaces in found.items():
         if "lr" not in spaces:
             continue
         gains = {space: difference(records, spaces["lr"]) for space, records in spaces.items()}
-        sizes = sorted({g.budget for g in found if g.scale == group.scale and g.regime == group.regime})
         axes.errorbar(
             [ORDER.index(space) for space in gains],
             [gain.mean for gain in gains.values()],
             [gain.margin if space != "lr" else 0 for space, gain in gains.items()],
-            label=str(group), color=colours[group.regime], capsize=3, marker="os^Dv"[sizes.index(group.budget) % 5],
-            linestyle=("-", "--", ":")[sizes.index(group.budget) % 3],
-            alpha=1.0 if group.scale == 3 else 0.5,
+            label=str(group), color=colours[group.regime], capsize=3, marker="^ovs"[scales.index(group.scale) % 4],
+            linestyle=("-", "--", ":")[budgets.index(group.budget) % 3],
         )  # fmt: skip
     axes.axhline(0, color="#8a9199", linewidth=0.8)
     axes.set_xticks(range(len(ORDER)), [NAMES[space].replace(", ", "\n", 1) for space in ORDER], fontsize=8)
