@@ -16,10 +16,11 @@ from zoo.metrics import psnr
 
 # Of the training pictures so many, evenly chosen, tell the loss.
 _MOST = 20
-# The rates that the search tries; the best at one corner is that of the space in its regime at all corners.
+# The rates that the search tries, and one more that it tries where the lowest of them is the best.
 LEARNING_RATES = (1e-3, 3e-3, 1e-2)
-# The search tries this one too where the lowest of them is the best.
 LOWER_RATE = 3e-4
+# Scale and budget at which it does so, unless others are asked for; a space's best there is its rate at all of them.
+SEARCH_AT = (3, 2.0)
 # A run that ends more than so many dB below the best seed has fallen apart on the way.
 FALLEN = 0.3
 
@@ -83,9 +84,14 @@ def record(setting: Setting, corner: Corner, seed: int) -> Path:
     return setting.output / f"{corner}_seed{seed}.json"
 
 
+def all_rates() -> list[float]:
+    """Those that a network may be trained at, the highest first."""
+    return sorted((LOWER_RATE, *LEARNING_RATES), reverse=True)
+
+
 def best_rate(setting: Setting, corner: Corner) -> float | None:
     """The best learning rate that the search has tried for a corner; None before all of `LEARNING_RATES` are tried."""
-    paths = {rate: search_record(setting, corner, rate) for rate in (*LEARNING_RATES, LOWER_RATE)}
+    paths = {rate: search_record(setting, corner, rate) for rate in all_rates()}
     found = {rate: read(path)["psnr"] for rate, path in paths.items() if path.is_file()}
     return max(found, key=lambda rate: found[rate]) if found.keys() >= set(LEARNING_RATES) else None
 
@@ -125,14 +131,30 @@ def train(setting: Setting, corner: Corner, seeds: tuple[int, ...], rate: float)
 
     Where a seed falls apart, by the pictures that rates are chosen by, that one run told too little of the rate: all
     seeds are trained again at the next lower one of the search, and what was trained stays beside it as `_rate…`.
+
+    Raises:
+        UsageError: some seeds have been trained at another rate, which an earlier search had found.
     """
-    for lower in sorted((each for each in (LOWER_RATE, *LEARNING_RATES) if each <= rate), reverse=True):
+    folder = setting.workdir / str(corner)
+    for lower in [each for each in all_rates() if each <= rate]:
         aside = _aside(setting, corner, lower)
         if not aside.is_dir():
+            _check_rate(folder, lower)
             train_at(setting, corner, seeds, lower, setting.steps, str(corner))
-            if settled(setting.workdir / str(corner), seeds):
+            if settled(folder, seeds):
                 return
-            (setting.workdir / str(corner)).rename(aside)
+            folder.rename(aside)
+            for path in setting.output.glob(f"{corner}_seed*.json"):
+                path.unlink()
+
+
+def _check_rate(folder: Path, rate: float) -> None:
+    for path in sorted(folder.glob("seed_*/config.json")):
+        if (found := read(path)["learning_rate"]) != rate:
+            raise UsageError(
+                f"Expected runs at the learning rate {rate:g} in {folder}, or no such folder. "
+                f"Received: {path.parent.name} at {found:g}"
+            )
 
 
 def _aside(setting: Setting, corner: Corner, rate: float) -> Path:
@@ -217,7 +239,7 @@ def measure(setting: Setting, corner: Corner, seed: int) -> None:
     costs = count(in_space(scale, **corner.options(), any_size=False))
     held_out, training = (_judge(engine.run, each, scale) for each in (setting.held_out, prepared(setting, scale)))
     environment, options = results["environment"], corner.options()
-    fallen = [rate for rate in (LOWER_RATE, *LEARNING_RATES) if _aside(setting, corner, rate).is_dir()]
+    fallen = [rate for rate in all_rates() if _aside(setting, corner, rate).is_dir()]
     write_json(
         record(setting, corner, seed),
         {

@@ -34,7 +34,7 @@ class Unit:
     Attributes:
         name: for the list of what is not done.
         work: a function of module `runs` and its arguments.
-        done: whether its files are there.
+        done: whether it is done, or nothing wants it any more.
         ready: whether the files are there that it needs.
     """
 
@@ -60,27 +60,25 @@ def corners(scales, budgets, regimes, spaces) -> list[Corner]:
     ]
 
 
-def units(setting: Setting, grid: list[Corner], seeds: tuple[int, ...], searched: tuple, parts: str) -> list[Unit]:
+def units(setting: Setting, grid: list[Corner], seeds: tuple[int, ...], search_at: tuple, parts: str) -> list[Unit]:
     """The work in order: before a network's first corner the search of its learning rate."""
     found: list[Unit] = []
     begun = set()
     for corner in grid:
-        tried = dataclasses.replace(corner, scale=searched[0], budget=searched[1])
-        if parts != "measure" and tried not in begun:
-            begun.add(tried)
-            found += _search(setting, tried)
+        at = dataclasses.replace(corner, scale=search_at[0], budget=search_at[1])
+        if parts != "measure" and at not in begun:
+            begun.add(at)
+            found += _search(setting, at)
         folder = setting.workdir / str(corner)
         if parts != "measure":
             found.append(
                 Unit(
                     f"{corner}, seeds {', '.join(map(str, seeds))}",
-                    lambda corner=corner, tried=tried: (
-                        runs.train, setting, corner, seeds, runs.best_rate(setting, tried)
-                    ),
+                    lambda corner=corner, at=at: (runs.train, setting, corner, seeds, runs.best_rate(setting, at)),
                     lambda folder=folder: runs.settled(folder, seeds),
-                    lambda tried=tried: runs.searched(setting, tried),
+                    lambda at=at: runs.searched(setting, at),
                 )
-            )  # fmt: skip
+            )
         if parts != "train":
             found += [
                 Unit(
@@ -94,20 +92,19 @@ def units(setting: Setting, grid: list[Corner], seeds: tuple[int, ...], searched
     return found
 
 
-def _search(setting: Setting, tried: Corner) -> list[Unit]:
-    """The rates of the search, and the lower one once all are tried: it is done too where no lower one is wanted."""
-    paths = {rate: runs.search_record(setting, tried, rate) for rate in (*runs.LEARNING_RATES, runs.LOWER_RATE)}
-    work = {rate: lambda rate=rate: (runs.search, setting, tried, rate) for rate in paths}
-    upper = [Unit(paths[rate].stem, work[rate], paths[rate].is_file) for rate in runs.LEARNING_RATES]
-    return [
-        *upper,
-        Unit(
-            paths[runs.LOWER_RATE].stem,
-            work[runs.LOWER_RATE],
-            lambda: runs.searched(setting, tried),
-            lambda: runs.best_rate(setting, tried) is not None,
-        ),
-    ]
+def _search(setting: Setting, corner: Corner) -> list[Unit]:
+    """The rates of the search, and the lower one, which is done too where the lowest of the others is not the best."""
+
+    def unit(rate: float, done: Callable[[], bool] | None = None, ready: Callable[[], bool] = lambda: True) -> Unit:
+        path = runs.search_record(setting, corner, rate)
+        return Unit(path.stem, lambda: (runs.search, setting, corner, rate), done or path.is_file, ready)
+
+    lower = unit(
+        runs.LOWER_RATE,
+        lambda: runs.searched(setting, corner),
+        lambda: runs.best_rate(setting, corner) is not None,
+    )
+    return [*map(unit, runs.LEARNING_RATES), lower]
 
 
 def work_off(pending: list[Unit], jobs: int, deadline_s: float) -> list[str]:
@@ -116,11 +113,11 @@ def work_off(pending: list[Unit], jobs: int, deadline_s: float) -> list[str]:
     Nothing starts that would not end before the deadline if it took as long as the longest one so far.
     """
     start, longest, failed = time.monotonic(), 0.0, []
-    left = [unit for unit in pending if not unit.done()]
+    left = pending
     running: dict[Future, tuple[Unit, float]] = {}
     with processes(jobs) as pool:
         while True:
-            # What was found meanwhile may leave nothing to do.
+            # A search that has ended may have made the lower rate unnecessary.
             left = [unit for unit in left if not unit.done()]
             while len(running) < jobs and time.monotonic() - start + longest < deadline_s:
                 unit = next((each for each in left if each.ready()), None)
@@ -210,7 +207,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--search_steps", type=int, default=1000, help="steps of each try in the search of learning rates"
     )
-    made.add_argument("--search_at", default="3,2", help="scale,budget at which learning rates are tried")
+    made.add_argument(
+        "--search_at", default="{},{:g}".format(*runs.SEARCH_AT), help="scale,budget at which learning rates are tried"
+    )
     made.add_argument("--batch", type=int, default=16)
     made.add_argument("--lr_size", type=int, default=48, help="side of a patch in LR pixels, a multiple of 4")
     made.add_argument("--engine", default="tensorflow", choices=("tensorflow", "device"))
@@ -260,13 +259,13 @@ def main(arguments: list[str] | None = None) -> int:
         os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str((flags.workdir / "compiled").resolve()))
         os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    searched = _numbers(flags.search_at, float)
-    if len(searched) != 2:
+    search_at = _numbers(flags.search_at, float)
+    if len(search_at) != 2:
         raise UsageError(f"Expected search_at as scale,budget. Received: {flags.search_at!r}")
-    searched = (int(searched[0]), searched[1])
-    work = units(setting, grid, _numbers(flags.seeds, int), searched, flags.parts)
+    search_at = (int(search_at[0]), search_at[1])
+    work = units(setting, grid, _numbers(flags.seeds, int), search_at, flags.parts)
     if flags.parts != "measure":
-        for scale in sorted({corner.scale for corner in grid} | {searched[0]}):
+        for scale in sorted({corner.scale for corner in grid} | {search_at[0]}):
             runs.prepared(setting, scale)
     missing = work_off(work, flags.jobs, flags.deadline_s)
     for name in missing:

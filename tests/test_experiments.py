@@ -143,7 +143,7 @@ def test_work_goes_on_where_it_was_and_says_what_is_not_done(tmp_path, capsys):
 
 @pytest.mark.parametrize("best, wanted", [(0.01, False), (0.001, True)])
 def test_a_lower_rate_is_tried_where_the_lowest_is_the_best(tmp_path, monkeypatch, best, wanted):
-    setting, tried = mock.Mock(output=tmp_path), []
+    setting, tried = mock.Mock(output=tmp_path, workdir=tmp_path), []
     corner = runs.Corner("lr", "practice", 2, 8.0)
 
     def search(setting, corner, rate):
@@ -156,7 +156,9 @@ def test_a_lower_rate_is_tried_where_the_lowest_is_the_best(tmp_path, monkeypatc
     work = space._search(setting, corner)
     assert not runs.searched(setting, corner)
     assert space.work_off(work[:2], 1, float("inf")) == [] and runs.best_rate(setting, corner) is None
-    assert space.work_off(work, 1, float("inf")) == [] and runs.searched(setting, corner)
+    *_, training = space.units(setting, [corner], (0,), (2, 8.0), "train")
+    assert space.work_off(work[:3], 1, float("inf")) == [] and training.ready() != wanted
+    assert space.work_off(work, 1, float("inf")) == [] and runs.searched(setting, corner) and training.ready()
     assert tried == [1e-3, 3e-3, 1e-2, *[3e-4] * wanted]
     assert runs.best_rate(setting, corner) == (3e-4 if wanted else best)
 
@@ -191,7 +193,10 @@ def test_refusals(tmp_path, capsys):
 )
 def test_where_a_seed_falls_apart_all_are_trained_at_the_next_lower_rate(tmp_path, monkeypatch, ends, rates):
     corner, tried = runs.Corner("lr", "practice", 3, 0.5), []
-    setting = mock.Mock(workdir=tmp_path, steps=10)
+    setting = mock.Mock(workdir=tmp_path, output=tmp_path / "records", steps=10)
+    setting.output.mkdir()
+    # What told of weights that are put aside.
+    (setting.output / f"{corner}_seed0.json").write_text("{}")
 
     def trained(setting, corner, seeds, rate, steps, name):
         tried.append(rate)
@@ -200,18 +205,29 @@ def test_where_a_seed_falls_apart_all_are_trained_at_the_next_lower_rate(tmp_pat
             folder.mkdir(parents=True)
             result = {"model": {"psnr": psnr}, "config": {"learning_rate": rate}}
             (folder / "results.json").write_text(json.dumps(result))
+            (folder / "config.json").write_text(json.dumps(result["config"]))
 
     monkeypatch.setattr(runs, "train_at", trained)
     runs.train(setting, corner, (0, 1), 1e-2)
     assert tried == rates and runs.settled(tmp_path / str(corner), (0, 1))
     kept = {path.name for path in tmp_path.iterdir()}
-    assert kept == {str(corner), *(f"{corner}_rate{rate:g}" for rate in rates[:-1])}
+    assert kept == {"records", str(corner), *(f"{corner}_rate{rate:g}" for rate in rates[:-1])}
+    assert runs.record(setting, corner, 0).is_file() == (len(rates) == 1)
     assert not runs.settled(tmp_path / str(corner), (0, 1, 2))
     # Killed in between, it goes on with the rate that it was at.
     shutil.rmtree(tmp_path / str(corner))
     tried.clear()
     runs.train(setting, corner, (0, 1), 1e-2)
     assert tried == rates[-1:]
+
+
+def test_seeds_at_two_rates_are_refused(tmp_path):
+    corner, setting = runs.Corner("lr", "practice", 3, 0.5), mock.Mock(workdir=tmp_path)
+    folder = tmp_path / str(corner) / "seed_1"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text('{"learning_rate": 0.001}')
+    with pytest.raises(UsageError, match="learning rate 0.0003 in .* or no such folder. Received: seed_1 at 0.001"):
+        runs.train(setting, corner, (0, 1), 3e-4)
 
 
 TOY = [

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
@@ -119,7 +120,7 @@ def test_tf2onnx_writes_what_moves():
         assert each.value <= each.allowed
 
 
-def test_a_processor_that_cuts_off_sums_is_said_and_does_not_count():
+def test_a_processor_that_cuts_off_sums_is_said_and_does_not_count(monkeypatch):
     whole, cut_off = (onnx_difference.Difference((1, 3), 0.0, 0.01, by_default) for by_default in (0.0, 0.3))
     assert "session.x64quantprecision" not in str(whole) and "3.0e-01 unless session.x64quantprecision" in str(cut_off)
     # Weights so large that two products of a light image are over 16 bits.
@@ -135,8 +136,18 @@ def test_a_processor_that_cuts_off_sums_is_said_and_does_not_count():
     constants = {"one": np.float32(1), "image_step": np.float32(1 / 255), "step": np.float32(8)}
     constants |= {"zero": np.uint8(0), "weights_zero": np.int8(0), "kernel": kernel}
     content = model(nodes, constants, shape=(1, 4, 9, 12)).SerializeToString()
+    opened = []
+    session = onnxruntime.InferenceSession
+    monkeypatch.setattr(
+        onnxruntime, "InferenceSession", lambda *given, **more: opened.append(1) or session(*given, **more)
+    )
     (difference,) = onnx_difference.differences(content, content)
+    assert len(opened) == 3
     assert difference.value == 0 and (difference.by_default > difference.allowed) == ("unless" in str(difference))
+    # Where nothing is quantized the setting changes nothing.
+    floats = model([helper.make_node("Relu", ["x"], ["y"])], {}, shape=(1, 4, 9, 12)).SerializeToString()
+    onnx_difference.differences(floats, floats)
+    assert len(opened) == 5
 
 
 def as_pytorch_writes_it(scale=2):
