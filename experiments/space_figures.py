@@ -93,7 +93,7 @@ def best_hr(spaces: dict[str, list[dict]], field: str = "psnr") -> str | None:
 
 
 def draw(found: Groups, path: Path) -> None:
-    """The chart: PSNR against LR space's, by space, a line a group."""
+    """The chart: PSNR against LR space's, by space, a line a group; each has LR space."""
     from zoo.plots.chart import figure, save
 
     made = figure(8.2, 4.2)
@@ -101,15 +101,13 @@ def draw(found: Groups, path: Path) -> None:
     colours = {"practice": "#1f6fb2", "paper": "#d9822b"}
     scales, budgets = (sorted({getattr(group, name) for group in found}) for name in ("scale", "budget"))
     for group, spaces in found.items():
-        if "lr" not in spaces:
-            continue
         gains = {space: difference(records, spaces["lr"]) for space, records in spaces.items()}
         axes.errorbar(
             [ORDER.index(space) for space in gains],
             [gain.mean for gain in gains.values()],
             [gain.margin if space != "lr" else 0 for space, gain in gains.items()],
-            label=str(group), color=colours[group.regime], capsize=3, marker="^ovs"[scales.index(group.scale) % 4],
-            linestyle=("-", "--", ":")[budgets.index(group.budget) % 3],
+            label=str(group), color=colours[group.regime], capsize=3, marker="^ov"[scales.index(group.scale)],
+            linestyle=("-", "--", ":")[budgets.index(group.budget)],
         )  # fmt: skip
     axes.axhline(0, color="#8a9199", linewidth=0.8)
     axes.set_xticks(range(len(ORDER)), [NAMES[space].replace(", ", "\n", 1) for space in ORDER], fontsize=8)

@@ -6,20 +6,10 @@ import sys
 from pathlib import Path
 
 from experiments.equal import REGIMES, SPACES
-from experiments.runs import FALLEN, read
+from experiments.runs import read
 from experiments.space import BUDGETS, SCALES, corners
-from experiments.space_figures import (
-    NAMES,
-    Difference,
-    Group,
-    Groups,
-    best_hr,
-    difference,
-    draw,
-    groups,
-    hr_spaces,
-    values,
-)
+from experiments.space_answer import answer, compared, fallen, kernels, summary
+from experiments.space_figures import NAMES, Group, Groups, draw, groups, values
 from experiments.space_rates import lowered, searched
 from experiments.space_sections import containment, equal_time, last_layer, shown, table
 from zoo.errors import UsageError, exit_on_usage_error
@@ -28,91 +18,6 @@ from zoo.files import whole_file
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "experiments" / "results"
 PAGE, CHART = ROOT / "docs" / "space.md", ROOT / "experiments" / "results" / "space.svg"
-ALL_HR = len(hr_spaces(SPACES))
-RIVALS = {
-    "hr": "the best network in HR space",
-    "below_x2": "blocks of 2×2 below LR space",
-    "below_x4": "blocks of 4×4 below LR space",
-}
-
-
-def leads(spaces: dict[str, list[dict]]) -> dict[str, tuple[str, Difference]]:
-    """Rival → (which space it is, how far LR space is ahead of it)."""
-    found = {"hr": best_hr(spaces), **{name: name if name in spaces else None for name in ("below_x2", "below_x4")}}
-    return {name: (space, difference(spaces["lr"], spaces[space])) for name, space in found.items() if space}
-
-
-def answer(found: Groups) -> str:
-    """The first paragraph, from the figures alone."""
-    sentences = []
-    for rival, words in RIVALS.items():
-        gains = [leads(spaces)[rival][1] for spaces in found.values() if "lr" in spaces and rival in leads(spaces)]
-        if not gains:
-            continue
-        counts = {word: sum(gain.word == word for gain in gains) for word in ("ahead", "level", "behind")}
-        told = ", ".join(f"{word} in {count}" for word, count in counts.items() if count)
-        low, high = (f"{pick(gain.mean for gain in gains):+.2f}" for pick in (min, max))
-        figures = low if low == high else f"{low} to {high}"
-        margin = f"{max(gain.margin for gain in gains):.2f}"
-        count = f"of {len(gains)} comparisons" if len(gains) > 1 else "of 1 comparison"
-        partly = sum(0 < len(hr_spaces(spaces)) < ALL_HR for spaces in found.values() if "lr" in spaces)
-        if rival == "hr" and partly:
-            count += f" (in {partly} of them not all {ALL_HR} HR networks were trained)"
-        sentences.append(f"Against {words} it is {told} {count}: {figures} dB, ± {margin} or less")
-    return (
-        "**LR space at equal multiplications and equal depth.** " + ". ".join(sentences) + ". (±: twice the "
-        "standard error over the seeds, of the widest; within it two spaces are called level.)"
-    )
-
-
-def fallen(found: Groups) -> str:
-    """Which runs fell far behind the other seeds, and what the comparison is without them."""
-    told = []
-    for group, spaces in found.items():
-        for space, runs in spaces.items():
-            best = max(values(runs, "psnr"))
-            kept = [each for each in runs if best - each["psnr"] <= FALLEN]
-            if len(kept) == len(runs) or (space, group.regime) == ("lr", "paper"):
-                continue
-            lost = ", ".join(f"seed {each['seed']} ({each['psnr']:.2f} dB)" for each in runs if each not in kept)
-            text = f"{group}, {NAMES[space]}: {lost}, where the others reach {best:.2f} dB"
-            if space == "lr":
-                without = {name: lead for name, lead in leads({**spaces, "lr": kept}).items()}
-                leading = "; ".join(f"against {RIVALS[name]} {lead}" for name, (_, lead) in without.items())
-                text += f". Without it LR space has {leading}"
-            told.append(text)
-    if not told:
-        return ""
-    return (
-        f"A run that ends more than {FALLEN} dB below the best seed has fallen apart on the way: its learning rate\n"
-        "is too high for some starts. It counts in all means. " + ". ".join(told) + "."
-    )
-
-
-def best_of(spaces: dict[str, list[dict]]) -> str:
-    """The best HR space, and of how many where not all have been trained."""
-    best, trained = best_hr(spaces), len(hr_spaces(spaces))
-    if best is None:
-        return "–"
-    return NAMES[best].removeprefix("HR, ") + (f" (of {trained} trained)" if trained < ALL_HR else "")
-
-
-def summary(found: Groups) -> str:
-    """Every comparison behind the first paragraph, a line each."""
-    rows = []
-    for group, spaces in found.items():
-        if "lr" not in spaces:
-            continue
-        lead = leads(spaces)
-        rows.append(
-            [
-                str(group),
-                best_of(spaces),
-                *(f"{lead[rival][1]} ({lead[rival][1].word})" if rival in lead else "–" for rival in RIVALS),
-            ]
-        )
-    headings = ["networks", "best HR space", *(f"LR against {words}" for words in RIVALS.values())]
-    return table(headings, rows)
 
 
 def sets(found: Groups) -> list[str]:
@@ -162,27 +67,32 @@ def missing(found: Groups) -> str:
     return "".join(f"\n- {each}" for each in told)
 
 
-LIMITS = """## Where the claim does not hold
+LIMITS = """## Where the claim does not hold, and what was not shown
 
 - **As an exact statement at equal cost.** The paper's argument is that an HR layer is an LR layer with tied weights.
   So it is (`to_lr_space(…, whole=True)` builds it), but a K×K kernel in HR space, K = k·scale, meets more LR pixels
   than k×k: the LR kernel has to be wider, most of its weights are zero, and it costs more. At equal multiplications
   neither space contains the other, and what is left is the measurement above.
-- **In the paper's regime for small networks.** Kernels `scale` times as large leave scale² times fewer maps: at ×3 and
-  0.5 GMAC that is one or two, at ×4 one. LR space is compared with a network nobody would build.
+- **In the paper's regime at small budgets.** Kernels `scale` times as large leave scale² times fewer maps: at ×3 and
+  0.5 GMAC that is one or two. LR space is compared with a network nobody would build.
+- **Apart from the training.** The spaces differ in the rates at which they train at all (last section): networks
+  in HR space and below LR came to nothing at rates that are LR space's best. With other starts, normalisation or more
+  steps the distances may be others. The rate is that of a search of 1,000 steps with one seed.
 - **As a ladder that goes on.** If scale² times more maps help on the way from HR to LR, why stop there? Below LR space
   the same step is the table's last two columns. What may be behind them, and was not measured apart: blocks treat each
   of their pixels in its own way, so that what holds for a picture has to be learnt anew for the picture moved by a
-  pixel, and the first and the last layer take a growing share of the multiplications. Nor are they tuned to the end:
-  where the best learning rate is the lowest one tried (last section), a lower one may still bring something."""
+  pixel, and the first and the last layer take a growing share of the multiplications."""
 
 
-CHOICE = """## What it means for choosing a network
+def choice(found: Groups) -> str:
+    """What follows for somebody who chooses a network."""
+    return f"""## What it means for choosing a network
 
 Convolve in LR space and enlarge in the last layer. A network that enlarges first is a network in LR space with ties
-between its weights; freed of them it improves at once (below). Larger kernels in HR space instead of more maps buy
-memory and reach, and little else. Putting blocks of pixels into channels saves memory and widens the reach at equal
-multiplications, and multiplies the weights: in these networks and trainings it does not pay. That it could with more
+between its weights; freed of them it improves at once, for more weights and multiplications (below). Large kernels in
+HR space instead of more maps gain little{kernels(found)};
+and they take longer (at equal time, below). Blocks of pixels in channels widen the reach at equal multiplications,
+mostly save memory and multiply the weights: in these networks and trainings it does not pay. That it could with more
 depth, longer training or other starts is not excluded by this."""
 
 
@@ -209,21 +119,23 @@ def page(results: Path) -> str:
         "![PSNR against LR space's, by the space that the layers convolve in](../experiments/results/space.svg)",
         f"""Four learned layers over a fixed bicubic path, PReLU between them, every network at bicubic when training
 starts. They convolve in HR space (the picture enlarged first), in LR space (a shuffle at the end), or below it
-(blocks of LR pixels made channels first). In the regime `practice` all kernels are 3×3 and the maps as many as
-equal multiplications allow; in `paper` (arXiv 1609.07009, section 3) HR kernels are `scale` times as large and maps
+(blocks of LR pixels made channels first). In the regime `practice` all kernels are 3×3, but for a deconvolution's of
+3·scale HR pixels a side, which is 3×3 LR pixels for each phase, and the maps as many as equal multiplications allow; in
+`paper` (arXiv 1609.07009, section 3) HR kernels are `scale` times as large and maps
 scale² times fewer, so that memory and reach are about equal too, and below LR space 3×3 and 1×1 layers take turns, so
-that all layers together reach as far.
+that all layers together reach about as far. Budgets are rounded (each table says its GMAC) and leave out the fixed
+interpolations.
 
 {summary(found)}""",
-        CHOICE,
+        choice(found),
         LIMITS,
         f"""## The figures
 
 PSNR on Y by the [published protocol](numbers.md), mean ± standard deviation over seeds. Held out: pictures by
-which nothing was chosen. Error seen: mean absolute error on training pictures, in ‰ of
-the range: what the network represents; the gap to the held-out pictures stands apart. Most of the gap is that the
-held-out pictures are harder: only its differences between spaces tell something. Reach: radius of the receptive
-field, LR px. MB: float32 maps alive at the worst moment.
+which nothing was chosen but the HR network that is called best. Error seen: mean absolute error on training pictures,
+in ‰ of the range: how far the network was fitted; the gap to the held-out pictures stands apart. These may be harder
+pictures: only the gap's differences between spaces tell something. Reach: radius of the receptive field, LR px. MB:
+float32 maps alive at the worst moment.
 
 {tables}""",
     ]
@@ -244,7 +156,7 @@ Adam, cosine. Trained on {data}; rates were chosen by the first 20 of DIV2K's va
 crops of 256×256), and the other 80 are held out (`--held_out`). The large kernels of HR space are computed on blocks of
 pixels while they train, the same function of the same weights (`experiments/on_blocks.py`).
 
-{searched(results / "space")}{lowered(found)}
+{searched(results / "space", found)}{lowered(found)}
 
 Of the whole grid there is no record yet, and the same command goes on with it, of:
 {missing(found)}
@@ -266,7 +178,7 @@ def main(arguments: list[str] | None = None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(flags.page) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
-    draw(groups(flags.results / "space"), flags.chart)
+    draw(compared(groups(flags.results / "space")), flags.chart)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Sections of docs/space.md beside the grid: containment, the last layer, equal time."""
 
 import json
-import math
 import statistics
 from pathlib import Path
 
@@ -42,20 +41,25 @@ def containment(folder: Path) -> str:
         for name in ("hr", "lr")
     ]
     ends = [each["psnr"]["lr"][-1][1] - each["psnr"]["hr"][-1][1] for each in freed]
-    kinds = sorted({_kind(each) for each in fits}, reverse=True)
+    # LR networks are the same in both regimes.
+    kinds = sorted({_kind(each) for each in fits} - {("paper", "lr", "lr")}, reverse=True)
+    hr_students, lr_students = (
+        [each["fidelity"] for each in fits if each["student"] == student != each["teacher"]]
+        for student in ("hr_nearest", "lr")
+    )
     fidelity = [
         [
             regime,
             NAMES[teacher],
             NAMES[student],
-            shown([each["fidelity"] for each in fits if _kind(each) == (regime, teacher, student)], 1),
+            ", ".join(f"{each['fidelity']:.1f}" for each in fits if _kind(each) == (regime, teacher, student)),
         ]
         for regime, teacher, student in kinds
     ]
     return f"""A network that convolves in HR space (×2, nearest first, four 3×3 layers) is trained, then written as
 the LR network that computes the same (`to_lr_space(…, whole=True)`; the answers differ by at most
 {max(each["difference"] for each in freed):.0e}), and both are trained on, on the same batches
-(`python -m experiments.containment`). PSNR in dB after so many more steps:
+(`python -m experiments.containment`; {len(freed)} seeds). PSNR in dB after so many more steps:
 
 {table(["network", "weights", "GMAC", *map(str, marks)], rows)}
 
@@ -64,9 +68,12 @@ Freed of its ties the LR network ends {statistics.mean(ends):+.2f} dB from the H
 it is not free. At equal multiplications an LR network does not contain the HR network, and the question is which of
 the two stands in for the other. Networks with random weights (teachers, about 0.5 GMAC) fitted by trained ones
 (students, {fits[0]["steps"]:,} steps); fidelity is the mean square of what the teacher adds to bicubic over that of
-the student's error, and a student in its teacher's own space shows what training alone loses:
+the student's error, seed by seed; a student in its teacher's own space shows what training alone loses:
 
-{table(["regime", "teacher", "student", "fidelity, dB"], fidelity)}"""
+{table(["regime", "teacher", "student", "fidelity, dB"], fidelity)}
+
+HR students of LR teachers come to {min(hr_students):.1f} to {max(hr_students):.1f} dB, LR students of HR teachers to
+{min(lr_students):.1f} to {max(lr_students):.1f} dB."""
 
 
 def _kind(record: dict) -> tuple[str, str, str]:
@@ -95,68 +102,89 @@ def last_layer(folder: Path) -> str:
         ]
         for label, each in by_label.items()
     ]
-    flat = [mark["checkerboard"]["flat"] for each in by_label.values() for record in each for mark in record["marks"]]
+    ways: dict[bool, list[float]] = {True: [], False: []}
+    for label, each in by_label.items():
+        ways["ICNR" in label] += [mark["checkerboard"]["flat"] for record in each for mark in record["marks"]]
     ends = [record["marks"][-1]["checkerboard"]["flat"] for each in by_label.values() for record in each]
     headings = ["last layer", "GMAC", "weights", *(f"after {mark}" for mark in marks), "ramp, at the end", "PSNR, dB"]
     return f"""ESPCN ×2 at random, each form of the last layer on the same batches (`python -m
 experiments.last_layer`). After so many steps, the checkerboard that the network puts on a flat field (root mean
-square, levels of 255; the spectra are in the records), at the end that on a ramp, and PSNR:
+square, levels of 255; the spectra are in the records), at the end that on a ramp, and PSNR
+({len(next(iter(by_label.values())))} seeds):
 
 {table(headings, rows)}
 
 Transposed, zero-interleaved and subpixel are one function of one kernel. From the same start and the same batches they
-come apart by rounding alone, which a network at random magnifies in its first steps, and end alike: which of them is
-trained is a matter of speed. `resize` is another, smaller class of functions: its kernel works on pixels repeated,
-and a flat field stays flat. Of the others, ICNR alone starts without a checkerboard, gets one in its first steps like
-all, and ends where they end: the largest on the way is {max(flat):.1f} levels, the largest at the end {max(ends):.2f}.
-A kernel that scale does not
-divide (9×9) costs multiplications in LR form, where its window is padded with zeros, and neither PSNR nor a
-checkerboard at the end tells it from one that scale divides."""
-
-
-def between(points: list[tuple[float, float]], at: float) -> float | None:
-    """The value at a place between two points, on a logarithmic axis; None outside."""
-    points = sorted(points)
-    for (x0, y0), (x1, y1) in zip(points, points[1:]):
-        if x0 <= at <= x1:
-            return y0 + (y1 - y0) * (math.log(at / x0) / math.log(x1 / x0) if x1 > x0 else 0)
-    return None
+come apart by rounding alone, which a network at random magnifies in its first steps, and end alike. `resize` is
+another, smaller class of functions: its kernel works on pixels repeated, and a flat field stays flat. Of the others,
+ICNR alone starts without a checkerboard and has at most {max(ways[True]):.1f} levels on the way, where starts at random
+come to {max(ways[False]):.1f}; at the end all have {max(ends):.2f} or less. A kernel that scale does not divide (9×9)
+costs multiplications in LR form, where its window is padded with zeros, and neither PSNR nor a checkerboard at the end
+tells it from one that scale divides."""
 
 
 def equal_time(found: Groups, times: dict) -> str:
-    """Milliseconds of every network, and PSNR at LR space's time, read off between the budgets."""
+    """Milliseconds of every network, and what else comes to within the time of each network in LR space."""
     ms = {(row["regime"], row["space"], row["scale"], row["budget"]): row for row in times["results"]}
     ms |= {("paper", *key[1:]): row for key, row in ms.items() if key[1] == "lr"}
-    rows = []
-    for group, spaces in found.items():
-        own = ms.get((group.regime, "lr", group.scale, group.budget))
-        if own is None or "lr" not in spaces:
-            continue
-        lr_psnr, lr_ms = statistics.mean(values(spaces["lr"], "psnr")), own["ms"]["zoo.engines"]
-        for space, runs in spaces.items():
-            points = [
-                (row["ms"]["zoo.engines"], statistics.mean(values(others[space], "psnr")))
-                for other, others in found.items()
-                if (other.scale, other.regime) == (group.scale, group.regime) and space in others
-                if (row := ms.get((group.regime, space, group.scale, other.budget)))
-            ]
-            row, at = ms.get((group.regime, space, group.scale, group.budget)), between(points, lr_ms)
-            if row is not None:
-                rows.append(
-                    [
-                        str(group),
-                        NAMES[space],
-                        *(f"{row['ms'][engine]:.1f}" for engine in ("zoo.engines", "tflite")),
-                        row["engine"].removesuffix("Engine"),
-                        f"{statistics.mean(values(runs, 'psnr')):.2f}",
-                        "–" if at is None else f"{at:.2f} ({at - lr_psnr:+.2f})",
-                    ]
+    points = [
+        (group, space, row, statistics.mean(values(runs, "psnr")))
+        for group, spaces in found.items()
+        for space, runs in spaces.items()
+        if (row := ms.get((group.regime, space, group.scale, group.budget)))
+    ]
+    rows = [
+        [
+            str(group),
+            NAMES[space],
+            *map(_ms, (row["ms"]["zoo.engines"], row["ms"]["tflite"])),
+            row["engine"].removesuffix("Engine"),
+            f"{db:.2f}",
+        ]
+        for group, space, row, db in points
+    ]
+    within = [
+        [
+            f"×{group.scale}, {group.budget:g} GMAC",
+            f"{_ms(row['ms']['zoo.engines'])} ms, {db:.2f} dB",
+            *(
+                _within(
+                    row["ms"]["zoo.engines"],
+                    db,
+                    [each for each in points if each[0].scale == group.scale and each[1].startswith(family)],
                 )
-    headings = ["networks", "space", "zoo.engines, ms", "TFLite, ms", "engine", "held out, dB", "at LR's time, dB"]
+                for family in ("hr_", "below_")
+            ),
+        ]
+        for group, space, row, db in points
+        if space == "lr" and group.regime == "practice"
+    ]
     height, width = (times["scale"] * side for side in times["lr_size"])
     return (
         f"One frame of {width}×{height} on {times['threads']} thread of {times['machine']['processor']}\n"
-        "(`python -m experiments.times`). The last column is read off between the budgets, where LR space's time lies\n"
-        "between two of the space's own, with its distance to LR space; a dash where it does not.\n\n"
-        + table(headings, rows)
+        "(`python -m experiments.times`), in the engine that `zoo.engines` finds fastest and in TFLite. What else of\n"
+        "its scale comes to within the time of a network in LR space, by whatever multiplications:\n\n"
+        + table(["LR space", "it", "the best in HR space", "the best below LR space"], within)
+        + "\n\n"
+        + table(["networks", "space", "zoo.engines, ms", "TFLite, ms", "engine", "held out, dB"], rows)
     )
+
+
+def _ms(value: float) -> str:
+    return f"{value:.1f}"
+
+
+def _within(time: float, psnr: float, points: list[tuple]) -> str:
+    """The highest PSNR of networks that take no longer, and its distance; else the fastest network's time."""
+    fast = [point for point in points if point[2]["ms"]["zoo.engines"] <= time]
+    if fast:
+        group, space, row, best = max(fast, key=lambda point: point[3])
+        told = (
+            f"{NAMES[space]}, {group.budget:g} GMAC, {group.regime}: {_ms(row['ms']['zoo.engines'])} ms, {best:.2f} dB"
+        )
+        return f"{told} ({best - psnr:+.2f})"
+    if not points:
+        return "–"
+    group, space, row, best = min(points, key=lambda point: point[2]["ms"]["zoo.engines"])
+    told = f"{NAMES[space]}, {group.budget:g} GMAC, {group.regime}: {_ms(row['ms']['zoo.engines'])} ms, {best:.2f} dB"
+    return f"none; the fastest is {told} ({best - psnr:+.2f})"
