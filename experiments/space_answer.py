@@ -1,5 +1,7 @@
 """The comparison of docs/space.md in words: how far LR space is ahead, of whom, and which runs tell nothing of it."""
 
+import statistics
+
 from experiments.equal import SPACES
 from experiments.runs import FALLEN
 from experiments.space_figures import NAMES, Difference, Group, Groups, best_hr, difference, hr_spaces, values
@@ -66,6 +68,29 @@ def answer(found: Groups) -> str:
         + ". (±: twice the standard error over the seeds, of the widest; pictures and learning rates are not in it. "
         "Within it two spaces are called level. The two regimes of one line share LR space's networks.)"
     )
+
+
+def cheaper(found: Groups) -> str:
+    """How LR space with the fewest multiplications compares with HR space with the most, scale by scale."""
+    told = []
+    words = {"ahead": "ahead of", "level": "level with", "behind": "behind"}
+    for scale in sorted({group.scale for group in found}):
+        here = {group: spaces for group, spaces in compared(found).items() if group.scale == scale}
+        least, most = (pick(here, key=lambda group: group.budget, default=None) for pick in (min, max))
+        rivals = {
+            (group, space): here[group][space]
+            for group in here
+            if group.budget == most.budget > least.budget
+            for space in hr_spaces(here[group])
+        }
+        if rivals:
+            group, space = max(rivals, key=lambda rival: statistics.mean(values(rivals[rival], "psnr")))
+            lead = difference(here[least]["lr"], rivals[group, space])
+            told.append(
+                f"at ×{scale} LR space with {least.budget:g} GMAC is {words[lead.word]} {NAMES[space]}, with "
+                f"{group.budget:g} GMAC ({lead})"
+            )
+    return f"With fewer multiplications: {'; '.join(told)}." if told else ""
 
 
 def _runs(found: Groups) -> list[dict]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from experiments.equal import REGIMES, SPACES
 from experiments.runs import read
 from experiments.space import BUDGETS, SCALES, corners
-from experiments.space_answer import answer, compared, fallen, kernels, summary
+from experiments.space_answer import answer, cheaper, compared, fallen, kernels, summary
 from experiments.space_figures import NAMES, Group, Groups, draw, groups, values
 from experiments.space_rates import lowered, searched
 from experiments.space_sections import containment, equal_time, last_layer, shown, table
@@ -115,7 +115,7 @@ def page(results: Path) -> str:
         "<!-- Written by `python -m experiments.space_page` from experiments/results/. -->",
         "# In which space should a network convolve?",
         answer(found),
-        *([text] if (text := fallen(found)) else []),
+        *[text for each in (cheaper, fallen) if (text := each(found))],
         "![PSNR against LR space's, by the space that the layers convolve in](../experiments/results/space.svg)",
         f"""Four learned layers over a fixed bicubic path, PReLU between them, every network at bicubic when training
 starts. They convolve in HR space (the picture enlarged first), in LR space (a shuffle at the end), or below it
