@@ -68,7 +68,7 @@ def units(setting: Setting, grid: list[Corner], seeds: tuple[int, ...], search_a
         at = dataclasses.replace(corner, scale=search_at[0], budget=search_at[1])
         if parts != "measure" and at not in begun:
             begun.add(at)
-            found += _search(setting, at)
+            found += searches(setting, at)
         folder = setting.workdir / str(corner)
         if parts != "measure":
             found.append(
@@ -92,7 +92,7 @@ def units(setting: Setting, grid: list[Corner], seeds: tuple[int, ...], search_a
     return found
 
 
-def _search(setting: Setting, corner: Corner) -> list[Unit]:
+def searches(setting: Setting, corner: Corner) -> list[Unit]:
     """The rates of the search, and the lower one, which is done too where the lowest of the others is not the best."""
 
     def unit(rate: float, done: Callable[[], bool] | None = None, ready: Callable[[], bool] = lambda: True) -> Unit:

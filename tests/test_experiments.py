@@ -153,7 +153,7 @@ def test_a_lower_rate_is_tried_where_the_lowest_is_the_best(tmp_path, monkeypatc
         runs.search_record(setting, corner, rate).write_text(json.dumps(found))
 
     monkeypatch.setattr(runs, "search", search)
-    work = space._search(setting, corner)
+    work = space.searches(setting, corner)
     assert not runs.searched(setting, corner)
     assert space.work_off(work[:2], 1, float("inf")) == [] and runs.best_rate(setting, corner) is None
     *_, training = space.units(setting, [corner], (0,), (2, 8.0), "train")

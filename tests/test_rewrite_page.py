@@ -41,11 +41,15 @@ def test_pictures_follow_the_identities(monkeypatch):
     assert module.split(4, 2) != kept
 
 
-def test_the_example_runs():
-    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
-    exec(compile(code, str(PAGE), "exec"), {})
-    with pytest.raises(AssertionError):
-        exec(compile(code.replace("scale=3)", "scale=3)[::-1]", 1), str(PAGE), "exec"), {})
+def test_the_examples_run():
+    squares, strides = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
+    known: dict = {}
+    exec(compile(squares, str(PAGE), "exec"), known)
+    exec(compile(strides, str(PAGE), "exec"), dict(known))
+    for code, right, wrong in ((squares, "scale=3)", "scale=3)[::-1]"), (strides, "lr.kernel, ", "lr.kernel[::-1], ")):
+        assert code.count(right) == 1
+        with pytest.raises(AssertionError):
+            exec(compile(code.replace(right, wrong), str(PAGE), "exec"), dict(known))
 
 
 def test_the_numbers_in_the_text():
