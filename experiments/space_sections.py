@@ -176,15 +176,14 @@ def _ms(value: float) -> str:
 
 def _within(time: float, psnr: float, points: list[tuple]) -> str:
     """The highest PSNR of networks that take no longer, and its distance; else the fastest network's time."""
-    fast = [point for point in points if point[2]["ms"]["zoo.engines"] <= time]
-    if fast:
-        group, space, row, best = max(fast, key=lambda point: point[3])
-        told = (
-            f"{NAMES[space]}, {group.budget:g} GMAC, {group.regime}: {_ms(row['ms']['zoo.engines'])} ms, {best:.2f} dB"
-        )
-        return f"{told} ({best - psnr:+.2f})"
     if not points:
         return "–"
-    group, space, row, best = min(points, key=lambda point: point[2]["ms"]["zoo.engines"])
-    told = f"{NAMES[space]}, {group.budget:g} GMAC, {group.regime}: {_ms(row['ms']['zoo.engines'])} ms, {best:.2f} dB"
-    return f"none; the fastest is {told} ({best - psnr:+.2f})"
+
+    def ms(point: tuple) -> float:
+        return point[2]["ms"]["zoo.engines"]
+
+    fast = [point for point in points if ms(point) <= time]
+    chosen = max(fast, key=lambda point: point[3]) if fast else min(points, key=ms)
+    group, space, _, best = chosen
+    told = f"{NAMES[space]}, {group.budget:g} GMAC, {group.regime}: {_ms(ms(chosen))} ms, {best:.2f} dB"
+    return f"{'' if fast else 'none; the fastest is '}{told} ({best - psnr:+.2f})"
