@@ -30,6 +30,8 @@ FLAGS = [*SMALL, "--loss=mse", "--steps=20", "--checkpoint_every=5"]
 PROBE = """
 import sys
 from pathlib import Path
+from zoo.backend import prefer_onednn
+prefer_onednn()  # before TensorFlow is imported, as the command does
 import numpy as np
 import tensorflow as tf
 from zoo.data import sample
