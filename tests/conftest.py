@@ -1,6 +1,7 @@
 """Fixtures that every room's tests share."""
 
 import errno
+import gc
 import logging
 import os
 import re
@@ -13,6 +14,9 @@ from pathlib import Path
 from zoo.program import quiet_tensorflow
 
 quiet_tensorflow()
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # There is a process of tests for each core: NumPy's further threads would only spin beside the others.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
@@ -34,6 +38,11 @@ def reference_data() -> Path:
 
 def pytest_addoption(parser):
     parser.addoption("--named-skips", help="file of regular expressions; a skip for any other reason fails the run")
+
+
+def pytest_collection_finish():
+    """What was imported stays; to look through it again and again for what may go takes a test run's time."""
+    gc.freeze()
 
 
 def pytest_sessionfinish(session, exitstatus):

@@ -15,22 +15,23 @@ from export.arm.verdicts import _verdict, worst
 
 @pytest.mark.slow
 def test_a_phones_kernels_compute_what_this_machines_do():
-    """One luma, one RGB and one network of the zoo's own, in every format."""
+    """One luma, one RGB and one network of the zoo's own; to fit int8 takes longer than all else, so one is fitted."""
     if not emulator.installed():
         pytest.skip(emulator.MISSING)
-    names = ["fsrcnn_s_x3", "fsrcnn_rgb_x3", "gecko_s_x2"]
-    found = command.measured(names, command.FORMATS, ("cortex-a76",))
-    assert list(found) == names
-    for files in found.values():
-        assert list(files) == list(command.FORMATS)
-        for form, entry in files.items():
-            assert worst(entry) == "right", entry
-            result = entry["cortex-a76"]
-            # Rounding in another order; in int8 a tie may fall to the next of 255 levels.
-            assert result["max_difference"] <= (1.01 / 255 if form == "tflite_int8" else 1e-5)
-            if form != "tflite_int8":
-                # Half precision is another computation, not a flag that nothing reads.
-                assert 1e-5 < result["half"]["max_difference"] < 0.02
+    floats = [form for form in command.FORMATS if form != "tflite_int8"]
+    for names, formats in ((["fsrcnn_s_x3", "fsrcnn_rgb_x3"], floats), (["gecko_s_x2"], command.FORMATS)):
+        found = command.measured(names, formats, ("cortex-a76",), (40, 44))
+        assert list(found) == names
+        for files in found.values():
+            assert list(files) == list(formats)
+            for form, entry in files.items():
+                assert worst(entry) == "right", entry
+                result = entry["cortex-a76"]
+                # Rounding in another order; in int8 a tie may fall to the next of 255 levels.
+                assert result["max_difference"] <= (1.01 / 255 if form == "tflite_int8" else 1e-5)
+                if form != "tflite_int8":
+                    # Half precision is another computation, not a flag that nothing reads.
+                    assert 1e-5 < result["half"]["max_difference"] < 0.02
 
 
 @pytest.mark.slow

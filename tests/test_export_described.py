@@ -80,6 +80,7 @@ def test_files_carry_names_range_colour_scale_and_terms(model, tmp_path):
         assert runner(lr_image=image)["sr_image"].shape == (1, 36, 42, 3)
 
 
+@pytest.mark.slow
 def test_the_same_model_gives_the_same_bytes(model, tmp_path):
     for name in ("a", "b"):
         tflite_dynamic(model, tmp_path / f"{name}.tflite", terms="t")

@@ -118,6 +118,7 @@ def _multiplications(graph) -> int:
     return sum(shape[1] * shape[2] * size for shape, size in sizes)
 
 
+@pytest.mark.slow
 def test_a_channel_whose_weights_set_the_step_of_all_is_copied(crops):
     """Also through two concatenations: a sum's, and the image's."""
     model = zoo.create_model("gecko", 2, maps=4, depth=2, upsampler="subpixel")

@@ -46,6 +46,7 @@ def test_a_unet_from_keras_to_a_phone(unet, tmp_path, capsys):
     assert "from Keras" in (files / "report.md").read_text() and "wrote" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_network_of_fixed_size(tmp_path, capsys):
     start = keras.Input((16, 16, 1))
     x = layers.Conv2DTranspose(1, 4, 2, padding="same")(layers.Conv2D(4, 3, padding="same")(start))

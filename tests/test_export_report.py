@@ -16,6 +16,7 @@ def read(folder):
     return json.loads((folder / "report.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_a_second_export_keeps_what_the_report_says_of_the_first(tmp_path, capsys):
     output = f"--output={tmp_path}"
     assert main([*FLAGS, output, "--sizes=24x32,25x31", "--formats=tflite_fp32"]) == 0
@@ -39,6 +40,7 @@ def test_a_second_export_keeps_what_the_report_says_of_the_first(tmp_path, capsy
     assert "25x31" not in (tmp_path / "report.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_file_that_is_replaced_unchecked_leaves_the_report(tmp_path):
     model = zoo.load("fsrcnn_s_x2")
     export_model(model, tmp_path, [(24, 32), (25, 31)], ["tflite_fp32"], gate="off")

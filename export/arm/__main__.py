@@ -15,8 +15,10 @@ SIZE = (96, 96)
 FORMATS = ("tflite_fp32", "tflite_fp16", "tflite_dynamic", "tflite_int8")
 
 
-def measured(names: list[str], formats: tuple[str, ...], cpus: tuple[str, ...]) -> dict[str, dict[str, Any]]:
-    """Preset → format → what `verdicts` says of the file, at 96×96 LR px on a photograph.
+def measured(
+    names: list[str], formats: tuple[str, ...], cpus: tuple[str, ...], size: tuple[int, int] = SIZE
+) -> dict[str, dict[str, Any]]:
+    """Preset → format → what `verdicts` says of the file, made for LR images of a height and width, on a photograph.
 
     All files are run by one process for each CPU: to start one takes longer than to run a file.
     """
@@ -31,10 +33,10 @@ def measured(names: list[str], formats: tuple[str, ...], cpus: tuple[str, ...]) 
         for name in names:
             model = load(name)
             counts = fitting(card(name))
-            report = export_model(model, Path(folder) / name, [SIZE], list(formats), check=False, **counts)
+            report = export_model(model, Path(folder) / name, [size], list(formats), check=False, **counts)
             owners += [(name, file["format"]) for file in report["files"]]
             paths += [Path(folder) / name / file["name"] for file in report["files"]]
-            images += [[photographs(model.input_shape[-1], SIZE)[0][None]]] * len(report["files"])
+            images += [[photographs(model.input_shape[-1], size)[0][None]]] * len(report["files"])
         found: dict[str, dict[str, Any]] = {name: {} for name in names}
         for (name, form), entry in zip(owners, verdicts(paths, images, cpus), strict=True):
             found[name][form] = entry
