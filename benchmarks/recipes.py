@@ -10,6 +10,7 @@ import dataclasses
 import json
 import sys
 from pathlib import Path
+from statistics import mean
 
 from benchmarks.record import RESULTS
 from releasing.generated import settle
@@ -18,6 +19,8 @@ from zoo.files import whole_file
 from zoo.training import TrainConfig
 
 FIGURES = RESULTS / "recipes.json"
+WIDE = Path(__file__).parent.parent / "experiments" / "results" / "wide"
+FORMS = ("plain", "wide", "branches")
 PAGE = Path(__file__).parent.parent / "docs" / "recipes.md"
 HEAD = """# Training settings, compared
 
@@ -97,9 +100,35 @@ def section(question: str, comparison: dict) -> str:
     return "\n".join(lines)
 
 
+def wide_section(folder: Path) -> str:
+    """The table of `python -m experiments.wide`: each way to train, its seeds' mean; empty without records."""
+    ways: dict[tuple, list[dict]] = {}
+    for path in sorted(folder.glob("*.json")):
+        run = json.loads(path.read_text(encoding="utf-8"))
+        ways.setdefault((run["optimizer"], run["learning_rate"], FORMS.index(run["form"])), []).append(run)
+    if not ways:
+        return ""
+    marks = sorted(dict(run["psnr"]))
+    seeds = " or ".join(str(count) for count in sorted({len(runs) for runs in ways.values()}))
+    lines = [
+        "## Trained wide and collapsed, gecko ×3 from scratch",
+        "",
+        "`python -m experiments.wide` trains each convolution as more weights than it needs, which make one kernel.",
+        f"PSNR of the plain network that is left, mean of {seeds} seeds; one function at the start.",
+        "",
+        f"| optimizer | rate | trained as | weights | {' | '.join(f'{mark:,}' for mark in marks)} |",
+        "|---|---|---|---|" + "---|" * len(marks),
+    ]
+    for (optimizer, rate, form), runs in sorted(ways.items()):
+        cells = [f"{mean(dict(run['psnr'])[mark] for run in runs):.2f}" for mark in marks]
+        lines.append(f"| {optimizer} | {rate:g} | {FORMS[form]} | {runs[0]['trained']:,} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def page(comparisons: dict) -> str:
-    """The whole of docs/recipes.md."""
-    return "\n\n".join([HEAD.strip(), *(section(name, each) for name, each in comparisons.items())]) + "\n"
+    """The whole of docs/recipes.md: the comparisons, and what an experiment has found out about training wide."""
+    parts = [HEAD.strip(), *(section(name, each) for name, each in comparisons.items()), wide_section(WIDE)]
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 @exit_on_usage_error

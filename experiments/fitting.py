@@ -13,7 +13,7 @@ def fit(
     model: keras.Model,
     source: Source,
     marks: Sequence[int],
-    learning_rate: float,
+    optimizer: float | keras.optimizers.Optimizer,
     loss: str = "mae",
     target: Callable | None = None,
     batch: int = 8,
@@ -23,12 +23,15 @@ def fit(
     """Trains up to each of the marks, rising numbers of steps, and yields it: the caller looks at the model meanwhile.
 
     Args:
-        model: changed in place, by Adam whose rate falls along a cosine to the last mark.
+        model: changed in place.
+        optimizer: one built for it, or the learning rate of an Adam whose rate falls along a cosine to the last mark.
         source: gives the patches, the same ones for the same seed.
         target: a function of the LR patches to learn instead of the HR patches.
     """
-    rate = keras.optimizers.schedules.CosineDecay(learning_rate, marks[-1], alpha=0.01)
-    model.compile(optimizer=keras.optimizers.Adam(rate), loss=loss)
+    if isinstance(optimizer, float):
+        rate = keras.optimizers.schedules.CosineDecay(optimizer, marks[-1], alpha=0.01)
+        optimizer = keras.optimizers.Adam(rate)
+    model.compile(optimizer=optimizer, loss=loss)
     done = 0
     for mark in marks:
         if mark > done:

@@ -82,6 +82,20 @@ def test_a_file_that_is_not_the_cards_is_refused(tmp_path, monkeypatch):
         zoo.load(name)
 
 
+def test_the_zoos_own_presets_stand_beside_fsrcnn():
+    def made(name, model, set5):
+        results = {each: {"psnr": psnr} for each, psnr in zip(pages.SETS, (set5, 32.0, 31.0))}
+        return {"name": name, "model": model, "macs_720p": 1e9, "results": results}
+
+    cards = [
+        made("fsrcnn_s_x2", "fsrcnn_s", 36.0), made("fsrcnn_x2", "fsrcnn", 37.0), made("gecko_jpeg_x2", "gecko", 40.0),
+        made("gecko_s_x2", "gecko_s", 36.2), made("gecko_x2", "gecko", 37.104),
+    ]  # fmt: skip
+    *_, small, medium = pages.beside_fsrcnn(cards).splitlines()
+    assert small == "| gecko_s_x2 | 1.00 | fsrcnn_s_x2 | 1.00 | +0.20 | +0.00 | +0.00 | +0.25 |"
+    assert medium == "| gecko_x2 | 1.00 | fsrcnn_x2 | 1.00 | **+0.10** | +0.00 | +0.00 | +0.10 |"
+
+
 def test_the_pages_are_what_the_cards_say(tmp_path, monkeypatch, capsys):
     assert pages.main(["--check"]) == 0
     # Control: another figure in one card is noticed.
