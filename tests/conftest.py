@@ -14,9 +14,6 @@ from pathlib import Path
 from zoo.program import quiet_tensorflow
 
 quiet_tensorflow()
-if "PYTEST_XDIST_WORKER" in os.environ:
-    # There is a process of tests for each core: NumPy's further threads would only spin beside the others.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
