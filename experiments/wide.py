@@ -5,7 +5,7 @@ many maps, then 1×1) and as RepVGG's branches (3×3, 1×1 and the map itself, w
 each at two learning rates. All of them compute one kernel per convolution in every step, as SESR does in training, and
 start as one function with one set of pictures; in the end the kernels are those of a plain gecko. About an hour on one
 core; `--quick` three minutes.
-Expected: little; what the wide one gains by Adam at a low rate, a higher rate or SOAP gives the plain one too.
+Of the records `python -m benchmarks.recipes` makes a table in docs/recipes.md.
 
 References: SESR, arXiv 2103.09404, section 3; RepVGG, arXiv 2101.03697, section 3.
 """

@@ -146,7 +146,7 @@ def page(cards: list[dict]) -> str:
         "## The zoo's own network beside FSRCNN",
         "PSNR of a gecko preset less that of FSRCNN's of its scale and size, dB; bold where it reaches its aim, "
         "which is the same for all sets. FSRCNN's presets were trained on all sets, for research only, gecko's on free "
-        "pictures alone: [recipes.md](recipes.md) compares the two sets of pictures, and what else was tried.",
+        "pictures alone. Training settings that were compared: [recipes.md](recipes.md).",
         beside_fsrcnn(cards),
         "## int8",
         "PSNR of the int8 file less that of the float network, dB; and the int8 file against the float file of the "

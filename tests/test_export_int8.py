@@ -207,7 +207,7 @@ def test_pictures_that_tell_nothing_leave_the_weights_as_they_are():
     assert np.abs(kernel - weights).max() <= 0.51 * np.abs(weights).max() / 127 and (bias == 0).all()
 
 
-def test_what_float32_sums_in_two_orders_is_one_covariance():
+def test_a_covariance_is_the_same_on_both_sides_of_its_diagonal():
     rng = np.random.default_rng(2)
     # Maps that are nearly the same, so that an inverse makes much of the last bits.
     maps = (rng.normal(size=(3, 17, 22, 1)) + 1e-3 * rng.normal(size=(3, 17, 22, 22))).astype(np.float32)
@@ -217,6 +217,19 @@ def test_what_float32_sums_in_two_orders_is_one_covariance():
     expected = np.cov(windows.astype(np.float64).T, bias=True)
     middle = slice(4 * 22, 5 * 22)
     assert np.abs(seen.covariance[middle, middle] - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+def test_moments_are_exact_whatever_order_their_sums_have():
+    """In float32 a file's levels would differ with the number of threads that sum."""
+    rng = np.random.default_rng(8)
+    maps = rng.normal(9, 0.1, (3, 7, 10, 2)).astype("float32")
+    wanted = rng.normal(size=(3, 7, 10, 1)).astype("float32")
+    seen = fitting.moments(maps, wanted, (1, 1), 0, np.ones(3))
+    every = np.concatenate([maps, wanted], axis=-1).reshape(-1, 3).astype("float64")
+    expected = np.cov(every.T, bias=True)
+    np.testing.assert_allclose(seen.covariance, expected[:2, :2], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(seen.cross, expected[:2, 2:], rtol=0, atol=1e-12)
+    np.testing.assert_allclose([*seen.mean_window, *seen.mean_target], every.mean(axis=0), rtol=1e-14)
 
 
 def test_rounding_hands_its_errors_on():

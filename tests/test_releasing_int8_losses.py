@@ -68,7 +68,7 @@ def test_the_command_measures_and_writes_nothing_else(presets, pictures, capsys,
     assert int8_losses.main([name, f"--data={pictures}"]) == 0
     after = zoo.card(name)
     # A smooth photograph: at 40.5 dB from the original an error at 54 dB costs 0.2 dB.
-    assert -0.25 < after.pop("int8_loss_db")["Photos"] < 0.05
+    assert -0.2 < after.pop("int8_loss_db")["Photos"] < 0.05
     agreement = after.pop("int8_agreement_db")
     for kind, value in (before.pop("int8_agreement_db") or {}).items():
         assert abs(agreement[kind] - value) < 1.5

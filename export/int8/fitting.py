@@ -83,14 +83,15 @@ def moments(images, target, size: tuple[int, int], padding: int, weights: np.nda
         )
         inputs = windows.shape[-1]
         both = np.concatenate([tf.reshape(windows, (-1, inputs)), np.reshape(wanted, (-1, wanted.shape[-1]))], axis=1)
-        means.append(both.mean(axis=0, dtype=np.float64))
-        # Centred before they are multiplied: what float32 loses of large squares would make the matrix indefinite.
-        both -= both.mean(axis=0)
-        covariance = covariance + share * (both[:, :inputs].T @ both / len(both)).astype(np.float64)
+        # float32 sums differ with the number of threads, and an inverse makes other levels of what they differ by.
+        both = both.astype(np.float64)
+        means.append(both.mean(axis=0))
+        both -= means[-1]
+        covariance = covariance + share * (both[:, :inputs].T @ both / len(both))
     mean = shares @ means
     between = means - mean
     covariance = covariance + between[:, :inputs].T @ (shares[:, None] * between)
-    # float32 sums the two halves in orders of their own, and an inverse makes much of what they differ by.
+    # Its two halves are summed in orders of their own.
     own = covariance[:, :inputs]
     return Moments(mean[:inputs], mean[inputs:], (own + own.T) / 2, covariance[:, inputs:])
 
