@@ -20,7 +20,6 @@ from zoo.training import TrainConfig
 
 FIGURES = RESULTS / "recipes.json"
 WIDE = Path(__file__).parent.parent / "experiments" / "results" / "wide"
-FORMS = ("plain", "wide", "branches")
 PAGE = Path(__file__).parent.parent / "docs" / "recipes.md"
 HEAD = """# Training settings, compared
 
@@ -105,7 +104,7 @@ def wide_section(folder: Path) -> str:
     ways: dict[tuple, list[dict]] = {}
     for path in sorted(folder.glob("*.json")):
         run = json.loads(path.read_text(encoding="utf-8"))
-        ways.setdefault((run["optimizer"], run["learning_rate"], FORMS.index(run["form"])), []).append(run)
+        ways.setdefault((run["optimizer"], run["learning_rate"], run["trained"], run["form"]), []).append(run)
     if not ways:
         return ""
     marks = sorted(dict(run["psnr"]))
@@ -119,9 +118,9 @@ def wide_section(folder: Path) -> str:
         f"| optimizer | rate | trained as | weights | {' | '.join(f'{mark:,}' for mark in marks)} |",
         "|---|---|---|---|" + "---|" * len(marks),
     ]
-    for (optimizer, rate, form), runs in sorted(ways.items()):
+    for (optimizer, rate, trained, form), runs in sorted(ways.items()):
         cells = [f"{mean(dict(run['psnr'])[mark] for run in runs):.2f}" for mark in marks]
-        lines.append(f"| {optimizer} | {rate:g} | {FORMS[form]} | {runs[0]['trained']:,} | {' | '.join(cells)} |")
+        lines.append(f"| {optimizer} | {rate:g} | {form} | {trained:,} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
