@@ -19,7 +19,7 @@ from zoo.files import whole_file
 from zoo.training import TrainConfig
 
 FIGURES = RESULTS / "recipes.json"
-WIDE = Path(__file__).parent.parent / "experiments" / "results" / "wide"
+RECORDS = Path(__file__).parent.parent / "experiments" / "results"
 PAGE = Path(__file__).parent.parent / "docs" / "recipes.md"
 HEAD = """# Training settings, compared
 
@@ -124,9 +124,40 @@ def wide_section(folder: Path) -> str:
     return "\n".join(lines)
 
 
+def seeds_section(folder: Path, title: str, words: str) -> str:
+    """The table of an experiment with one record a seed: each network, the seeds' mean; empty without records."""
+    runs = [json.loads(path.read_text(encoding="utf-8"))["rows"] for path in sorted(folder.glob("*.json"))]
+    if not runs:
+        return ""
+    names = list(runs[0])
+    marks = sorted({mark for name in names for mark, _ in runs[0][name]})
+    seeds = "1 seed" if len(runs) == 1 else f"the mean of {len(runs)} seeds"
+    lines = [f"## {title}, gecko ×3 from scratch", "", f"`python -m experiments.{folder.name}` {words} {seeds}.", ""]
+    lines += [f"| network | {' | '.join(f'{mark:,}' for mark in marks)} |", "|---|" + "---|" * len(marks)]
+    for name in names:
+        means = {mark: mean(dict(run[name])[mark] for run in runs) for mark, _ in runs[0][name]}
+        lines.append(f"| {name} | {' | '.join(f'{means[mark]:.2f}' if mark in means else '' for mark in marks)} |")
+    return "\n".join(lines)
+
+
 def page(comparisons: dict) -> str:
-    """The whole of docs/recipes.md: the comparisons, and what an experiment has found out about training wide."""
-    parts = [HEAD.strip(), *(section(name, each) for name, each in comparisons.items()), wide_section(WIDE)]
+    """The whole of docs/recipes.md: the comparisons, and what the experiments on training have found out."""
+    parts = [
+        HEAD.strip(),
+        *(section(name, each) for name, each in comparisons.items()),
+        wide_section(RECORDS / "wide"),
+        seeds_section(
+            RECORDS / "distil",
+            "Distillation",
+            "trains a network of twice the maps, then thin ones on the originals, on its answers and on the mean of "
+            "those to eight orientations; PSNR of",
+        ),
+        seeds_section(
+            RECORDS / "average",
+            "Several runs averaged",
+            "goes on from one start with three orders of the patches and averages the weights; PSNR of",
+        ),
+    ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

@@ -1,8 +1,11 @@
 """The flags of the experiments that train small networks one after another."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from experiments.runs import read
+from zoo.files import write_json
 
 
 def parse(module: str, description: str, output: Path, quick_steps: int, arguments: Sequence[str] | None):
@@ -18,3 +21,20 @@ def parse(module: str, description: str, output: Path, quick_steps: int, argumen
     if flags.quick:
         flags.steps, flags.seeds = quick_steps, 1
     return flags
+
+
+def record_seeds(
+    module: str, description: str, output: Path, train: Callable[..., dict], arguments: Sequence[str] | None
+) -> None:
+    """Runs an experiment that compares networks once a seed; what has its record is not done again.
+
+    Args:
+        train: (data, valid, steps, seed) → a record whose `rows` are network → [[step, dB], …].
+    """
+    flags = parse(module, description, output, 50, arguments)
+    for seed in range(flags.seeds):
+        path = flags.output / f"seed{seed}.json"
+        if not path.is_file():
+            write_json(path, train(flags.data, flags.valid, flags.steps, seed))
+        for name, figures in read(path)["rows"].items():
+            print(f"seed {seed}, {name}: {figures[-1][1]:.2f} dB", flush=True)
