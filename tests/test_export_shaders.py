@@ -196,6 +196,7 @@ PRESETS = [
     "fsrcnn_x4",
     "gecko_rgb_x3",
     "gecko_s_x2",
+    "gecko_s_x3",
     "gecko_s_x4",
     "gecko_jpeg_x2",
     "gecko_jpeg_x4",
