@@ -73,23 +73,28 @@ def beside_fsrcnn(cards: list[dict]) -> str:
     """
     known = {entry["name"]: entry for entry in cards}
     lines = [
-        f"| preset | GMAC | beside | GMAC | {' | '.join(SETS)} | aim |",
-        f"|---|---|---|---|{'---|' * len(SETS)}---|",
+        f"| preset | GMAC | beside | GMAC | {' | '.join(SETS)} | held out | aim |",
+        f"|---|---|---|---|{'---|' * len(SETS)}---|---|",
     ]
     for name, entry in known.items():
         other = known.get(name.replace("gecko", "fsrcnn", 1).replace("_research", ""))
         if other is None or other is entry:
             continue
         aim = AIMS[entry["model"]]
-        # Compared as the figures are shown: with two digits.
-        ahead = [
-            round(round(entry["results"][each]["psnr"], 2) - round(other["results"][each]["psnr"], 2), 2)
-            for each in SETS
-        ]
-        figures = [f"**{value:+.2f}**" if value >= aim else f"{value:+.2f}" for value in ahead]
-        ours, theirs = (f"{each['macs_720p'] / 1e9:.2f}" for each in (entry, other))
-        lines.append(f"| {' | '.join((name, ours, other['name'], theirs, *figures, f'{aim:+.2f}'))} |")
+        pairs = [[each["results"][on] for each in (entry, other)] for on in SETS]
+        pairs.append([each.get("held_out") for each in (entry, other)])
+        figures = [_ahead(ours, theirs, aim) for ours, theirs in pairs]
+        cost, beside = (f"{each['macs_720p'] / 1e9:.2f}" for each in (entry, other))
+        lines.append(f"| {' | '.join((name, cost, other['name'], beside, *figures, f'{aim:+.2f}'))} |")
     return "\n".join(lines)
+
+
+def _ahead(ours: dict | None, theirs: dict | None, aim: float) -> str:
+    if not (ours and theirs):
+        return "–"
+    # Compared as the figures are shown: with two digits.
+    value = round(round(ours["psnr"], 2) - round(theirs["psnr"], 2), 2)
+    return f"**{value:+.2f}**" if value >= aim else f"{value:+.2f}"
 
 
 def int8_table(cards: list[dict]) -> str:
@@ -146,7 +151,9 @@ def page(cards: list[dict]) -> str:
         "## The zoo's own network beside FSRCNN",
         "PSNR of a gecko preset less that of FSRCNN's of its scale and size, dB; bold where it reaches its aim, "
         "which is the same for all sets. FSRCNN's presets were trained on all sets, for research only, gecko's on free "
-        "pictures alone. Training settings that were compared: [recipes.md](recipes.md).",
+        "pictures alone. Held out, which nothing was trained on or chosen by: "
+        f"{next((each['held_out']['pictures'] for each in cards if 'held_out' in each), 'not measured')}. "
+        "Training settings that were compared: [recipes.md](recipes.md).",
         beside_fsrcnn(cards),
         "## int8",
         "PSNR of the int8 file less that of the float network, dB; and the int8 file against the float file of the "
@@ -181,6 +188,7 @@ def page(cards: list[dict]) -> str:
             ),
             f"- PSNR on the validation pictures: {training['valid_psnr']:.2f} dB",
             *(f"- {name}: {_figures(result)}" for name, result in entry["results"].items()),
+            f"- held out: {_figures(entry.get('held_out'))}",
             *_compressed(entry.get("compressed", {})),
             *([f"- {entry['note']}"] if entry.get("note") else []),
             f"- int8: {_loss(loss)}{_fitting(entry)}",
