@@ -58,6 +58,9 @@ def forward_by_oracle(model, name, form, images, scale):
             x = np.where(x > 0, x, slope * x)
             results.append(x)
         x = results[0] + results[-1]
+        if "expand" in names:
+            x = conv(x, "expand")
+            x = np.where(x > 0, x, np.asarray(model.get_layer("expand_prelu").get_weights()[0], np.float64) * x)
     elif name.startswith("espcn"):
         activation = ACTIVATIONS[model.get_layer("feature").activation.__name__]
         x = activation(conv(x - 0.5 if name == "espcn_residual" else x, "feature"))

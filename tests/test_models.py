@@ -48,6 +48,13 @@ def sequential_weights(model, amplitude=0.05):
     return model
 
 
+def test_a_gecko_that_expands_keeps_the_contract(tmp_path):
+    model = sequential_weights(zoo.create_model("gecko_s", 3, channels=3, depth=2, expand=10))
+    images = np.random.default_rng(1).random((2, 9, 7, 3), dtype=np.float32)
+    keeps_the_contract(model, "gecko_s", "subpixel", 3, images, tmp_path)
+    assert model.get_layer("expand").kernel.shape == (1, 1, 8, 10)
+
+
 @pytest.mark.parametrize("name, form, channels, scale", CONTRACTS)
 def test_contract(name, form, channels, scale, tmp_path):
     model = sequential_weights(zoo.create_model(name, scale, channels=channels, upsampler=form))
@@ -162,7 +169,7 @@ def test_the_models_do_not_depend_on_where_keras_has_the_channels(tmp_path):
     [
         ("espcn", {"scale": 3, "channels": 3, "kernel_size": 9}),
         ("fsrcnn", {"scale": 2, "d": 8, "s": 4, "m": 2}),
-        ("gecko", {"scale": 2, "maps": 4, "depth": 2}),
+        ("gecko", {"scale": 2, "maps": 4, "depth": 2, "expand": 6}),
         ("srcnn", {"scale": 2, "channels": 3}),
     ],
 )
@@ -183,6 +190,7 @@ def test_numpys_integers_are_integers(name, options, tmp_path):
         ("fsrcnn", {"d": 0}, "Expected d to be an integer of at least 1. Received: d=0"),
         ("fsrcnn", {"s": 1.5}, "Expected s to be an integer of at least 1. Received: s=1.5"),
         ("gecko", {"depth": -1}, "Expected depth to be an integer of at least 0. Received: depth=-1"),
+        ("gecko", {"expand": 0.5}, "Expected expand to be an integer of at least 0. Received: expand=0.5"),
         ("espcn", {"channels": np.int64(2)}, "Expected channels to be 1 (luma) or 3 (RGB). Received: 2"),
         ("srcnn", {"kernels": (9, 2, 5)}, "Expected kernels to be three odd sides, as (9, 1, 5). Received: (9, 2, 5)"),
     ],

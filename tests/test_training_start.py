@@ -51,6 +51,8 @@ def far_from_bicubic(model, scale, channels, inside=8):
         ("espcn", 2, 1, {"upsampler": "resize"}, 1.3),
         ("gecko", 2, 1, {"kernel_size": 10}, 1e-4),
         ("gecko", 3, 3, {}, 0.15),
+        ("gecko", 3, 3, {"depth": 2, "expand": 9}, 0.15),
+        ("gecko", 2, 1, {"depth": 1, "kernel_size": 10, "expand": 5}, 1e-4),
         ("gecko_s", 2, 1, {"depth": 1}, 0.3),
     ],
     ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else str(value),

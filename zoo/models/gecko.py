@@ -15,14 +15,16 @@ def gecko(
     depth: int = 5,
     upsampler: str = "subpixel",
     kernel_size: int | None = None,
+    expand: int = 0,
     even: bool = False,
     name: str | None = None,
 ) -> keras.Model:
     """Conv 5×5 – depth × Conv 3×3 – sum with the first maps – upsampling layer; one PReLU slope per map.
 
-    All layers but the last convolve in LR space (arXiv 1609.07009, section 3), none is wider than `maps`. There is no
-    interpolation beside the network: the sum takes the picture itself, which the first layer passes on in one of its
-    maps, past the others to the upsampling layer.
+    All layers but the last convolve in LR space (arXiv 1609.07009, section 3), none of these is wider than `maps`.
+    There is no interpolation beside the network: the sum takes the picture itself, which the first layer passes on in
+    one of its maps, past the others to the upsampling layer. With `expand` a 1×1 convolution to more maps comes before
+    that, as in FSRCNN (arXiv 1608.00367, section 3.2): at ×3 and ×4 the last layer has many phases to make of few maps.
 
     Args:
         scale: the enlargement, at least 2.
@@ -31,6 +33,7 @@ def gecko(
         depth: 3×3 convolutions between the first and the last layer.
         upsampler: the last layer's form, one of `zoo.layers.FORMS`.
         kernel_size: side of the last kernel in HR space; default 3·scale, a 3×3 convolution in LR space.
+        expand: maps of the 1×1 convolution before the upsampling layer; 0 for none.
         even: holds the last kernel to `zoo.layers.EvenPhases` in training, so that flat colours come out flat.
         name: the model's name; default `gecko_x{scale}`.
     Returns:
@@ -41,11 +44,14 @@ def gecko(
         (None, None, None, 1)
     """
     maps, depth = whole_number("maps", maps, 1), whole_number("depth", depth, 0)
+    expand = whole_number("expand", expand, 0)
     lr_image = lr_input(scale, channels)
     x = first = _maps(lr_image, maps, 5, "feature")
     for index in range(depth):
         x = _maps(x, maps, 3, f"map_{index + 1}")
     x = layers.Add(name="sum")([x, first])
+    if expand:
+        x = _maps(x, expand, 1, "expand")
     options = {"kernel_constraint": EvenPhases(scale)} if even else {}
     sr_image = upsample(x, upsampler, channels, kernel_size or 3 * scale, scale, **options)
     return Network(lr_image, sr_image, name=name or f"gecko_x{scale}")
@@ -58,6 +64,7 @@ def gecko_s(
     depth: int = 6,
     upsampler: str = "subpixel",
     kernel_size: int | None = None,
+    expand: int = 0,
     even: bool = False,
     name: str | None = None,
 ) -> keras.Model:
@@ -67,7 +74,7 @@ def gecko_s(
         >>> gecko_s(2).name, gecko_s(2, depth=2).count_params() < gecko_s(2).count_params()
         ('gecko_s_x2', True)
     """
-    return gecko(scale, channels, maps, depth, upsampler, kernel_size, even, name or f"gecko_s_x{scale}")
+    return gecko(scale, channels, maps, depth, upsampler, kernel_size, expand, even, name or f"gecko_s_x{scale}")
 
 
 def _maps(x, maps: int, side: int, name: str):

@@ -75,6 +75,8 @@ def start_as_interpolation(model: keras.Model, scale: int, channels: int) -> Non
     if sums and sums[-1] > model.layers.index(last):
         last.kernel.assign(np.zeros(last.kernel.shape))
         return
+    # What is added to the first maps has the picture from them.
+    added = [layer for layer in body if sums and model.layers.index(layer) < sums[-1]][-1:]
     bends = any(getattr(layer, "activation", None) is keras.activations.tanh for layer in model.layers)
     gain, level = (TANH_GAIN, MEAN_LEVEL) if bends else (1.0, 0.0)
     for index, layer in enumerate(body):
@@ -83,8 +85,7 @@ def start_as_interpolation(model: keras.Model, scale: int, channels: int) -> Non
         if isinstance(layer, Upsampler):
             kernel[:] = 0  # a first layer with as many maps as colours
         kernel[..., :channels] = 0
-        # What is added to the first maps, before the upsampler, has the picture from them.
-        for channel in range(0 if sums and layer is body[-1] else channels):
+        for channel in range(0 if layer in added else channels):
             kernel[..., channel, channel] = paths
         if index == 0:
             # Every feature of the first layer sees the picture around its mean level.
