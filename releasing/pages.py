@@ -77,7 +77,7 @@ def beside_fsrcnn(cards: list[dict]) -> str:
         f"|---|---|---|---|{'---|' * len(SETS)}---|---|",
     ]
     for name, entry in known.items():
-        other = known.get(name.replace("gecko", "fsrcnn", 1).replace("_research", ""))
+        other = known.get(name.replace("gecko", "fsrcnn", 1))
         if other is None or other is entry:
             continue
         aim = AIMS[entry["model"]]

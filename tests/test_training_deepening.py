@@ -8,7 +8,7 @@ import tensorflow as tf
 import zoo
 from zoo.errors import UsageError
 from zoo.training import TrainConfig, start
-from zoo.training.deepening import start_deeper
+from zoo.training.deepening import check_same, new_layers, pass_on
 
 RANDOM = np.random.default_rng(5)
 
@@ -76,5 +76,9 @@ def test_one_that_would_start_as_another_function_is_refused(tmp_path):
     between = keras.layers.Conv2D(4, 3, padding="same", activation="relu", name="between")
     ours = [keras.layers.Conv2D(4, 3, padding="same", name="first"), between]
     deeper = keras.Model(inputs, zoo.layers.SubpixelUpsampler(1, 3, 2, name="upsampler")(ours[1](ours[0](inputs))))
+    for layer in (first, last):
+        deeper.get_layer(layer.name).set_weights(layer.get_weights())
+    new = new_layers(trained, deeper)
+    pass_on(new, "m")
     with pytest.raises(UsageError, match="Expected between beside m to pass their maps on, .* Received: outputs up to"):
-        start_deeper(trained, deeper, "m")
+        check_same(trained, deeper, new, "m")

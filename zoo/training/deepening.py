@@ -13,29 +13,28 @@ def new_layers(trained: keras.Model, model: keras.Model) -> list[keras.layers.La
     return [layer for name, layer in ours.items() if name not in theirs] if theirs <= set(ours) else []
 
 
-def start_deeper(trained: keras.Model, model: keras.Model, name: str) -> None:
-    """Makes `model` compute what `trained` does, a new convolution or PReLU giving out what it takes in.
+def pass_on(new: list[keras.layers.Layer], name: str) -> None:
+    """Makes layers give out what they take in: a kernel of 1 at its centre from each map to itself, a slope of 1.
 
-    That is Net2DeeperNet (Chen, Goodfellow and Shlens, arXiv 1511.05641, section 2.3): a kernel of 1 at its centre from
-    each map to itself, and a slope of 1, from which all of them can go on to learn.
+    That is Net2DeeperNet (Chen, Goodfellow and Shlens, arXiv 1511.05641, section 2.3); all of them can go on to learn.
 
     Args:
-        trained: a network with some of the layers of `model`, alike by name.
-        model: the deeper network, at the same scale.
-        name: of the weights, for messages.
+        new: convolutions and PReLUs.
+        name: of the weights that the other layers have, for messages.
     Raises:
-        UsageError: a layer of both has another shape, a new one cannot pass its maps on, or what comes out differs.
+        UsageError: a layer cannot pass its maps on.
     """
-    new = new_layers(trained, model)
-    for layer in model.layers:
-        if layer in new:
-            layer.set_weights(_passing_on(layer, name))
-        elif layer.weights:
-            theirs = trained.get_layer(layer.name)
-            _check_shapes(theirs, layer, name)
-            layer.set_weights(theirs.get_weights())
-    height_and_width = (9, 13)
-    image = np.random.default_rng(0).random((1, *height_and_width, model.input_shape[-1]), np.float32)
+    for layer in new:
+        layer.set_weights(_passing_on(layer, name))
+
+
+def check_same(trained: keras.Model, model: keras.Model, new: list[keras.layers.Layer], name: str) -> None:
+    """Sees that a network with `new` layers beside those of `trained` computes the same.
+
+    Raises:
+        UsageError: what comes out differs.
+    """
+    image = np.random.default_rng(0).random((1, 9, 13, model.input_shape[-1]), np.float32)
     expected, received = (np.asarray(keras.ops.convert_to_numpy(each(image))) for each in (trained, model))
     difference = float(np.abs(expected - received).max())
     if not difference <= 1e-4 * max(1.0, float(np.abs(expected).max())):
@@ -59,12 +58,3 @@ def _passing_on(layer: keras.layers.Layer, name: str) -> list[np.ndarray]:
     kernel = np.zeros(shapes[0], np.float32)
     kernel[shapes[0][0] // 2, shapes[0][1] // 2] = np.eye(shapes[0][2])
     return [kernel, *(np.zeros(shape, np.float32) for shape in shapes[1:])]
-
-
-def _check_shapes(theirs: keras.layers.Layer, ours: keras.layers.Layer, name: str) -> None:
-    shapes = [[tuple(variable.shape) for variable in layer.weights] for layer in (theirs, ours)]
-    if shapes[0] != shapes[1]:
-        raise UsageError(
-            f"Expected {name} to have the weights {shapes[1]} in {ours.name}, as the network that is trained; "
-            f"--model, --channels, --model_options make it. Received: {shapes[0]}"
-        )

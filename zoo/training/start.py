@@ -16,7 +16,7 @@ from zoo.layers import EXACT, ResizeUpsampler, TransposedUpsampler, Upsampler, Z
 from zoo.models import scale_of
 from zoo.registry import create_model, load, open_model
 from zoo.training.config import TrainConfig, assignments
-from zoo.training.deepening import new_layers, start_deeper
+from zoo.training.deepening import check_same, new_layers, pass_on
 from zoo.training.fit import fit_upsampler
 
 # Correlation of neighbouring LR pixels in photographs; the least-squares fit hardly depends on it.
@@ -151,11 +151,14 @@ def _weights_of(model: keras.Model, config: TrainConfig, source, shave: int) -> 
         name = f"the preset {config.preset}" if config.preset else f"the weights {config.weights}"
         check_activations(trained, model, name)
         if scale_of(trained) == config.scale:
-            if new := new_layers(trained, model):
-                start_deeper(trained, model, name)
-                return f"{name}, {len(new)} new layers passing their maps on"
-            copy_weights(trained.variables, model.variables, name)
-            return name
+            new = new_layers(trained, model)
+            pass_on(new, name)
+            added = {id(variable) for layer in new for variable in layer.variables}
+            copy_weights(trained.variables, [each for each in model.variables if id(each) not in added], name)
+            if not new:
+                return name
+            check_same(trained, model, new, name)
+            return f"{name}, {len(new)} new layers passing their maps on"
         copy_weights(_body_variables(trained), _body_variables(model), name)
         if not _upsamplers(model):
             return f"{name}, at another scale"
