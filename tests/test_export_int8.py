@@ -130,8 +130,9 @@ def test_the_image_joins_the_last_layer_without_a_rounding_and_changes_nothing_b
         assert np.abs((scaled - low) / (high - low) * 255 - levels).max() < 0.01
 
 
-def test_a_sum_before_the_last_layer_is_read_from_both_parts(crops):
-    model = zoo.create_model("gecko", 2, maps=4, depth=2, upsampler="subpixel")
+@pytest.mark.parametrize("expand", [0, 6])
+def test_a_sum_before_the_last_layer_or_one_of_1x1_is_read_from_both_parts(crops, expand):
+    model = zoo.create_model("gecko", 2, maps=4, depth=2, upsampler="subpixel", expand=expand)
     rng = np.random.default_rng(4)
     for weight in model.weights:
         weight.assign(rng.normal(size=weight.shape, scale=0.2))
@@ -143,12 +144,12 @@ def test_a_sum_before_the_last_layer_is_read_from_both_parts(crops):
     # Behind a concatenation PReLU folds and channels level as they do between convolutions.
     chosen = {number: np.arange(0, channels.size, 2) for number, channels in _channels(unfolded)}
     kept = prelu.matters(simulation.Simulation(unfolded.content()), crops)
-    assert set(kept) == set(chosen) and len(chosen) == 3
-    everything = {number: np.arange(4) for number in chosen}
+    assert set(kept) == set(chosen) and len(chosen) == 3 + bool(expand)
+    everything = {number: np.arange(channels.size) for number, channels in _channels(unfolded)}
     folded = simulation.Simulation(prelu.fold(simulation.Simulation(unfolded.content()), everything))
     assert "PRELU" not in _kinds(folded)
     assert np.abs(output(folded, crops) - expected).max() <= 1e-5 * np.abs(expected).max()
-    assert len(ranges.equalize(folded, crops)) == 3
+    assert len(ranges.equalize(folded, crops)) == 3 + bool(expand)
     assert np.abs(output(folded, crops) - expected).max() <= 1e-5 * np.abs(expected).max()
     # Control: kernels shifted by a channel are another function.
     (reader,) = [each for each in readers.readers(folded, folded.operations[0][2][0]) if each.joined]
@@ -156,11 +157,15 @@ def test_a_sum_before_the_last_layer_is_read_from_both_parts(crops):
     assert np.abs(output(folded, crops) - expected).max() > 0.01 * np.abs(expected).max()
 
 
-def test_a_sum_that_others_read_stays(crops):
+def test_a_sum_that_others_read_stays_and_one_before_a_wide_kernel_inside(crops):
     image = keras.Input((None, None, 1))
     x = keras.layers.Conv2D(4, 3, padding="same")(image)
     total = x + keras.layers.Conv2D(4, 3, padding="same")(x)
-    model = keras.Model(image, zoo.layers.DepthToSpace(2)(keras.layers.Conv2D(4, 3, padding="same")(total) + total))
+    inner = keras.layers.Conv2D(4, 3, padding="same")(total)
+    model = keras.Model(image, zoo.layers.DepthToSpace(2)(inner + total))
+    assert "ADD" in _kinds(simulation.Simulation(sums.unfold(simulation.Simulation(int8.float_file(model, (9, 8))))))
+    last = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(inner)
+    model = keras.Model(image, zoo.layers.DepthToSpace(2)(last))
     assert "ADD" in _kinds(simulation.Simulation(sums.unfold(simulation.Simulation(int8.float_file(model, (9, 8))))))
 
 

@@ -1,7 +1,7 @@
-"""The sum before the last convolution as a concatenation: W·(x + y) = W·x + W·y, read from both parts.
+"""The sum before the last convolution or a 1×1 one as a concatenation: W·(x + y) = W·x + W·y, read from both parts.
 
 A sum of maps carries what both carry, its range is wider than either's, and its rounding comes on top of theirs. Side
-by side each part keeps its own levels and the last layer does the adding, in 32 bits.
+by side each part keeps its own levels and the layer behind does the adding, in 32 bits.
 """
 
 import numpy as np
@@ -11,27 +11,27 @@ from zoo.graphs.tflite import Tensor, schema
 
 
 def unfold(simulation: Simulation) -> bytes:
-    """The file with the sum, if there is one of two maps that only the last convolution reads, written that way."""
+    """The file with each sum of two maps written that way that only the last convolution or a 1×1 one reads.
+
+    A kernel of 1×1 twice as deep costs little; other layers inside a network would pay for it.
+    """
     graph = simulation.graph
     last = max((n for n, (name, *_) in enumerate(simulation.operations) if name == "CONV_2D"), default=-1)
     constants = dict(simulation.constants)
     for operation, (name, inputs, (after, *_), options) in zip(list(graph.operations), simulation.operations):
-        read = [number for number, (_, given, _, _) in enumerate(simulation.operations) if after in given]
         maps = [graph.tensors[index] for index in inputs if index not in constants]
         alike = len(maps) == 2 and maps[0].shape == maps[1].shape and maps[0] is not maps[1]
-        if (
-            name != "ADD"
-            or read != [last]
-            or not alike
-            or options.fusedActivationFunction
-            or after == simulation.output
-        ):
+        if name != "ADD" or not alike or options.fusedActivationFunction or after == simulation.output:
+            continue
+        read = [number for number, (_, given, _, _) in enumerate(simulation.operations) if after in given]
+        kind, given, *_ = simulation.operations[read[0]]
+        pointwise = kind == "CONV_2D" and graph.tensors[given[1]].shape[1:3] == (1, 1)
+        if len(read) > 1 or not (read == [last] or pointwise):
             continue
         shape = graph.tensors[after].shape
-        joined = Tensor("sum/joined", (*shape[:-1], 2 * shape[-1]))
+        joined = Tensor(f"{graph.tensors[after].name}/joined", (*shape[:-1], 2 * shape[-1]))
         operation.name, operation.outputs = "CONCATENATION", [joined]
         operation.options = schema.ConcatenationOptionsT(axis=3)
-        graph.operations[last].inputs[0] = joined
-        weights = simulation.operations[last][1][1]
-        constants[weights] = np.concatenate([constants[weights]] * 2, axis=-1)
+        graph.operations[read[0]].inputs[0] = joined
+        constants[given[1]] = np.concatenate([constants[given[1]]] * 2, axis=-1)
     return simulation.content(constants=constants)
