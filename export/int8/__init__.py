@@ -63,13 +63,14 @@ def tune(model: keras.Model, crops: Crops, more: float = copies.MORE) -> Tuning 
         more: how many multiplications may be added for copies of channels, as a part of those that there are.
     """
     try:
-        original = Simulation(unfold(Simulation(float_file(model, (SIDE, SIDE)))))
+        content = float_file(model, (SIDE, SIDE))
+        original = Simulation(unfold(Simulation(content)))
     except Unsupported:
         return None
     mirrored = matters(original, crops.images)
     # What the hardest pictures alone reach is left to further channels.
     usual = crops.only("photographs", "drawn", "noise")
-    simulation, skip, divisors = _changed(float_file(model, (SIDE, SIDE)), mirrored, {}, {}, usual.images)
+    simulation, skip, divisors = _changed(content, mirrored, {}, {}, usual.images)
     ranges = choose_ranges(simulation, usual, skip.tensors if skip else ())
     if skip:
         simulation.constants |= skip.constants(ranges, simulation.groups)

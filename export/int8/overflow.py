@@ -62,14 +62,18 @@ def _clipped(simulation: Simulation, ranges: Ranges, place: Place, exact: dict) 
     values = exact[place.after]
     high = _high(simulation, ranges, place.number)
     before = {outputs[0] for _, _, outputs, _ in simulation.operations[: place.number]} | {simulation.input}
-    known = {index: exact[index] for index in before}
-    reach = np.max(values, axis=(0, 1, 2)) / high
+    reach = np.max(values, axis=(1, 2)) / high
     channels = np.arange(values.shape[-1])
-    found = {}
-    for channel in np.flatnonzero(reach > 1):
-        ends = range(1, min(int(np.ceil(reach[channel])), _MOST))
-        cut = [tf.where(channels == channel, tf.minimum(values, end * high), values) for end in ends]
-        found[int(channel)] = [moved(simulation, {}, {**known, place.after: each}, exact) ** 2 for each in cut]
+    found: dict[int, list[float]] = {}
+    for channel in np.flatnonzero(reach.max(axis=0) > 1):
+        errors = found.setdefault(int(channel), [])
+        for end in range(1, min(int(np.ceil(reach[:, channel].max())), _MOST)):
+            # The other pictures do not move.
+            there = np.flatnonzero(reach[:, channel] > end)
+            own = {index: tf.gather(exact[index], there) for index in (*before, place.after, simulation.output)}
+            cut = tf.where(channels == channel, tf.minimum(own[place.after], end * high), own[place.after])
+            known = {index: own[index] for index in before} | {place.after: cut}
+            errors.append(moved(simulation, {}, known, own) ** 2 * len(there) / len(reach))
     return found
 
 
