@@ -30,7 +30,7 @@ from zoo.files import existing_folder
 
 WHAT = (
     "23 photographs of Debian's mate-backgrounds 1.26.0 and plasma-workspace-wallpapers 5.27.5, shrunk by half "
-    "(`python -m releasing.held_out`)"
+    "(`releasing/held_out.py`)"
 )
 _COUNT = 23
 # Painted: Autumn.

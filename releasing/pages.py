@@ -158,7 +158,8 @@ def page(cards: list[dict]) -> str:
         "## int8",
         "PSNR of the int8 file less that of the float network, dB; and the int8 file against the float file of the "
         "same export on a photograph and on other pictures, dB, each kind's worst: drawn by `releasing/screens.py`, "
-        "which nothing is fitted to. `python -m releasing.int8_losses --data=Set5,Set14,BSD100` measures both.",
+        "which nothing is fitted to. `python -m releasing.int8_losses --data=Set5,Set14,BSD100,DIV2K_valid_crop256` "
+        "measures both.",
         int8_table(cards),
         "RGB networks beside what others published: the pictures of the challenges on phones as far as they are at "
         "hand, which is crops and not whole pictures, so that losses compare and levels do not; and those of Qualcomm "

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks import chart, int8, int8_page, page, record
 from benchmarks.record import RESULTS
+from releasing.picture_terms import FREE, RESEARCH
 from zoo.registry import card
 
 
@@ -72,19 +73,28 @@ def test_the_page_of_int8_is_what_was_measured(monkeypatch):
 
 def test_int8_is_advised_where_it_gains_time_and_keeps_text(monkeypatch):
     cards = {
-        "near_x2": {"int8_loss_db": {"Set5": -0.05}, "int8_agreement_db": {"text": 42.0}},
-        "blurred_x2": {"int8_loss_db": {"Set5": -0.01}, "int8_agreement_db": {"text": 30.0}},
-        "slow_x3": {"int8_loss_db": {}, "int8_agreement_db": {"text": 50.0}},
-        "unknown_x4": {"int8_loss_db": {}, "int8_agreement_db": {"text": 50.0}},
+        "near_x2": _card(FREE, 42.0, -0.05),
+        "blurred_x2": _card(FREE, 30.0, -0.01),
+        "slow_x3": _card(FREE, 50.0),
+        "first_x4": _card(RESEARCH, 50.0),
+        "second_x4": _card(FREE, 50.0),
+        "alone_x5": _card(RESEARCH, 50.0),
     }
     monkeypatch.setattr(int8_page, "card", cards.__getitem__)
-    faster = {"near_x2": 2.0, "blurred_x2": 3.0, "slow_x3": 0.8, "unknown_x4": 1.5}
+    faster = dict(zip(cards, (2.0, 3.0, 0.8, 1.5, 1.2, 1.1), strict=True))
     results = [{"preset": name, "scale": int(name[-1]), "faster": times} for name, times in faster.items()]
     assert int8_page.advice(results) == (
         "For int8 take ×2 **near_x2** (2.0 times as fast as its float file, -0.05 dB on Set5); "
         "×3 none of these: no int8 file is faster than its float file; "
-        "×4 **unknown_x4** (1.5 times as fast as its float file)."
+        "×4 **first_x4** (1.5 times as fast as its float file), research only, "
+        "of those that may be shipped **second_x4** (1.2 times as fast as its float file); "
+        "×5 **alone_x5** (1.1 times as fast as its float file), research only, of those that may be shipped none."
     )
+
+
+def _card(terms: str, text: float, loss: float | None = None) -> dict:
+    losses = {} if loss is None else {"Set5": loss}
+    return {"redistribution": terms, "int8_loss_db": losses, "int8_agreement_db": {"text": text}}
 
 
 @pytest.mark.slow

@@ -64,7 +64,7 @@ def test_a_video_whose_engine_is_gone_is_made_anew_and_that_is_said(stopped, ups
     code, out, err = upscale_command("in.mp4", "--output=out.mp4", "--crf=0", model=tflite("luma"))
     assert code == 0 and "went on" not in out
     assert "an earlier run computed with b, this one does with a: all was made anew" in " ".join(out.split())
-    assert err == "note: this was begun in b, which is not here, and goes on in a: a level may differ\n"
+    assert err == "note: this was begun in b, which is not here, and is made anew in a\n"
     assert (tmp_path / "out.mp4").read_bytes() == (tmp_path / "a.mp4").read_bytes()
 
 

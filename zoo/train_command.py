@@ -23,7 +23,7 @@ from zoo.training import BACKENDS, TrainConfig, train
 from zoo.training.finished import DIVERGED, WORSE, finished
 from zoo.training.help import usage
 from zoo.training.interruption import Interrupted, WorkerLost, leave
-from zoo.training.recipes import RECIPES, network_of, recipe
+from zoo.training.recipes import RECIPES, network_of, recipe, with_options
 
 FLAGS = flags.FLAGS
 # By the type of a field.
@@ -59,6 +59,8 @@ def run(argv: list[str]) -> int:
         network = network_of(given["preset"])
         if given.get("model", network["model"]) != network["model"]:
             del network["model_options"]
+        elif "model_options" in given:
+            given["model_options"] = with_options(network["model_options"], given["model_options"])
         settings = {**settings, **network}
     config = TrainConfig(**{**settings, **given})
     one_limit()

@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--target",
         help="the form that it takes, in place of --form, and of TFLite files the activations; of Keras networks what "
         "moves, by default for any: what LiteRT's GPU delegate does not compute right, and what a CPU is not slower "
-        f"with. One of {', '.join(CHOICES)}",
+        f"with. One of {', '.join(CHOICES)}; any is for Keras networks alone",
     )
     parser.add_argument(
         "--size",

@@ -33,7 +33,11 @@ class TrainConfig:
     )
     model_options: str = _option("", "More options of the architecture, as name=value,name=value.")
 
-    data: str = _option("sample", "sample, div2k, or a folder of pictures; several folders are joined with commas.")
+    data: str = _option(
+        "sample",
+        "sample, graphics (drawn by code), div2k, or a folder of pictures, several joined with commas; or what zoo "
+        "prepare wrote.",
+    )
     valid: str = _option("", "Pictures to validate on, named as in --data; empty: those held out of sample or div2k.")
     lr_data: str = _option(
         "",

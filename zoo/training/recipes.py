@@ -2,6 +2,7 @@
 
 from zoo.errors import one_of
 from zoo.registry import card
+from zoo.training.config import assignments
 
 RECIPES = {
     # What `make train` runs: two minutes on two cores; the astronaut must come out well above bicubic.
@@ -51,3 +52,17 @@ def network_of(preset: str) -> dict:
     options = {name: value for name, value in known["options"].items() if name not in ("channels", "upsampler")}
     text = ",".join(f"{name}={value}" for name, value in options.items())
     return {**{name: known[name] for name in ("model", "scale", "channels")}, "model_options": text}
+
+
+def with_options(text: str, given: str) -> str:
+    """The `model_options` of a preset and those given beside it, which win.
+
+    Raises:
+        UsageError: where a part is not name=value.
+
+    Example:
+        >>> with_options("maps=20,even=True", "maps=24,depth=6")
+        'maps=24,even=True,depth=6'
+    """
+    options = {**assignments(text, "model_options"), **assignments(given, "model_options")}
+    return ",".join(f"{name}={value}" for name, value in options.items())

@@ -95,7 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
         engine = _engine(flags, planned, video is not None, library, kinds)
     if flags.model == BEST:
         print(f"note: enlarged by {engine.name}; `zoo presets` lists others for --model", file=sys.stderr)
-    for remark in (mirrored.remark(engine), ranges.remark(engine), _in_another(engine, kinds)):
+    for remark in (mirrored.remark(engine), ranges.remark(engine), _in_another(engine, kinds, video is not None)):
         if remark:
             print(f"note: {remark}", file=sys.stderr)
     started = time.perf_counter()
@@ -133,12 +133,13 @@ def _engine(flags: argparse.Namespace, planned: list[Job], video: bool, library,
     return open_scaled(*network, measure, kinds, not video, flags.values)
 
 
-def _in_another(engine: Engine, kinds: dict[str, str]) -> str:
-    """In a sentence, that work goes on in another engine than it began in; "" where it does not."""
+def _in_another(engine: Engine, kinds: dict[str, str], video: bool) -> str:
+    """In a sentence, that work is done in another engine than it began in; "" where it is not."""
     gone = [kinds[name] for name, kind in engine.kinds().items() if kinds.get(name, kind) != kind]
     if not gone:
         return ""
-    return f"this was begun in {', '.join(gone)}, which is not here, and goes on in {engine.kind}: a level may differ"
+    way = f"is made anew in {engine.kind}" if video else f"goes on in {engine.kind}: a level may differ"
+    return f"this was begun in {', '.join(gone)}, which is not here, and {way}"
 
 
 def _run(
