@@ -36,6 +36,7 @@ setup(
         "tensorflow>=2.20",
         "keras>=3.14",
         "ai-edge-litert>=2.1",
+        "h5py>=3.11",
         "tensorflow-datasets>=4.9.9",
         # tensorflow-datasets needs it to prepare a data set and does not say so.
         "importlib_resources>=6",

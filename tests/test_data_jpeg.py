@@ -1,11 +1,14 @@
 """Blur, noise and JPEG in training, held against libjpeg and against what each is meant to do."""
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from zoo.color import luma
 from zoo.data import imresize, sample
-from zoo.data.jpeg import BLURRED, COMPRESSED, JUDGED, NOISY, jpeg, through_jpeg, worn
+from zoo.data.jpeg import BLURRED, COMPRESSED, JUDGED, NOISY, jpeg, quantization_steps, through_jpeg, worn
 from zoo.errors import UsageError
 from zoo.evaluate import evaluate, mean
 from zoo.metrics import psnr
@@ -37,6 +40,14 @@ def test_as_libjpeg_does_it(picture, quality):
     shifted = np.asarray(jpeg(studio(picture)[None, 1:, 1:, None], np.array([quality], np.float32)))[0, ..., 0]
     shifted = np.round((255 * shifted - 16) * 255 / 219)
     assert np.abs(shifted - expected[1:, 1:]).mean() > 3 * np.abs(levels - expected).mean()
+
+
+def test_the_steps_are_libjpegs_at_every_quality(picture):
+    qualities = np.arange(1, 101)
+    for quality, steps in zip(qualities, np.asarray(quantization_steps(qualities.astype(np.float32)))):
+        file = io.BytesIO()
+        Image.fromarray(picture[:8, :8]).save(file, "JPEG", quality=int(quality))
+        assert np.array_equal(steps.ravel(), Image.open(file).quantization[0])
 
 
 def test_each_picture_has_its_own_quality(picture):

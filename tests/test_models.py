@@ -116,6 +116,7 @@ def test_weights_move_between_forms_as_they_are():
     [
         (lambda: zoo.create_model("edsr", 2), "one of espcn, espcn_residual, fsrcnn, fsrcnn_s, gecko, gecko_s, srcnn"),
         (lambda: zoo.create_model("espcn", 2, d=3), "option of espcn to be one of scale, channels, activation"),
+        (lambda: zoo.create_model("srcnn", 2, kernels=9), "Expected options that srcnn takes. Received: "),
         (lambda: zoo.create_model("espcn", 1), "scale to be an integer of at least 2"),
         (lambda: zoo.create_model("espcn", 2, channels=4), "channels to be 1"),
         (lambda: zoo.create_model("espcn", 2, activation="tahn"), "options that espcn takes. Received: .*tahn"),

@@ -27,6 +27,11 @@ from zoo.training.recipes import RECIPES, recipe
         ({"preset": "a", "weights": "b"}, "Expected preset or weights, not both"),
         ({"freeze_body": True}, "Expected preset or weights with freeze_body"),
         ({"model_options": "d"}, "Expected model_options as name=value"),
+        (
+            {"model_options": "d=5,channels=3"},
+            "Expected channels as a setting of its own. Received: it in model_options",
+        ),
+        ({"seed": 2**32}, "Expected seed to be at most 4294967295. Received: 4294967296"),
         ({"learning_rate": float("inf")}, "Expected learning_rate to be finite. Received: inf"),
         ({"lr_multipliers": "upsampler=1e999"}, "Expected a factor of at least 0 in lr_multipliers"),
         ({"lr_multipliers": "upsampler=-1"}, "Expected a factor of at least 0 in lr_multipliers"),

@@ -12,6 +12,7 @@ from training_cases import TINY, Noise, equal, run, state
 
 import zoo
 from zoo.errors import UsageError
+from zoo.files import alone
 from zoo.training import TrainConfig, loop
 from zoo.training.finished import BETTER, DIVERGED, WORSE, advice, finished, judged, rival
 from zoo.training.input import amount, open_both
@@ -138,6 +139,20 @@ def test_a_refused_start_leaves_nothing(tmp_path, there):
     # So that the next start may be another one.
     run(dataclasses.replace(TINY, steps=2, validate_every=2), workdir)
     assert (workdir / "config.json").is_file()
+
+
+def test_a_refused_start_leaves_the_run_that_it_would_have_lengthened(tmp_path):
+    run(TINY, tmp_path)
+    before = {each.name: each.read_bytes() for each in tmp_path.iterdir() if each.is_file()}
+    longer = dataclasses.replace(TINY, steps=30)
+    with pytest.raises(UsageError, match="Expected larger pictures"):
+        loop.train(longer, tmp_path, source=Refused(), valid=Noise())
+    with alone(tmp_path, "training"), pytest.raises(UsageError, match="Expected one training at a time"):
+        run(longer, tmp_path)
+    assert {each.name: each.read_bytes() for each in tmp_path.iterdir() if each.is_file()} == before
+    # Control: a start that is not refused changes the run.
+    run(longer, tmp_path)
+    assert TrainConfig.load(tmp_path / "config.json") == longer
 
 
 def test_a_refusal_after_the_first_step_leaves_what_there_is(tmp_path):

@@ -1,5 +1,7 @@
 """Where weights come from: the interpolation start, the fitted upsampler, presets and files, a frozen body."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -161,7 +163,7 @@ def test_the_fit_refuses_a_network_that_does_not_end_in_an_upsampler():
 
 
 def trained(scale, path, **options):
-    model = zoo.create_model("fsrcnn", scale, d=6, s=4, m=1, **options)
+    model = zoo.create_model("fsrcnn", scale, **{"d": 6, "s": 4, "m": 1, **options})
     for variable in model.variables:
         variable.assign(variable + 0.01)
     model.save(path) if path.suffix == ".keras" else model.save_weights(path)
@@ -204,16 +206,27 @@ def test_a_run_starts_from_the_body_of_another_scale(tmp_path):
             r"variables of the network that is trained; --model, .* Received: \d+, feature/kernel of ",
         ),
         ("m.weights.h5", {**OPTIONS, "model_options": "d=7,s=4,m=1"}, "Expected weights of fsrcnn_x2"),
+        # The network of the file goes on where this one ends.
+        ("deeper.weights.h5", OPTIONS, "Expected weights of fsrcnn_x2"),
         ("text.keras", OPTIONS, "Expected a .keras file"),
     ],
 )
 def test_weights_of_another_network_are_refused(tmp_path, file, options, sentence):
     trained(2, tmp_path / "m.keras")
     trained(2, tmp_path / "m.weights.h5")
+    trained(2, tmp_path / "deeper.weights.h5", m=2)
     (tmp_path / "text.keras").write_text("no zip")
     config = TrainConfig(scale=2, weights=str(tmp_path / file), **options)
     with pytest.raises(UsageError, match=sentence):
         start.initial_weights(start.build_model(config), config, None, 0)
+
+
+def test_an_interpolation_needs_a_map_for_each_channel():
+    config = TrainConfig(model="fsrcnn", scale=2, channels=3, model_options="s=2")
+    with pytest.raises(UsageError, match="start=random, or layers of at least 3 maps.* Received: shrink.* with 2"):
+        start.initial_weights(start.build_model(config), config, None, 0)
+    config = dataclasses.replace(config, start="random")
+    assert start.initial_weights(start.build_model(config), config, None, 0) == "scratch, at random"
 
 
 @pytest.mark.parametrize("preset", ["espcn_x3", "gecko_x3", "gecko_rgb_x3", "gecko_s_x4", "srcnn_x2"])

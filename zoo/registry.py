@@ -92,7 +92,8 @@ def create_model(name: str, /, scale: int, **options) -> "keras.Model":
         return build(scale, **plain)
     except UsageError:
         raise
-    except ValueError as error:  # Keras' own, as of an activation that it does not know
+    # Keras' own, as of an activation that it does not know, and what is none of the numbers that it should be.
+    except (ValueError, TypeError) as error:
         raise UsageError(f"Expected options that {name} takes. Received: {error}") from error
 
 

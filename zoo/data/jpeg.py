@@ -67,7 +67,7 @@ def jpeg(images, quality):
     blocks = ops.reshape(levels, (-1, len(rows) // 8, 8, len(columns) // 8, 8))
     dct = ops.cast(_DCT, images.dtype)
     coefficients = ops.einsum("nhiwj,ui,vj->nhuwv", blocks, dct, dct)
-    steps = _steps(ops.cast(quality, images.dtype))[:, None, :, None, :]
+    steps = quantization_steps(ops.cast(quality, images.dtype))[:, None, :, None, :]
     coefficients = ops.round(coefficients / steps) * steps
     blocks = ops.einsum("nhuwv,ui,vj->nhiwj", coefficients, dct, dct)
     levels = ops.clip(ops.round(blocks + 128), 0, 255)
@@ -105,9 +105,10 @@ def worn(images, uniform, normal):
     return ops.where(ops.reshape(uniform[:, 2] < COMPRESSED, (-1, 1, 1, 1)), compressed, images)
 
 
-def _steps(quality):
+def quantization_steps(quality):
     """The 8×8 quantisation steps at each quality, (n, 8, 8), as libjpeg scales them."""
-    percent = ops.where(quality < 50, 5000 / quality, 200 - 2 * quality)[:, None, None]
+    # Whole numbers, as libjpeg divides.
+    percent = ops.where(quality < 50, ops.floor(5000 / quality), 200 - 2 * quality)[:, None, None]
     return ops.clip(ops.floor((ops.cast(_STEPS, quality.dtype) * percent + 50) / 100), 1, 255)
 
 

@@ -61,7 +61,7 @@ class TrainConfig:
         "none: LR patches as bicubic leaves them; jpeg: also blurred, noisy and compressed, drawn anew for each patch.",
         choices=("none", "jpeg"),
     )
-    seed: int = _option(0, "Seed of the weights and of the batches.", minimum=0)
+    seed: int = _option(0, "Seed of the weights and of the batches.", minimum=0, maximum=2**32 - 1)
 
     loss: str = _option("l1", "What is minimised.", choices=("l1", "charbonnier", "mse"))
     # Inside a picture it makes no difference what is left out; a network that never sees padding in training gets the
@@ -131,7 +131,9 @@ class TrainConfig:
             )
         if self.freeze_body and not (self.preset or self.weights):
             raise UsageError("Expected preset or weights with freeze_body, which keeps the body as it starts.")
-        assignments(self.model_options, "model_options")
+        for name in assignments(self.model_options, "model_options"):
+            if name in ("scale", "channels", "upsampler"):
+                raise UsageError(f"Expected {name} as a setting of its own. Received: it in model_options")
         for name, factor in assignments(self.lr_multipliers, "lr_multipliers").items():
             if not isinstance(factor, int | float) or not 0 <= factor < math.inf:
                 raise UsageError(f"Expected a factor of at least 0 in lr_multipliers. Received: {name}={factor}")

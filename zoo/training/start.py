@@ -3,7 +3,9 @@
 import dataclasses
 import itertools
 import warnings
+from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 
@@ -69,12 +71,21 @@ def start_as_interpolation(model: keras.Model, scale: int, channels: int) -> Non
         model: a chain of convolutions with one upsampler and at most one sum; changed in place.
         scale: how many times larger its output is.
         channels: of its input and output.
+
+    Raises:
+        UsageError: a layer has fewer maps than there are channels.
     """
     *body, last = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D | Upsampler)]
     sums = [model.layers.index(layer) for layer in model.layers if isinstance(layer, keras.layers.Add)]
     if sums and sums[-1] > model.layers.index(last):
         last.kernel.assign(np.zeros(last.kernel.shape))
         return
+    for layer in body:
+        if layer.bias.shape[0] < channels:
+            raise UsageError(
+                f"Expected start=random, or layers of at least {channels} maps, which the picture's channels pass "
+                f"through. Received: {layer.name} with {layer.bias.shape[0]}"
+            )
     # What is added to the first maps has the picture from them.
     added = [layer for layer in body if sums and model.layers.index(layer) < sums[-1]][-1:]
     bends = any(getattr(layer, "activation", None) is keras.activations.tanh for layer in model.layers)
@@ -189,12 +200,23 @@ def load_trained(config: TrainConfig) -> keras.Model:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 model.load_weights(path)
+                whole = _stored(path) == len(model.variables)
         # h5py has errors of many kinds for a damaged file.
         except Exception:
+            continue
+        if not whole:
             continue
         check_finite(model, path.name)
         return model
     raise UsageError(f"Expected weights of {model.name} in {path}. Received: another network's, or a damaged file")
+
+
+def _stored(path: Path) -> int:
+    """How many variables a weights file holds: Keras reads those that the network has and passes over the others."""
+    found: list[str] = []
+    with h5py.File(path) as file:
+        file.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
+    return len(found)
 
 
 def check_activations(trained: keras.Model, model: keras.Model, name: str) -> None:

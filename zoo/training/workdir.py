@@ -18,26 +18,31 @@ LOGGER = logging.getLogger("zoo.training")
 
 @contextlib.contextmanager
 def claimed(config: TrainConfig, workdir: Path) -> Iterator[None]:
-    """Holds `workdir` as this run's. A start that is refused before the first step leaves nothing in it.
+    """Holds `workdir` as this run's. A start that is refused before its first step leaves it as it was.
 
     Raises:
         UsageError: another process trains there, or the folder belongs to a run with another configuration; the
             difference is named.
     """
     made = next((each for each in (*reversed(workdir.parents), workdir) if not each.exists()), None)
-    before = set(workdir.iterdir()) if workdir.is_dir() else set()
-    _claim(config, workdir)
-    try:
-        with alone(workdir, "training"):
+    workdir.mkdir(parents=True, exist_ok=True)
+    # What another process has there is looked at by nobody else.
+    with alone(workdir, "training"):
+        path, before, log = workdir / "config.json", set(workdir.iterdir()), read_log(workdir)
+        config_before = path.read_bytes() if path.exists() else None
+        try:
+            _claim(config, workdir)
             yield
-    except UsageError:
-        if not read_log(workdir):
-            _take_back(workdir, before, made)
-        raise
+        except UsageError:
+            if read_log(workdir) == log:
+                _take_back(workdir, before, made)
+                if config_before is not None:
+                    with whole_file(path) as unfinished:
+                        unfinished.write_bytes(config_before)
+            raise
 
 
 def _claim(config: TrainConfig, workdir: Path) -> None:
-    workdir.mkdir(parents=True, exist_ok=True)
     path = workdir / "config.json"
     if path.exists():
         before = TrainConfig.load(path)
