@@ -15,10 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from experiments.equal import REGIMES, equal_widths, sides_of
-from experiments.flags import parse
-from experiments.runs import pictures, read
+from experiments.flags import parse, recorded
+from experiments.runs import pictures
 from zoo.errors import exit_on_usage_error
-from zoo.files import write_json
 
 RESULTS = Path(__file__).parent / "results" / "containment"
 SCALE, BUDGET = 2, 0.5
@@ -122,10 +121,7 @@ def main(arguments: list[str] | None = None) -> None:
                         stand_in, flags.data, flags.valid, flags.steps, seed, regime, teacher, student
                     )
     for name, job in jobs.items():
-        path = flags.output / f"{name}.json"
-        if not path.is_file():
-            write_json(path, job())
-        found = read(path)
+        found = recorded(flags.output / f"{name}.json", flags.steps, job)
         print(name, found.get("psnr") or f"{found['fidelity']:.1f} dB", flush=True)
 
 

@@ -1,10 +1,12 @@
 """The flags of the experiments that train small networks one after another."""
 
 import argparse
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from experiments.runs import read
+from zoo.errors import UsageError
 from zoo.files import write_json
 
 
@@ -23,6 +25,19 @@ def parse(module: str, description: str, output: Path, quick_steps: int, argumen
     return flags
 
 
+def recorded(path: Path, steps: int, train: Callable[[], dict]) -> dict:
+    """The record at `path`: the one that is there, else what `train` gives, written there.
+
+    Raises:
+        UsageError: the one that is there is of another number of steps.
+    """
+    if not path.is_file():
+        write_json(path, train())
+    if (found := read(path))["steps"] != steps:
+        raise UsageError(f"Expected a record of {steps} steps in {path}, or none. Received: {found['steps']}")
+    return found
+
+
 def record_seeds(
     module: str, description: str, output: Path, train: Callable[..., dict], arguments: Sequence[str] | None
 ) -> None:
@@ -34,7 +49,6 @@ def record_seeds(
     flags = parse(module, description, output, 50, arguments)
     for seed in range(flags.seeds):
         path = flags.output / f"seed{seed}.json"
-        if not path.is_file():
-            write_json(path, train(flags.data, flags.valid, flags.steps, seed))
-        for name, figures in read(path)["rows"].items():
+        found = recorded(path, flags.steps, functools.partial(train, flags.data, flags.valid, flags.steps, seed))
+        for name, figures in found["rows"].items():
             print(f"seed {seed}, {name}: {figures[-1][1]:.2f} dB", flush=True)

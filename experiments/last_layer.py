@@ -7,13 +7,13 @@ with a checkerboard that training takes away slowly, ICNR starts without one. Ab
 one minute, which shows the starts.
 """
 
+import functools
 import sys
 from pathlib import Path
 
-from experiments.flags import parse
-from experiments.runs import pictures, read
+from experiments.flags import parse, recorded
+from experiments.runs import pictures
 from zoo.errors import exit_on_usage_error
-from zoo.files import write_json
 from zoo.plots.checkerboard import Case
 
 RESULTS = Path(__file__).parent / "results" / "last_layer"
@@ -68,9 +68,8 @@ def main(arguments: list[str] | None = None) -> None:
         for case in CASES:
             name = f"{case.form}_{case.kernel_size}{'_icnr' * case.icnr}_seed{seed}"
             path = flags.output / f"{name}.json"
-            if not path.is_file():
-                write_json(path, train(case, flags.data, flags.valid, flags.steps, seed))
-            for mark in read(path)["marks"]:
+            job = functools.partial(train, case, flags.data, flags.valid, flags.steps, seed)
+            for mark in recorded(path, flags.steps, job)["marks"]:
                 flat = mark["checkerboard"]["flat"]
                 print(f"{name:28} {mark['step']:6} {mark['psnr']:6.2f} dB  {flat:.4f} levels", flush=True)
 

@@ -108,13 +108,16 @@ def read(path: Path) -> dict:
 
 
 def prepared(setting: Setting, scale: int) -> str:
-    """The training pictures as records on disk, made by the first call: workers need not decode them again."""
+    """The training pictures as records on disk, made by the first call: workers need not decode them again.
+
+    Raises:
+        UsageError: the folder has those of other data.
+    """
     from zoo.data import by_name
     from zoo.data.records import write_records
 
     folder = setting.workdir / f"records_x{scale}"
-    if not (folder / "index.json").is_file():
-        write_records(by_name(setting.data, scale), folder)
+    write_records(by_name(setting.data, scale), folder)
     return str(folder)
 
 
@@ -197,6 +200,8 @@ def train_at(
         log_every=log_every,
     )
     workdir = setting.workdir / name
+    for seed in seeds:
+        _check_alike(workdir / f"seed_{seed}", config)
     missing = [seed for seed in seeds if not trained(workdir, seed)]
     with known():
         if setting.engine == "device" and missing:
@@ -213,6 +218,18 @@ def train_at(
         for left in ("best.weights.h5", "comparison.png"):
             (workdir / f"seed_{seed}" / left).unlink()
     return [workdir / f"seed_{seed}" for seed in seeds]
+
+
+def _check_alike(folder: Path, config) -> None:
+    """Sees that what is trained there was trained as `config` says, wherever its pictures lay then."""
+    if not (folder / "results.json").is_file():
+        return
+    found = read(folder / "results.json")["config"]
+    for name in ("steps", "model_options", "batch", "lr_size", "learning_rate"):
+        if found[name] != getattr(config, name):
+            raise UsageError(
+                f"Expected {name}={getattr(config, name)} in {folder}, or no such folder. Received: {found[name]}"
+            )
 
 
 def trained(workdir: Path, seed: int) -> bool:

@@ -10,6 +10,7 @@ Of the records `python -m benchmarks.recipes` makes a table in docs/recipes.md.
 References: SESR, arXiv 2103.09404, section 3; RepVGG, arXiv 2101.03697, section 3.
 """
 
+import functools
 import itertools
 import sys
 from pathlib import Path
@@ -18,10 +19,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from experiments.flags import parse
-from experiments.runs import pictures, read
+from experiments.flags import parse, recorded
+from experiments.runs import pictures
 from zoo.errors import exit_on_usage_error
-from zoo.files import write_json
 
 RESULTS = Path(__file__).parent / "results" / "wide"
 SCALE, FACTOR = 3, 4
@@ -148,9 +148,8 @@ def main(arguments: list[str] | None = None) -> None:
         for optimizer, form in itertools.product(RATES, FORMS):
             for rate in RATES[optimizer]:
                 path = flags.output / f"{optimizer}_{rate:g}_{form}_seed{seed}.json"
-                if not path.is_file():
-                    write_json(path, train(form, optimizer, rate, flags.data, flags.valid, flags.steps, seed))
-                print(path.stem, f"{read(path)['psnr'][-1][1]:.2f} dB", flush=True)
+                job = functools.partial(train, form, optimizer, rate, flags.data, flags.valid, flags.steps, seed)
+                print(path.stem, f"{recorded(path, flags.steps, job)['psnr'][-1][1]:.2f} dB", flush=True)
 
 
 if __name__ == "__main__":
