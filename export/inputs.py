@@ -7,19 +7,30 @@ import numpy as np
 from zoo.errors import UsageError
 from zoo.files import existing_file
 from zoo.graphs import tflite
+from zoo.graphs.run import PLACES
 
 UNIT = (0.0, 1.0)
 
 
 def noise(file: tflite.File, limits: tuple[float, float] = UNIT) -> list[np.ndarray]:
-    """Inputs of a file at its own size, free sizes at 32: floats within the limits, integers over their range."""
+    """Inputs of a file at its own size, free sizes at 32: floats within the limits, levels over their range.
+
+    Integers that are no levels are places in a table, a word or a class: 0 or 1, as what is true or false is.
+
+    Raises:
+        UsageError: an input is of no numbers.
+    """
     rng = np.random.default_rng(0)
     low, high = limits
     images = []
     for tensor in file.inputs:
         shape = _shape(tensor)
+        if tensor.dtype in ("string", "resource", "variant"):
+            raise UsageError(f"Expected inputs of numbers. Received: {tensor}")
         dtype = np.dtype(tensor.dtype)
-        if np.issubdtype(dtype, np.integer):
+        if tensor.dtype in ("bool", *PLACES):
+            images.append(rng.integers(0, 2, shape).astype(dtype))
+        elif np.issubdtype(dtype, np.integer):
             ends = np.iinfo(dtype)
             images.append(rng.integers(ends.min, ends.max, shape, dtype=dtype, endpoint=True))
         else:
@@ -102,7 +113,12 @@ def _as_input(rgb: np.ndarray, tensor: tflite.Tensor, limits: tuple[float, float
 
 def three(images: list[np.ndarray]) -> list[list[np.ndarray]]:
     """The inputs of three runs: these, their negatives and these the other way round, all within the same range."""
-    negatives = [(image.max(initial=0) - (image - image.min(initial=0))).astype(image.dtype) for image in images]
+    negatives = [
+        ~image
+        if image.dtype.kind == "b"
+        else (image.max(initial=0) - (image - image.min(initial=0))).astype(image.dtype)
+        for image in images
+    ]
     return [images, negatives, [np.ascontiguousarray(np.flip(image)) for image in images]]
 
 

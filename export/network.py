@@ -4,6 +4,7 @@ What is about pictures that become larger (colour, PSNR, a fitted int8, sizes mo
 network is compared here at the one size of each file, on a photograph where it reads one, else on noise.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -184,7 +185,7 @@ def _on_the_delegate(path: Path, file: tflite.File, inputs: dict[str, np.ndarray
 def difference(expected: list[np.ndarray], received: dict[str, np.ndarray]) -> dict[str, float]:
     """Of all outputs, as shares of the range of each; the file names them by number or by the network's own keys."""
     # By length first: output_2 before output_10.
-    numbered = all(name.startswith("output_") for name in received)
+    numbered = all(re.fullmatch(r"output_\d+", name) for name in received)
     names = sorted(received, key=(lambda name: (len(name), name)) if numbered else None)
     every = np.concatenate(
         [share_of_range(one, received[name]).ravel() for one, name in zip(expected, names, strict=True)]

@@ -92,6 +92,14 @@ def test_several_inputs_and_outputs(tmp_path, kind):
     assert difference([np.array(each) for each in expected], swapped)["max_difference"] > 1e-2
 
 
+def test_outputs_of_ones_own_names_are_paired_by_name():
+    maps, fields = np.random.default_rng(0).random((2, 1, 5, 7, 3))
+    same = difference([maps, fields], {"output_paf": fields, "output_heatmap": maps})
+    assert same["max_difference"] == 0
+    numbered = {f"output_{number}": np.full((1, 3), number) + np.arange(3) for number in range(11)}
+    assert difference([numbered[f"output_{number}"] for number in range(11)], numbered)["max_difference"] == 0
+
+
 @pytest.mark.parametrize(
     "flags, words",
     [

@@ -1,6 +1,7 @@
 """Each output of a file has a verdict by its name, and one that hardly changes tells nothing."""
 
 import tempfile
+import types
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from export import check, delegate, inputs, probes
 from export.claim import claim
 from export.outputs import judged, worst
 from export.runner import Xnnpack, compare_each
+from zoo.errors import UsageError
 from zoo.graphs import tflite
 
 rng = np.random.default_rng(5)
@@ -128,6 +130,20 @@ def entry(name, verdict, remainders=(), **more):
         "name": name, "keras": {"max_difference": 2 / 255}, "gpu": run,
         "remainders": [{**run, "verdict": each} for each in remainders], **more,
     }  # fmt: skip
+
+
+def test_words_and_flags_are_drawn_as_what_they_are():
+    tensors = [tflite.Tensor("words", (1, 7), "int64"), tflite.Tensor("mask", (2, 5, 3, 1), "bool")]
+    levels = tflite.Tensor("levels", (1, 9, 5, 3), "uint8")
+    words, mask, picture = inputs.noise(types.SimpleNamespace(inputs=[*tensors, levels]))
+    assert words.dtype == np.int64 and set(words.ravel()) == {0, 1} and set(mask.ravel()) == {False, True}
+    # Control: levels take their whole range.
+    assert picture.dtype == np.uint8 and picture.max() > 200
+    _, negatives, reverse = inputs.three([words, mask])
+    assert np.array_equal(negatives[1], np.logical_not(mask)) and np.array_equal(negatives[0], 1 - words)
+    assert np.array_equal(reverse[0], words[:, ::-1])
+    with pytest.raises(UsageError, match="Expected inputs of numbers. Received: "):
+        inputs.noise(types.SimpleNamespace(inputs=[tflite.Tensor("text", (1,), "string")]))
 
 
 def test_the_headline_names_every_file_and_what_was_run():

@@ -10,6 +10,8 @@ import zipfile
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from tflite_cases import convert
 
 import zoo
 from export.check import main as check
@@ -105,6 +107,22 @@ def keras_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("keras") / "m.keras"
     zoo.create_model("fsrcnn_s", scale=2).save(path)
     return path
+
+
+@pytest.mark.parametrize("batch", [None, 24])
+def test_a_free_batch_is_tried_with_one_picture(batch):
+    """One of these pictures takes 260 MB at most, 24 take more than there is for a file of that size."""
+
+    def many_maps(x):
+        maps = tf.tile(x, (1, 1, 1, 8000))
+        return tf.reduce_mean(maps * maps, axis=-1)
+
+    content = convert(many_maps, (batch, 64, 64, 1))
+    if batch is None:
+        trial.survive(content, "free")
+    else:
+        with pytest.raises(UsageError, match="that can be run. Received: fixed: "):
+            trial.survive(content, "fixed")
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """Picture files in and out: formats, modes, profile, EXIF, resolution, and files that are broken or too large."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -124,6 +125,26 @@ def test_sixteen_bits_of_colour_are_kept(enlarge, engine, tmp_path, suffix, chan
     assert (read % 257 != 0).any()
     if suffix == ".tif":
         assert result.info["icc_profile"] == PROFILE and result.info["dpi"] == (72, 72)
+
+
+def test_the_transparent_colour_of_a_sixteen_bit_png_becomes_alpha(enlarge, engine, tmp_path):
+    import tensorflow as tf
+
+    from zoo.upscale import metadata
+
+    samples = photo(21, 17, 3, np.uint16)
+    samples[3:9, 4:13] = colour = 513, 40_000, 7
+    # A channel alone is not the colour.
+    samples[15, 2] = 513, 40_000, 8
+    content = tf.io.encode_png(samples).numpy()
+    transparent = metadata.chunk(b"tRNS", struct.pack(">3H", *colour))
+    (tmp_path / "picture.png").write_bytes(content[:33] + transparent + content[33:])
+    row, _ = enlarge(tmp_path / "picture.png")
+    assert row.state == "written", row
+    read = tf.io.decode_png((tmp_path / "results" / "picture.png").read_bytes(), dtype="uint16").numpy()
+    alpha = np.full(samples.shape[:2] + (1,), 65535, np.uint16)
+    alpha[3:9, 4:13] = 0
+    assert read.shape[-1] == 4 and np.array_equal(read, upscale(np.concatenate([samples, alpha], axis=-1), engine))
 
 
 def test_sixteen_bit_png_keeps_profile_resolution_and_exif(enlarge, engine, tmp_path):

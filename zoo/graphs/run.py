@@ -10,7 +10,7 @@ from zoo.graphs.tflite import File, Tensor
 # Sides, px, of the inputs that a file leaves free, by axis; odd and different.
 FREE = (1, 23, 18, 4)
 # Integers that are no levels of a picture are places in a table: a class, a word.
-_PLACES = ("int32", "int64")
+PLACES = ("int32", "int64")
 
 
 def noise(file: File, free: tuple[int, ...] = FREE, seed: int = 0) -> list[np.ndarray]:
@@ -19,7 +19,7 @@ def noise(file: File, free: tuple[int, ...] = FREE, seed: int = 0) -> list[np.nd
     images = []
     for tensor in file.inputs:
         shape = [free[axis] if side is None else side for axis, side in enumerate(tensor.shape)]
-        if tensor.dtype in _PLACES:
+        if tensor.dtype in PLACES:
             images.append(rng.integers(0, 2, shape, dtype=tensor.dtype))
         elif np.issubdtype(tensor.dtype, np.integer):
             limits = np.iinfo(tensor.dtype)

@@ -116,7 +116,11 @@ def _tflite(content: bytes) -> int:
     try:
         interpreter = Interpreter(model_content=content, num_threads=1)
         details = interpreter.get_input_details()
-        shapes = [[FREE if side < 0 else int(side) for side in detail["shape_signature"]] for detail in details]
+        # The first axis is the batch.
+        shapes = [
+            [int(side) if side >= 0 else FREE if axis else 1 for axis, side in enumerate(detail["shape_signature"])]
+            for detail in details
+        ]
     # What is no file for an interpreter is refused in a sentence of its own where it is opened.
     except Exception:
         return 0
@@ -147,7 +151,7 @@ def _onnx(content: bytes) -> int:
         types |= {"tensor(uint8)": "u1", "tensor(int8)": "i1", "tensor(int32)": "i4", "tensor(bool)": "?"}
         feed = {}
         for each in session.get_inputs():
-            # The first axis is the batch; the others are odd enough where they are tried again.
+            # The first axis is the batch here too; the others are odd enough where they are tried again.
             shape = [side if isinstance(side, int) else FREE if axis else 1 for axis, side in enumerate(each.shape)]
             feed[each.name] = np.zeros(shape, types[each.type])
     except Exception:

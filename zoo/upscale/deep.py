@@ -14,9 +14,17 @@ from zoo.upscale import metadata
 from zoo.upscale.damage import check_tiff
 
 
-def read_png(path: Path) -> np.ndarray:
-    """The samples of a 16-bit PNG, (h, w, 2 to 4) uint16."""
-    return _tensorflow(path).io.decode_png(path.read_bytes(), dtype="uint16").numpy()
+def read_png(path: Path, transparent: tuple[int, ...] | None = None) -> np.ndarray:
+    """The samples of a 16-bit PNG, (h, w, 2 to 4) uint16.
+
+    Args:
+        transparent: the colour that the file says is (its tRNS), which becomes an alpha channel.
+    """
+    samples = _tensorflow(path).io.decode_png(path.read_bytes(), dtype="uint16").numpy()
+    if transparent is None or samples.shape[-1] != len(transparent):
+        return samples
+    alpha = np.where((samples == transparent).all(axis=-1, keepdims=True), 0, 65535)
+    return np.concatenate([samples, alpha.astype(np.uint16)], axis=-1)
 
 
 def write_png(

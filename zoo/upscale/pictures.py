@@ -1,6 +1,7 @@
 """Picture files: what is read from them, and what is written beside the pixels (ICC profile, EXIF, resolution)."""
 
 import contextlib
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -178,7 +179,9 @@ def _deep(image: Image.Image):
     tiles = getattr(image, "tile", ())
     if image.mode not in ("RGB", "RGBA", "LA", "CMYK") or not any(";16" in str(tile[3]) for tile in tiles):
         return None
-    return {"PNG": deep.read_png, "TIFF": deep.read_tiff}.get(image.format or "")
+    transparent = image.info.get("transparency")
+    read_png = functools.partial(deep.read_png, transparent=transparent if isinstance(transparent, tuple) else None)
+    return {"PNG": read_png, "TIFF": deep.read_tiff}.get(image.format or "")
 
 
 def _plain(image: Image.Image, icc: bytes | None, notes: list[str]) -> tuple[Image.Image | np.ndarray, bytes | None]:
