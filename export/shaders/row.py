@@ -69,8 +69,8 @@ def read_row(model: keras.Model) -> ConvolutionRow:
     model, joined = collapsed(model)
     layers: list[Convolution] = []
     added: dict[int, int] = {}
-    # The layer whose maps a tensor holds, by the tensor; -1 is the picture.
-    made: dict[int, int] = {id(model.inputs[0]): -1}
+    # The layer whose maps a tensor holds, by the tensor, of those that a sum can take.
+    made: dict[int, int] = {}
     last, ended = model.inputs[0], False
     nodes = graphs_of(model)[0].nodes
     enlarged, summed = _base(model, nodes)
@@ -108,6 +108,9 @@ def read_row(model: keras.Model) -> ConvolutionRow:
         else:
             raise UsageError(f"Expected convolutions, activations and one shuffle for a shader. Received: {place}")
         last = node.outputs[0]
+        if type(layer) not in _NOTHING:
+            # The shader keeps no map of a layer as it is before its activation or its sum.
+            made = {tensor: number for tensor, number in made.items() if number != len(layers) - 1}
         made[id(last)] = len(layers) - 1
     if not ended or layers[-1].kernel.shape[-1] != scale**2 * channels or layers[-1].activation != "linear":
         raise UsageError(f"Expected a convolution and a shuffle at the end for a shader. Received: {model.name}")
