@@ -77,6 +77,29 @@ def test_depthwise_and_grouped_layers_with_their_normalisation(double):
     assert all(row.action == "moved" and row.macs_after <= row.macs for row in explanation.rows)
 
 
+CONSTANTS = {
+    "a number": lambda x: x + 0.5,
+    "a value a channel, first": lambda x: keras.ops.add(np.arange(1.0, x.shape[-1] + 1), x),
+    "a picture": lambda x: keras.ops.add(x, np.ones((11, 13, x.shape[-1]))),
+    "beside a sum": lambda x: layers.Add()([x, layers.Conv2D(x.shape[-1], 1)(x), np.ones(x.shape)]),
+}
+
+
+@pytest.mark.parametrize("border", ["exact", "interior"])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", CONSTANTS)
+def test_an_added_constant_is_not_lost(double, name, channels, border):
+    image = keras.Input((11, 13, channels), batch_size=2)
+    x = CONSTANTS[name](layers.Conv2D(channels, 3, padding="same")(image))
+    x = layers.Conv2D(1, 1)(layers.Conv2D(20, 3, padding="same")(layers.ReLU()(x)))
+    network = randomise(keras.Model(image, x))
+    result, explanation = collapsing.collapsed(network, border, check=False)
+    images = rng.normal(size=(2, 11, 13, channels))
+    assert oracle.relative(result(images).numpy(), network(images).numpy()) <= 1e-12
+    # Control: what is linear behind it is one convolution.
+    assert [row.action for row in explanation.rows] == ["moved"]
+
+
 def test_normalisation_that_stays_is_named():
     image = keras.Input((8, 8, 4))
     x = layers.BatchNormalization(name="behind")(layers.SeparableConv2D(4, 3, name="separable")(image))

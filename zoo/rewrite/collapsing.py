@@ -121,7 +121,7 @@ def _step(graph: Graph, node: Node, calls: Counter) -> Step | None:
         pads = operation.padding if padding else operation.cropping
         rows, columns = ((sign * before, sign * after) for before, after in pads)
         convolution = collapse.skip(output.shape[-1])._replace(pads=(rows, columns))
-    elif _adds(operation) and all(tensor.shape == output.shape for tensor in tensors):
+    elif _adds(node) and all(tensor.shape == output.shape for tensor in tensors):
         convolution = None
     else:
         return None
@@ -151,9 +151,11 @@ def _normalization(layer: keras.layers.BatchNormalization) -> Convolution:
     return collapse.batch_normalization(gamma, beta, mean, variance, layer.epsilon)
 
 
-def _adds(operation) -> bool:
-    kind = type(operation)
-    return kind is keras.layers.Add or (kind.__name__ == "Add" and kind.__module__.startswith("keras.src.ops"))
+def _adds(node: Node) -> bool:
+    """Whether a call adds tensors and nothing else: a constant is no tensor that could be followed back."""
+    kind, arguments = type(node.operation), keras.tree.flatten((node.arguments.args, node.arguments.kwargs))
+    added = kind is keras.layers.Add or (kind.__name__ == "Add" and kind.__module__.startswith("keras.src.ops"))
+    return added and len(arguments) == len(node.input_tensors)
 
 
 def _maker(node: Node, run: Run, nodes: dict[int, Node]):
