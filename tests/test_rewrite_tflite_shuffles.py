@@ -210,6 +210,29 @@ def test_zeros_between_pixels_and_a_convolution_are_an_lr_convolution(spelling, 
     assert max(convolution.inputs[1].shape[1:3]) <= 3 and apart(content, file) == []
 
 
+def repeated(x):
+    n, h, w, c = x.shape
+    return tf.reshape(tf.tile(tf.reshape(x, (n, h, 1, w, 1, c)), (1, 1, 2, 1, 2, 1)), (n, 2 * h, 2 * w, c))
+
+
+def resized(x):
+    size = [2 * side for side in x.shape[1:3]]
+    return tf.raw_ops.ResizeNearestNeighbor(images=x, size=size, half_pixel_centers=True)
+
+
+@pytest.mark.parametrize(("enlarged", "int8"), [(resized, False), (repeated, False), (padded, False), (padded, True)])
+def test_a_convolution_of_an_enlargement_takes_the_order_over_too(enlarged, int8):
+    """Its channels get another order, and then it goes to LR space itself."""
+
+    def function(x):
+        return tf.transpose(pytorchs(convolved(enlarged(x))), (0, 2, 3, 1))
+
+    content = converted(function, (2, 7, 9, 4), int8=int8)
+    file, rows = rewritten(content)
+    assert [row.action for row in rows] == ["moved"] * 2 and names(file).count("DEPTH_TO_SPACE") == 2
+    assert apart(content, file) == []
+
+
 def test_it_is_the_paper_s_sub_pixel_convolution():
     """By the oracle: the same as the scattered sum with the kernel turned round."""
     content = converted(lambda x: tf.nn.conv2d(shuffled(x), WIDE[:, :3], 1, "SAME"), (1, 7, 10, 4))

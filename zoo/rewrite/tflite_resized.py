@@ -27,16 +27,24 @@ class Resized(NamedTuple):
         operation: the CONV_2D.
         enlargement: what gives that.
         image: before it is enlarged.
-        weights, bias: of the convolution, (O, Ky, Kx, I); a bias may be left out.
         repeats: whether its pixels are repeated.
     """
 
     operation: Operation
     enlargement: Operation
     image: Tensor
-    weights: Tensor
-    bias: Tensor | None
     repeats: bool = True
+
+    # Read from the CONV_2D each time: a shuffle behind it may have put its channels in another order since.
+    @property
+    def weights(self) -> Tensor:
+        """Of the convolution, (O, Ky, Kx, I)."""
+        return self.operation.inputs[1]
+
+    @property
+    def bias(self) -> Tensor | None:
+        """Of the convolution; it may be left out."""
+        return self.operation.inputs[2] if len(self.operation.inputs) > 2 else None
 
     @property
     def activation(self) -> int:
@@ -57,8 +65,7 @@ def resized(file: File) -> list[Resized]:
     for operation in graph.operations:
         enlargement = graph.producer(operation.inputs[0]) if operation.name == "CONV_2D" else None
         if enlargement is not None and enlargement.name == _RESIZE:
-            _, weights, *bias = operation.inputs
-            found.append(Resized(operation, enlargement, enlargement.inputs[0], weights, bias[0] if bias else None))
+            found.append(Resized(operation, enlargement, enlargement.inputs[0]))
     return found
 
 

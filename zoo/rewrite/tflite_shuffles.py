@@ -121,9 +121,7 @@ def _read(graph: Graph, sized: list[Graph], what: Callable[[Move], Any]) -> list
         readers = values_read(graph, move.output)
         read_whole = len(readers) == 1 and readers[0].name == "CONV_2D" and readers[0].inputs[0] is move.output
         if read_whole and id(readers[0]) not in found:
-            _, weights, *bias = readers[0].inputs
-            each = Resized(readers[0], move.operations[-1], move.image, weights, bias[0] if bias else None)
-            found[id(readers[0])] = (each, how)
+            found[id(readers[0])] = (Resized(readers[0], move.operations[-1], move.image), how)
     return list(found.values())
 
 
