@@ -113,6 +113,23 @@ def test_repeated_steps(padding):
     assert oracle.relative(made(x), expected) <= TOLERANCE
 
 
+@pytest.mark.parametrize("channels", (1, 3))
+def test_steps_repeated_twice(channels):
+    """Steps ×2 and then ×3 are steps ×6, in one convolution of the short sequence."""
+    steps = [layers.UpSampling1D(2, **F64), layers.ReLU(**F64), layers.UpSampling1D(3, **F64)]
+    model = made_of(*steps, layers.Conv1D(2, 3, **F64), shape=(None, channels))
+    x = values(11, channels)
+    made, row = moved(model, x)
+    assert row.becomes == "one enlargement ×6"
+    assert kinds(made).count("Conv1D") == kinds(made).count("DepthToAxis") == 1 and "Repeat" not in kinds(made)
+    kernel, bias = model.get_weights()
+    expected, other = (
+        sum(long[:, k : k + long.shape[1] - 2] @ kernel[k] for k in range(3)) + bias
+        for long in (np.maximum(x, 0).repeat(6, axis=1), np.tile(np.maximum(x, 0), (1, 6, 1)))
+    )
+    assert oracle.relative(made(x), expected) <= TOLERANCE < oracle.relative(made(x), other)
+
+
 @pytest.mark.parametrize("size", ((2, 1), (1, 3), (2, 3)))
 @pytest.mark.parametrize("padding", ("same", "valid"))
 def test_repeated_along_one_axis(size, padding):

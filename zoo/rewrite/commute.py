@@ -17,7 +17,6 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from zoo.identities.phases import pair
 from zoo.rewrite import axes, separable, taking_in
 from zoo.rewrite.concatenated import alike, expected, is_cheaper, linear, through_concatenation
 from zoo.rewrite.explanation import Row
@@ -142,7 +141,7 @@ class Commute(Rebuild):
         if not isinstance(value, Held) or {value.by.method, by_layer.method} != {"nearest"}:
             return Held(self.hr(node.input_tensors[0], known), by_layer, dtype, node)
         # Pixels repeated s times and then r times are repeated r·s times.
-        size = pair(inner * outer for inner, outer in zip(value.by.size, by_layer.size))
+        size = tuple(inner * outer for inner, outer in zip(value.by.size, by_layer.size))
         fixed = value.by.fixed and by_layer.fixed
         # The values between the two are no longer written.
         faster = 1 + 1 / by_layer.pixels
