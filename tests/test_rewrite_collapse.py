@@ -238,6 +238,40 @@ def test_onnx_groups_with_their_normalisation():
     np.testing.assert_allclose(values(proto, image), expected, rtol=0, atol=1e-5 * np.ptp(expected))
 
 
+def sum_of_one_map():
+    """A map and itself normalised: as dear as a 1×1 convolution."""
+    held = {key: np.abs(weights(1)) + 0.1 for key in ("g", "b", "m", "v")}
+    norm = helper.make_node("BatchNormalization", ["x", *held], ["n"], name="norm")
+    return model([norm, helper.make_node("Add", ["x", "n"], ["y"], name="sum")], held, shape=(2, 1, 7, 10))
+
+
+def three_in_a_row(first):
+    """A Conv or a gain, and two gains: of three maps, as dear as a 1×1 convolution."""
+    held = {"a": weights(3, 3, 1, 1) if first == "Conv" else weights(3, 1, 1), "b": weights(3, 1, 1)}
+    held["c"] = weights(3, 1, 1)
+    row = zip((first, "Mul", "Mul"), ("x", "s", "t"), held, ("s", "t", "y"))
+    nodes = [helper.make_node(kind, [source, name], [result], name=name) for kind, source, name, result in row]
+    return model(nodes, held, shape=(2, 3, 7, 10))
+
+
+@pytest.mark.parametrize(
+    ("make", "channels", "left"),
+    [
+        (sum_of_one_map, 1, ["BatchNormalization", "Add"]),
+        (lambda: three_in_a_row("Mul"), 3, ["Mul"] * 3),
+        # The control.
+        (lambda: three_in_a_row("Conv"), 3, ["Conv"]),
+    ],
+)
+def test_onnx_nodes_without_a_convolution_stay(make, channels, left):
+    proto = make()
+    before, image = proto.SerializeToString(), weights(2, channels, 7, 10)
+    rows = onnx_collapse.collapsed(proto)
+    assert kinds(proto) == left and ("moved" in {row.action for row in rows}) == (left == ["Conv"])
+    expected = values(onnx.load_model_from_string(before), image)
+    np.testing.assert_allclose(values(proto, image), expected, rtol=0, atol=1e-5 * np.ptp(expected))
+
+
 @pytest.mark.parametrize("suffix", ["keras", "tflite", "onnx"])
 def test_the_command(tmp_path, capsys, suffix):
     source, target = tmp_path / f"in.{suffix}", tmp_path / f"out.{suffix}"

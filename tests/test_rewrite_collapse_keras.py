@@ -114,6 +114,37 @@ def test_normalisation_that_stays_is_named():
     assert not any(row.becomes for row in explanation.rows)
 
 
+def padded(x):
+    x = layers.BatchNormalization(name="norm")(layers.ZeroPadding2D(2)(x))
+    return layers.Conv2D(4, 3, padding="same")(x)
+
+
+def added(x):
+    return layers.ReLU()(layers.Add()([layers.BatchNormalization(name="norm")(x), x]))
+
+
+def thrice(x):
+    for name in ("first", "second", "norm"):
+        x = layers.BatchNormalization(name=name)(x)
+    return layers.ReLU()(x)
+
+
+@pytest.mark.parametrize(("channels", "make"), [(1, padded), (1, added), (1, thrice), (3, thrice)])
+def test_linear_layers_without_a_convolution_stay(double, channels, make):
+    image = keras.Input((None, None, channels))
+    network = randomise(keras.Model(image, make(image)))
+    result, explanation = collapsing.collapsed(network)
+    images = rng.normal(size=(2, 9, 7, channels))
+    assert oracle.relative(result(images).numpy(), network(images).numpy()) <= 1e-12
+    assert [type(each) for each in result.layers] == [type(each) for each in network.layers]
+    assert "norm" in str(explanation) and not any(row.becomes for row in explanation.rows)
+    # Control: with a convolution in front they are one.
+    image = keras.Input((None, None, channels))
+    behind = randomise(keras.Model(image, thrice(layers.Conv2D(channels, 3, padding="same")(image))))
+    (row,) = collapsing.collapsed(behind)[1].rows
+    assert row.action == "moved" and row.becomes == "convolution 3×3"
+
+
 def test_a_layer_that_is_used_twice_stays():
     image = keras.Input((None, None, 4))
     shared = layers.Conv2D(4, 3, padding="same")

@@ -64,6 +64,8 @@ def collapsed(model: keras.Model, border: str = "exact", check: bool = True) -> 
         tensors = {id(tensor): tensor for node in graph.nodes for tensor in (*node.input_tensors, *node.outputs)}
         steps = [step for node in nodes.values() if (step := _step(graph, node, calls)) is not None]
         found, apart = runs(steps, border)
+        # The precision of what replaces a run is that of its convolutions: without one it stays.
+        found = [run for run in found if _convolutions(run, nodes)]
         for run in found:
             node = nodes[run.steps[0].output]
             replaced[id(node)] = Cascaded(node, tensors[run.source], node.operation, _maker(node, run, nodes))
@@ -158,18 +160,23 @@ def _adds(node: Node) -> bool:
     return added and len(arguments) == len(node.input_tensors)
 
 
+def _convolutions(run: Run, nodes: dict[int, Node]) -> list[keras.layers.Layer]:
+    """Those that a run replaces."""
+    operations = [nodes[step.output].operation for step in run.steps]
+    return [each for each in operations if isinstance(each, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D))]
+
+
 def _maker(node: Node, run: Run, nodes: dict[int, Node]):
     """Makes the layers in place of a run."""
-    operations = [nodes[step.output].operation for step in run.steps]
-    weighted = [each for each in operations if isinstance(each, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D))]
+    replaced = _convolutions(run, nodes)
 
     def cascade(names) -> Cascade:
         # An operation without a layer has no precision of its own.
-        owner = SimpleNamespace(name=node.operation.name, dtype_policy=weighted[0].dtype_policy)
+        owner = SimpleNamespace(name=node.operation.name, dtype_policy=replaced[0].dtype_policy)
         layers = Cascade(owner, names)
         if run.shift is not None:
             layers.add("shift", keras.layers.Rescaling, scale=1.0, offset=-run.shift)
-        _add(layers, run.convolution, any(each.trainable for each in weighted))
+        _add(layers, run.convolution, any(each.trainable for each in replaced))
         if run.steps[0].activated:
             add_activation(layers, node.operation.activation)
         return layers

@@ -26,6 +26,8 @@ def collapsed(model: Any, border: str = "exact") -> list[Row]:
     graph = OnnxGraph(model)
     nodes = {node.output[0]: node for node in graph.graph.node}
     found, apart = runs([step for node in nodes.values() if (step := _step(graph, node)) is not None], border)
+    # The precision of what replaces a run is that of its convolutions: without one it stays.
+    found = [run for run in found if _convolutions(run, nodes)]
     for run in found:
         _replace(graph, run, nodes)
     named = {step.name for run in found for step in run.steps} | {each.step.name for each in apart}
@@ -104,11 +106,15 @@ _READ = {
 }
 
 
+def _convolutions(run: Run, nodes: dict[str, Any]) -> list[Any]:
+    """Those that a run replaces."""
+    return [nodes[step.output] for step in run.steps if nodes[step.output].op_type == "Conv"]
+
+
 def _replace(graph: OnnxGraph, run: Run, nodes: dict[str, Any]) -> None:
     kernel, groups, (_, bias, pads) = run.convolution.flat, run.convolution.groups, run.convolution
     last = nodes[run.steps[0].output]
-    weighted = [nodes[step.output] for step in run.steps if nodes[step.output].op_type == "Conv"]
-    dtype = Constant(graph, weighted[0].input[1]).dtype
+    dtype = Constant(graph, _convolutions(run, nodes)[0].input[1]).dtype
     steps = Steps(graph, f"{run.steps[0].name}_one", run.source)
     if run.shift is not None:
         steps.add("Sub", steps.constant("shift", run.shift.reshape(1, -1, 1, 1).astype(dtype)))
