@@ -154,6 +154,7 @@ def test_a_map_of_its_own_for_each_pixel_does_not_commute():
     picture = np.random.default_rng(0).normal(size=(10, 14, 6))
     for function in (
         lambda x: x * picture,
+        lambda x: layers.Add(**F64)([x, picture[None]]),
         layers.LayerNormalization(axis=[1, 2, 3], **F64),
         layers.Softmax(axis=1, **F64),
         layers.Dropout(0.5, **F64),

@@ -301,11 +301,10 @@ def _is_one_pixel(value) -> bool:
 
 def _constants_are_per_channel(node: Node) -> bool:
     """Whether what an operation reads beside tensors is one number, or one for each map."""
-    if isinstance(node.operation, keras.layers.Layer):
-        return all(np.ndim(getattr(node.operation, name, 0)) <= 1 for name in ("scale", "offset")) or not isinstance(
-            node.operation, keras.layers.Rescaling
-        )
-    constants = [each for each in node.arguments.args if not isinstance(each, keras.KerasTensor)]
+    if isinstance(node.operation, keras.layers.Rescaling):
+        return all(np.ndim(getattr(node.operation, name)) <= 1 for name in ("scale", "offset"))
+    given = keras.tree.flatten((node.arguments.args, node.arguments.kwargs))
+    constants = [each for each in given if not isinstance(each, keras.KerasTensor)]
     shapes = [tuple(getattr(each, "shape", np.shape(each))) for each in constants if each is not None]
     return all(len(shape) <= 1 or tuple(shape[-3:-1]) == (1, 1) for shape in shapes)
 
