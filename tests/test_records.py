@@ -77,6 +77,17 @@ def test_training_opens_it_by_its_folder(prepared):
         data.by_name(str(folder), 4, 3)
 
 
+@pytest.mark.parametrize("name", ["graphics,{prepared}", "{pictures}, {prepared}", "{prepared},sample,{pictures}"])
+def test_prepared_data_is_not_joined_with_other(prepared, pictures, name):
+    folder, scale, channels = prepared
+    name = name.format(prepared=folder, pictures=pictures)
+    with pytest.raises(UsageError, match=rf"Expected prepared data by itself.* prepare .*{folder.name} is prepared"):
+        data.by_name(name, scale, channels)
+    # Control: what may be joined is there whole.
+    both = data.by_name(f"sample,{pictures}", scale, channels)
+    assert len(both.places) == 8 + len(RecordsOnDisk(folder, scale, channels).places)
+
+
 def test_only_ranges_that_are_used_become_memory_of_the_process(prepared):
     folder, scale, channels = prepared
     records = RecordsOnDisk(folder, scale, channels).records

@@ -17,7 +17,7 @@ def by_name(
 
     Args:
         name: "sample", "div2k", "graphics", a folder of pictures (see `from_folder`), or a folder that
-            `zoo prepare` has written; "sample", "graphics" and folders may be joined with commas.
+            `zoo prepare` has written; "sample", "graphics" and folders of pictures may be joined with commas.
         scale: HR side / LR side, at least 2.
         channels: 1 for luma, 3 for RGB.
         split: "train" or "valid"; prepared data is what it was prepared from.
@@ -36,6 +36,12 @@ def by_name(
         raise UsageError(f"Expected LR images of one's own beside a folder of pictures. Received: {lr_data}, {name}")
     if is_prepared(Path(name).expanduser()):
         return RecordsOnDisk(Path(name).expanduser(), scale, channels)
+    # It is one file that is mapped into memory as it is: `join` would find no pictures in it to read.
+    if prepared := [part for part in name.split(",") if is_prepared(Path(part.strip()).expanduser())]:
+        raise UsageError(
+            "Expected prepared data by itself; what is to be joined is prepared together: zoo prepare --data=A,B. "
+            f"Received: {name!r}, of which {', '.join(prepared)} is prepared"
+        )
     made = [part for part in name.split(",") if part in ("sample", "graphics")]
     if made and made != [name]:
         folders = ",".join(part for part in name.split(",") if part not in made)
