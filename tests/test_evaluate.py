@@ -90,6 +90,22 @@ def test_a_network_that_is_bicubic_gets_bicubics_row(pictures, channels, protoco
     assert all(abs(theirs.psnr - row.psnr) > 0.1 for theirs, row in zip(expected, other))
 
 
+@pytest.mark.parametrize("protocol", ["y", "rgb8", "jpeg60", "rgb"])
+@pytest.mark.parametrize("network", ["bicubic", 1, 3])
+def test_lr_images_of_ones_own_are_enlarged_as_they_are(pictures, network, protocol):
+    model = network if network == "bicubic" else interpolation(3, network)
+    made = [(name, hr, None) for name, hr in pictures]
+    assert evaluate(model, made, 3, protocol) == evaluate(model, pictures, 3, protocol)
+    # White LR images give white pictures, whatever they are of.
+    white = [(name, hr, np.full((20, 29, *hr.shape[2:]), 255, np.uint8)) for name, hr in pictures]
+    for _, hr, lr in white:
+        truth, sr = room.compared(model, hr, 3, protocol, lr)
+        assert np.array_equal(truth, room.compared(model, hr, 3, protocol)[0]) and np.ptp(np.float64(sr)) < 1e-9
+        assert np.ptp(np.float64(room.compared(model, hr, 3, protocol)[1])) > 1e-9, "control"
+    with pytest.raises(UsageError, match=r"Expected an LR image of shape \(20, 29, 3\). Received: \(29, 20, 3\)"):
+        evaluate(model, [(*pictures[0], white[0][2].transpose(1, 0, 2))], 3, protocol)
+
+
 def test_output_is_rounded_clipped_and_shaved(pictures):
     _, grey = pictures[2]
     truth = grey[:60, :88] / 255.0

@@ -2,22 +2,26 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from test_sources import save
 
 import zoo
 from zoo.color import luma
 from zoo.data import imresize
 from zoo.errors import UsageError
 from zoo.evaluate import evaluate, mean
-from zoo.training import curve
+from zoo.layers import FixedUpsampler
+from zoo.training import TrainConfig, curve
 from zoo.training.comparison import DETAIL, Comparison, most_detailed
 from zoo.training.curve import draw_curve, ticks
 from zoo.training.events import Events
+from zoo.training.input import open_comparison
 from zoo.training.progress import Recorder, read_log
-from zoo.training.results import training_seconds
+from zoo.training.results import training_seconds, write_results
 from zoo.training.validation import Validation
 
 RANDOM = np.random.default_rng(4)
@@ -33,7 +37,7 @@ class Pictures:
         for name, height, width in (("a", 40, 54), ("b", 66, 38)):
             coarse = RANDOM.integers(0, 256, (height // 2, width // 2, self.channels), dtype=np.uint8)
             hr = imresize(coarse, 2)
-            yield name, None, hr
+            yield name, imresize(hr, 1 / self.scale), hr
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -44,6 +48,38 @@ def test_the_validation_gives_the_figure_of_the_evaluation(channels):
     pictures = [(name, np.squeeze(hr)) for name, hr in zip(validation.names, validation.hr_images)]
     expected = mean(evaluate(model, pictures, 2)).psnr
     assert validation.psnr() == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_run_is_judged_on_the_lr_images_that_are_given(tmp_path, channels):
+    rng = np.random.default_rng(5)
+    for name, height, width in (("a", 95, 75), ("b", 70, 105)):
+        hr = imresize(rng.integers(0, 256, (height // 5, width // 5, 3), dtype=np.uint8), 5)
+        save(tmp_path / f"HR/{name}.png", hr)
+        save(tmp_path / f"LR/{name}.png", 255 - hr[2::5, 2::5])
+    image = keras.Input((None, None, channels))
+    network = keras.Model(image, FixedUpsampler("bicubic", 5)(image))
+    config = TrainConfig(scale=5, channels=channels)
+    figures, worn = {}, []
+    for lr_data in ("", "bicubic"):
+        valid = zoo.data.from_folder(tmp_path, 5, channels=channels, lr_data=lr_data)
+        validation = Validation(valid, lambda lr: network(lr, training=False))
+        comparison = open_comparison(config, valid, "bicubic")
+        results = write_results(config, tmp_path / "run", network, valid, comparison, 0)
+        _, lr, hr = next(iter(valid.pictures()))
+        assert np.array_equal(comparison.lr_image, lr)
+        expected = lr / 255.0 if not lr_data else imresize(hr / 255.0, 1 / 5)
+        assert np.array_equal(validation.lr_images[0], expected.astype(np.float32))
+        assert results["model"]["psnr"] == pytest.approx(validation.psnr(), abs=1e-3)
+        # The network is bicubic; of colours the row rounds before it takes the luma, or after.
+        assert results["bicubic"]["psnr"] == pytest.approx(results["model"]["psnr"], abs=0.02)
+        assert results["protocol"].endswith("; LR images of one's own: 2 of 2") == (not lr_data)
+        figures[lr_data] = results["model"]["psnr"]
+        if channels == 1:
+            worn.append(Validation(valid, None, degradation="jpeg").lr_images)
+    assert figures["bicubic"] > figures[""] + 5
+    # Compressed ones are made of bicubic ones, whatever is given.
+    assert all(np.array_equal(*each) for each in zip(*worn))
 
 
 def test_the_log_forgets_what_a_killed_run_wrote_after_its_checkpoint(tmp_path):

@@ -75,6 +75,19 @@ def crop_to_multiple(image: np.ndarray, scale: int) -> np.ndarray:
     return image[: height - height % scale, : width - width % scale]
 
 
+def own_lr(lr_image: np.ndarray, hr_image: np.ndarray, scale: int) -> np.ndarray | None:
+    """The LR image of a pair, both of 8 bits; None where it is what `imresize` makes of the HR image.
+
+    Whoever measures takes one's own as it is, and makes another from the floats, as the published protocol does.
+
+    Example:
+        >>> hr_image = np.arange(36, dtype=np.uint8).reshape(6, 6)
+        >>> own_lr(imresize(hr_image, 1 / 3), hr_image, scale=3), own_lr(hr_image[1::3, 1::3], hr_image, scale=3).shape
+        (None, (2, 2))
+    """
+    return None if np.array_equal(lr_image, imresize(hr_image, 1 / scale)) else lr_image
+
+
 def _resize_axis(image: np.ndarray, axis: int, scale: float, border: str) -> np.ndarray:
     """One pass, in float64, tap by tap: the sums are then the same on every machine, ties at 0.5 included."""
     indices, weights = _taps(image.shape[axis], scale, border)

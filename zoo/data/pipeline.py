@@ -7,7 +7,7 @@ LR and the HR patch at once, and one more, fused by XLA with the conversion to f
 import numpy as np
 
 from zoo.data.corners import corners
-from zoo.data.degrade import imresize
+from zoo.data.degrade import imresize, own_lr
 from zoo.errors import UsageError
 
 
@@ -66,8 +66,8 @@ def whole_pictures(source):
 
     def images():
         for _, lr, hr in source.pictures():
-            own = not np.array_equal(lr, imresize(hr, 1 / source.scale))
-            lr = lr / 255.0 if own else imresize(hr / 255.0, 1 / source.scale)
+            own = own_lr(lr, hr, source.scale)
+            lr = imresize(hr / 255.0, 1 / source.scale) if own is None else own / 255.0
             yield lr.astype(np.float32)[None], (hr / 255.0).astype(np.float32)[None]
 
     count = len(source.places)

@@ -48,6 +48,10 @@ PROTOCOLS = {
 }
 
 
+# A name and an HR picture; and the LR image where it is one's own.
+Pair = tuple[str, np.ndarray] | tuple[str, np.ndarray, np.ndarray | None]
+
+
 class Score(NamedTuple):
     """One picture's result: PSNR in dB, SSIM at most 1; None where nothing was measured.
 
@@ -80,7 +84,7 @@ class Upscaler(NamedTuple):
     scale: int
 
 
-def evaluate(model, pictures: Iterable[tuple[str, np.ndarray]], scale: int, protocol: str = "y") -> list[Score]:
+def evaluate(model, pictures: Iterable[Pair], scale: int, protocol: str = "y") -> list[Score]:
     """Measures a network on pictures; `mean` of the rows is what papers report.
 
     Args:
@@ -88,7 +92,8 @@ def evaluate(model, pictures: Iterable[tuple[str, np.ndarray]], scale: int, prot
             an engine, which gets whole pictures; a function of one LR luma image (h, w, 1) float32 that returns
             (scale·h, scale·w, 1); or `"bicubic"`.
             A luma network enlarges the Y of a colour picture, and bicubic its chroma.
-        pictures: (name, HR picture uint8, grey (h, w) or RGB (h, w, 3)); each is cropped to a multiple of scale.
+        pictures: (name, HR picture uint8, grey (h, w) or RGB (h, w, 3)); each is cropped to a multiple of scale. A
+            third item is its LR image, of the same kind, where that is one's own and not made as the protocol says.
         scale: the enlargement.
         protocol: one of `PROTOCOLS`. In all of them the output is clipped and rounded to 8 bits, and a grey picture
             counts as Y as it is.
@@ -98,7 +103,8 @@ def evaluate(model, pictures: Iterable[tuple[str, np.ndarray]], scale: int, prot
         exactly, whose PSNR is infinite.
 
     Raises:
-        UsageError: an unknown protocol, a model of another scale or number of channels, an output that is not finite.
+        UsageError: an unknown protocol, a model of another scale or number of channels, an output that is not finite,
+            an LR image of another size.
 
     References: the protocol behind the tables of arXiv 1609.05158, section 3 and arXiv 1608.00367, section 4.
 
@@ -110,12 +116,12 @@ def evaluate(model, pictures: Iterable[tuple[str, np.ndarray]], scale: int, prot
     """
     shave = scale if _settings(protocol).shaved else 0
     upscaler, rows = _upscaler(model, scale), []
-    for name, picture in pictures:
+    for name, picture, *own in pictures:
         reason = unfit(picture, scale, shave)
         if reason:
             rows.append(Score(name, None, None, reason))
             continue
-        hr_image, sr_image = compared(upscaler, picture, scale, protocol)
+        hr_image, sr_image = compared(upscaler, picture, scale, protocol, *own)
         psnr = metrics.psnr(hr_image, sr_image, shave=shave)
         reason = "" if np.isfinite(psnr) else "it comes back exactly: its PSNR is infinite"
         rows.append(Score(name, psnr, metrics.ssim(hr_image, sr_image, shave=shave), reason))
@@ -141,8 +147,13 @@ def unfit(picture: np.ndarray, scale: int, shave: int) -> str:
     return "flat: one colour everywhere" if (inside == inside[:1, :1]).all() else ""
 
 
-def compared(model, picture: np.ndarray, scale: int, protocol: str = "y") -> tuple[np.ndarray, np.ndarray]:
+def compared(
+    model, picture: np.ndarray, scale: int, protocol: str = "y", own_lr: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """What the protocol compares on one picture, the border not shaved yet; arguments as for `evaluate`.
+
+    Args:
+        own_lr: the LR image where it is one's own; None: it is made.
 
     Returns:
         HR and SR image, (h, w) of Y or (h, w, 3) of RGB, cropped to a multiple of scale.
@@ -155,7 +166,11 @@ def compared(model, picture: np.ndarray, scale: int, protocol: str = "y") -> tup
     """
     settings = _settings(protocol)
     measure = _measure_from_y if settings.lr == "y" else _measure_from_rgb
-    return measure(_upscaler(model, scale), crop_to_multiple(picture, scale), settings)
+    hr_image = crop_to_multiple(picture, scale)
+    expected = (hr_image.shape[0] // scale, hr_image.shape[1] // scale, *hr_image.shape[2:])
+    if own_lr is not None and own_lr.shape != expected:
+        raise UsageError(f"Expected an LR image of shape {expected}. Received: {own_lr.shape}")
+    return measure(_upscaler(model, scale), hr_image, settings, own_lr)
 
 
 def _settings(protocol: str) -> Protocol:
@@ -191,20 +206,30 @@ def left_out(networks: Iterable[list[Score]]) -> dict[str, str]:
     return {row.name: row.left_out for rows in networks for row in rows if row.left_out}
 
 
-def _measure_from_y(upscaler: Upscaler, hr_image: np.ndarray, settings: Protocol) -> tuple[np.ndarray, np.ndarray]:
+def _measure_from_y(
+    upscaler: Upscaler, hr_image: np.ndarray, settings: Protocol, own_lr: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
     truth = color.luma(hr_image, full_range=settings.full_range)
     if upscaler.channels != 3:
-        return truth, _to_uint8(_enlarge(upscaler, imresize(truth / 255.0, 1 / upscaler.scale)))
+        own = None if own_lr is None else color.luma(own_lr, full_range=settings.full_range)
+        return truth, _to_uint8(_enlarge(upscaler, _in_floats(own, truth, upscaler.scale)))
     # An RGB network needs the colours; a grey picture goes through it as three equal channels, and their weighted
     # mean is its Y.
     grey = hr_image.ndim == 2
-    rgb = np.stack([hr_image] * 3, axis=-1) if grey else hr_image
-    sr_image = _to_uint8(_enlarge(upscaler, imresize(rgb / 255.0, 1 / upscaler.scale)))
+    lr_image = _in_floats(own_lr, hr_image, upscaler.scale)
+    sr_image = _to_uint8(_enlarge(upscaler, np.stack([lr_image] * 3, axis=-1) if grey else lr_image))
     return truth, color.rgb_to_y(sr_image, full_range=settings.full_range or grey)
 
 
-def _measure_from_rgb(upscaler: Upscaler, hr_image: np.ndarray, settings: Protocol) -> tuple[np.ndarray, np.ndarray]:
-    lr_image = imresize(hr_image, 1 / upscaler.scale)
+def _in_floats(own_lr: np.ndarray | None, hr_image: np.ndarray, scale: int) -> np.ndarray:
+    """The LR image in [0, 1]: one's own, or else made of the 8-bit HR image and not rounded."""
+    return imresize(hr_image / 255.0, 1 / scale) if own_lr is None else own_lr / 255.0
+
+
+def _measure_from_rgb(
+    upscaler: Upscaler, hr_image: np.ndarray, settings: Protocol, own_lr: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    lr_image = imresize(hr_image, 1 / upscaler.scale) if own_lr is None else own_lr
     if settings.quality:
         lr_image = through_jpeg(lr_image, settings.quality)
     if upscaler.channels is None:

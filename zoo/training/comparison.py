@@ -22,11 +22,12 @@ class Comparison:
         hr_image: uint8 (h, w, 1) or (h, w, 3).
         scale: of the network.
         name: of the network, for its caption.
+        own_lr: the LR image, uint8, where it is one's own; None: it is made.
     """
 
-    def __init__(self, hr_image: np.ndarray, scale: int, name: str):
+    def __init__(self, hr_image: np.ndarray, scale: int, name: str, own_lr: np.ndarray | None = None):
         self.hr_image = crop_to_multiple(hr_image, scale)
-        self.lr_image = imresize(self.hr_image, 1 / scale)
+        self.lr_image = imresize(self.hr_image, 1 / scale) if own_lr is None else own_lr
         self.bicubic = imresize(self.lr_image, scale)
         self.scale, self.name = scale, name
         self.corner = most_detailed(luma(self.hr_image), min(DETAIL, *self.hr_image.shape[:2]))

@@ -22,9 +22,8 @@ from zoo.data.on_device import patches_on_device
 from zoo.errors import UsageError
 from zoo.machine import available_threads, processor, versions
 from zoo.training import start
-from zoo.training.comparison import Comparison
 from zoo.training.config import TrainConfig
-from zoo.training.input import open_both, open_picture
+from zoo.training.input import open_both, open_comparison
 from zoo.training.interruption import Interruption
 from zoo.training.losses import average_rate, mean_loss
 from zoo.training.milestones import check_finite, due, stopped
@@ -201,7 +200,7 @@ class Trainer:
         for run in self.runs:
             note_environment(run.workdir, environment())
         recorders = [Recorder(run.workdir, self.step, config.steps) for run in self.runs]
-        comparison = Comparison(open_picture(config, self.valid), config.scale, self.model.name)
+        comparison = open_comparison(config, self.valid, self.model.name)
         validation = Validation(self.valid, None, degradation=config.degradation)
         try:
             for recorder in recorders:

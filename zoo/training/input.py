@@ -1,11 +1,14 @@
 """What goes into a run: the pictures to train on, those to validate on, and the batches, each worker its rows."""
 
 import logging
+from collections.abc import Iterator
 
 import numpy as np
 
 import zoo.data
+from zoo.data.degrade import own_lr
 from zoo.errors import shown
+from zoo.training.comparison import Comparison
 from zoo.training.config import TrainConfig
 
 LOGGER = logging.getLogger("zoo.training")
@@ -55,11 +58,21 @@ def amount(source) -> str:
     return f"{count} picture{'s' * (count != 1)}, {pixels / 1e6:.1f} megapixels, of {source.name}"
 
 
-def open_picture(config: TrainConfig, valid) -> np.ndarray:
-    """Returns the first picture of the validation set, uint8 (h, w, c); the sample photograph in colour."""
+def judged_pictures(valid, degradation: str = "none") -> Iterator[tuple[str, np.ndarray, np.ndarray | None]]:
+    """Yields what a run is judged by: (name, HR image, LR image where it is one's own), uint8 (h, w, c).
+
+    LR images are one's own under degradation "none" only: "jpeg" is judged by what it makes of bicubic ones.
+    """
+    for name, lr, hr in valid.pictures():
+        yield name, hr, own_lr(lr, hr, valid.scale) if degradation == "none" else None
+
+
+def open_comparison(config: TrainConfig, valid, name: str) -> Comparison:
+    """Opens what shows the network `name` at work: the first picture of the validation set; the sample in colour."""
     if valid.name.startswith("sample"):
         valid = zoo.data.sample(config.scale, channels=3, split="heldout")
-    return next(iter(valid.pictures()))[2]
+    _, hr, lr = next(judged_pictures(valid, config.degradation))
+    return Comparison(hr, config.scale, name, lr)
 
 
 def open_batches(strategy, source, config: TrainConfig, start_step: int):

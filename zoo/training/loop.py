@@ -18,7 +18,7 @@ from zoo.training.compilation import choose_jit
 from zoo.training.config import TrainConfig
 from zoo.training.cores import one_core_an_operation, parts
 from zoo.training.events import Events
-from zoo.training.input import open_batches, open_both, open_picture, open_source
+from zoo.training.input import open_batches, open_both, open_comparison, open_source
 from zoo.training.interruption import Interruption
 from zoo.training.milestones import check_finite, due, stopped
 from zoo.training.optimizers import LearningRate, make_optimizer
@@ -167,7 +167,7 @@ def set_up(config: TrainConfig, workdir: Path, source, valid, workers: Workers |
             model, average, optimizer, config, shave, strategy, bool(tf.convert_to_tensor(compiled)), parts=count
         ),
         validation=Validation(valid, compiled_pass(average), count, config.degradation) if workers.chief else None,
-        comparison=Comparison(open_picture(config, valid), config.scale, model.name) if workers.chief else None,
+        comparison=open_comparison(config, valid, model.name) if workers.chief else None,
         workers=workers,
     )
 

@@ -17,6 +17,7 @@ from zoo.training.comparison import Comparison
 from zoo.training.config import TrainConfig
 from zoo.training.curve import draw_curve
 from zoo.training.finished import advice, judged, rival
+from zoo.training.input import judged_pictures
 from zoo.training.progress import read_log
 
 # Pictures on which a preset is computed too.
@@ -56,7 +57,7 @@ def write_results(
 
     Args:
         average: the network; holds the best weights afterwards.
-        valid: the source whose HR pictures are measured.
+        valid: the source whose pictures are measured.
         step: the number of steps done.
 
     Returns:
@@ -67,7 +68,11 @@ def write_results(
         average.load_weights(workdir / "best.weights.h5")
     write_network(workdir / "model.keras", average.save)
 
-    pictures = [(name, hr[..., 0] if hr.shape[-1] == 1 else hr) for name, _, hr in valid.pictures()]
+    pictures = []
+    for name, hr, lr in judged_pictures(valid, config.degradation):
+        grey = hr.shape[-1] == 1
+        pictures.append((name, hr[..., 0] if grey else hr, lr[..., 0] if grey and lr is not None else lr))
+    own = sum(lr is not None for _, _, lr in pictures)
     rows = {
         name: evaluate(model, pictures, config.scale) for name, model in (("bicubic", "bicubic"), ("model", average))
     }
@@ -82,7 +87,7 @@ def write_results(
         "last_psnr": next((each["psnr"] for each in reversed(records) if "psnr" in each), None),
         "verdict": judged(records, low, high),
         "seconds": round(training_seconds(records), 1),
-        "protocol": PROTOCOLS["y"].description,
+        "protocol": PROTOCOLS["y"].description + f"; LR images of one's own: {own} of {len(pictures)}" * bool(own),
         "valid": valid.name,
         **{name: dict(zip(("psnr", "ssim"), mean(each, without)[1:])) for name, each in rows.items()},
         "left_out": without,

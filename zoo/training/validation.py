@@ -12,21 +12,22 @@ from zoo.data.jpeg import JUDGED, jpeg
 from zoo.errors import UsageError
 from zoo.evaluate import unfit
 from zoo.metrics import psnr
+from zoo.training.input import judged_pictures
 
 LOGGER = logging.getLogger("zoo.training")
 
 
 class Validation:
-    """The pictures, degraded once, and the pass of a network over each.
+    """The pictures, degraded once where their LR images are not one's own, and the pass of a network over each.
 
     The figure is that of `zoo.evaluate.evaluate` (protocol "y"), without degrading the pictures again each time.
 
     Args:
-        source: the `zoo.data.Source` whose HR pictures are taken; those that tell nothing (`zoo.evaluate.unfit`) are
+        source: the `zoo.data.Source` whose pictures are taken; those that tell nothing (`zoo.evaluate.unfit`) are
             left out and named.
         network: function of (1, h, w, c) float32 that gives the image enlarged, with the weights of the moment.
         threads: so many pictures are computed at a time.
-        degradation: of the run; "jpeg": the LR pictures are compressed, at `zoo.data.jpeg.JUDGED` in turn.
+        degradation: of the run; "jpeg": bicubic LR pictures are compressed, at `zoo.data.jpeg.JUDGED` in turn.
 
     Raises:
         UsageError: no picture is left.
@@ -38,7 +39,7 @@ class Validation:
         self.names: list[str] = []
         self.lr_images: list[np.ndarray] = []
         self.hr_images: list[np.ndarray] = []
-        for name, _, hr in source.pictures():
+        for name, hr, own in judged_pictures(source, degradation):
             reason = unfit(hr, self.scale, self.scale)
             if reason:
                 self.left_out[name] = reason
@@ -46,7 +47,7 @@ class Validation:
                 continue
             self.names.append(name)
             self.hr_images.append(hr)
-            lr = imresize(hr / 255.0, 1 / self.scale).astype(np.float32)
+            lr = (imresize(hr / 255.0, 1 / self.scale) if own is None else own / 255.0).astype(np.float32)
             if degradation == "jpeg":
                 quality = JUDGED[len(self.lr_images) % len(JUDGED)]
                 lr = np.asarray(jpeg(lr[None], np.array([quality], np.float32)))[0]
