@@ -147,6 +147,22 @@ def test_the_comparison_shows_what_the_network_makes(picture_channels, channels)
     assert comparison.corner[0] <= hr.shape[0] - DETAIL and comparison.corner[1] <= hr.shape[1] - DETAIL
 
 
+def test_the_comparison_shows_the_first_picture_that_is_validated_on(tmp_path, monkeypatch):
+    # A name like that of the sample photographs is a folder like any other.
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(6)
+    for name, shape in (("1", (8, 8)), ("2", (100, 97)), ("3", (90, 90))):
+        save(tmp_path / f"samples/{name}.png", rng.integers(0, 256, shape, dtype=np.uint8))
+    valid = zoo.data.from_folder("samples", 3)
+    comparison = open_comparison(TrainConfig(scale=3), valid, "nearest")
+    assert comparison.hr_image.shape == (99, 96, 1) and list(Validation(valid, None).left_out) == ["1"]
+    sheet = comparison.draw(lambda lr: np.repeat(np.repeat(lr, 3, axis=1), 3, axis=2), 1)
+    assert sheet.shape[1] > 4 * DETAIL
+    # Control: the sample photograph is in colour, for a luma network too.
+    sample = open_comparison(TrainConfig(scale=3), zoo.data.sample(3, split="heldout"), "nearest")
+    assert sample.hr_image.shape == (510, 510, 3)
+
+
 def test_the_curve_is_drawn(tmp_path):
     records = [{"step": s, "loss": 1 / s} for s in range(100, 1100, 100)]
     records += [{"step": s, "psnr": 29 + s / 1000} for s in (0, 500, 1000)]

@@ -200,8 +200,8 @@ class Trainer:
         for run in self.runs:
             note_environment(run.workdir, environment())
         recorders = [Recorder(run.workdir, self.step, config.steps) for run in self.runs]
-        comparison = open_comparison(config, self.valid, self.model.name)
         validation = Validation(self.valid, None, degradation=config.degradation)
+        comparison = open_comparison(config, self.valid, self.model.name)
         try:
             for recorder in recorders:
                 recorder.__enter__()

@@ -8,6 +8,7 @@ import numpy as np
 import zoo.data
 from zoo.data.degrade import own_lr
 from zoo.errors import shown
+from zoo.evaluate import unfit
 from zoo.training.comparison import Comparison
 from zoo.training.config import TrainConfig
 
@@ -68,10 +69,10 @@ def judged_pictures(valid, degradation: str = "none") -> Iterator[tuple[str, np.
 
 
 def open_comparison(config: TrainConfig, valid, name: str) -> Comparison:
-    """Opens what shows the network `name` at work: the first picture of the validation set; the sample in colour."""
-    if valid.name.startswith("sample"):
-        valid = zoo.data.sample(config.scale, channels=3, split="heldout")
-    _, hr, lr = next(judged_pictures(valid, config.degradation))
+    """Opens what shows the network `name` at work: the sample in colour, or the first picture that is validated on."""
+    sample = zoo.data.sample(config.scale, channels=3, split="heldout")
+    pictures = judged_pictures(sample if valid.name == sample.name else valid, config.degradation)
+    hr, lr = next((hr, lr) for _, hr, lr in pictures if not unfit(hr, config.scale, config.scale))
     return Comparison(hr, config.scale, name, lr)
 
 
