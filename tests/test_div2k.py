@@ -7,6 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 from PIL import Image
+from test_sources import interrupt
 
 from zoo import data
 from zoo.data.tfds_div2k import archives
@@ -67,10 +68,13 @@ def no_network(monkeypatch):
     monkeypatch.setattr(socket.socket, "connect", refuse)
 
 
-def test_pairs_come_from_the_archives(small_archives_are_known, no_network, pictures, manual_dir, tmp_path):
+def test_pairs_come_from_the_archives(
+    small_archives_are_known, no_network, pictures, manual_dir, tmp_path, monkeypatch
+):
     train = data.div2k(SCALE, channels=3, data_dir=tmp_path, manual_dir=manual_dir)
+    interrupt(monkeypatch, train, 2)  # leaves nothing behind
     found = {hr.tobytes(): (lr, hr) for _, lr, hr in train.pictures()}
-    assert set(found) == {hr.tobytes() for hr in pictures["train"]}
+    assert set(found) == {hr.tobytes() for hr in pictures["train"]} and len(train.places) == COUNTS["train"]
     for lr, hr in found.values():
         assert np.array_equal(lr, data.imresize(hr, 1 / SCALE))
     # Prepared once, it needs neither the archives nor a network.

@@ -106,6 +106,19 @@ def test_a_flipped_byte_is_found_and_named(prepared, tmp_path, place):
         next(RecordsOnDisk(tmp_path, scale, channels).pictures())
 
 
+def test_an_interrupted_load_leaves_nothing_to_the_next(prepared, monkeypatch):
+    folder, scale, channels = prepared
+    source, whole = RecordsOnDisk(folder, scale, channels), RecordsOnDisk(folder, scale, channels)
+
+    def stops(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(np, "memmap", stops)
+        source.records  # noqa: B018 - reads
+    assert source.places == whole.places and len(source.places) == 7 and source.hashes == whole.hashes
+
+
 def test_a_changed_index_and_a_cut_file_are_found(prepared, tmp_path):
     folder, scale, channels = prepared
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)

@@ -10,6 +10,7 @@ from PIL import Image
 from zoo import data
 from zoo.color import rgb_to_y
 from zoo.data.decode import PictureError, read_picture
+from zoo.data.sources import pack
 from zoo.errors import UsageError
 
 RNG = np.random.default_rng(0)
@@ -170,6 +171,32 @@ def test_damaged_pictures_are_named_skipped_and_counted(tmp_path, caplog):
     for name in damaged:
         assert f"Skipping {tmp_path}/{name}: " in caplog.text
     assert "skipped 7 of 9 pictures" in caplog.text
+
+
+def interrupt(monkeypatch, source, reads):
+    """Ctrl-C while a source is read, once so many pictures have been."""
+    left = iter(range(reads))
+
+    def stops(*given):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return pack(*given)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("zoo.data.sources.pack", stops)
+        source.records  # noqa: B018 - reads
+
+
+def test_an_interrupted_load_leaves_nothing_to_the_next(tmp_path, monkeypatch):
+    for number in range(4):
+        save(tmp_path / f"{number}.png", RGB[number:])
+    for name in ("no header", "header"):
+        (tmp_path / f"0 {name}.png").write_bytes((tmp_path / "0.png").read_bytes()[: 900 * (name == "header")])
+    source, whole = data.from_folder(tmp_path, 2), data.from_folder(tmp_path, 2)
+    interrupt(monkeypatch, source, 2)
+    assert source.places == whole.places and source.hashes == whole.hashes and len(source.places) == 4
+    assert source.skipped == whole.skipped and len(source.skipped) == 2
+    assert np.array_equal(source.records, whole.records)
 
 
 def test_a_folder_without_pictures(tmp_path):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from zoo.data.decode import PictureError
 from zoo.data.sources import Place, Source, check_form, pack
 from zoo.errors import UsageError
 from zoo.files import alone, write_json
@@ -69,10 +70,11 @@ def _write_records(source: Source, folder: Path, progress: Callable[[int], None]
             journal.truncate(0)
             for line in (head, *entries):
                 _append(journal, line)
-        for picture, lr, hr, digest in source.read(known=[entry["path"] for entry in entries]):
-            if lr is None or hr is None:
-                entry = {"path": picture.path, "skipped": source.skipped[-1][1]}
+        for picture, found in source.read(known=[entry["path"] for entry in entries]):
+            if isinstance(found, PictureError):
+                entry = {"path": picture.path, "skipped": str(found)}
             else:
+                lr, hr, digest = found
                 height, breadth = lr.shape[:2]
                 content = np.empty((height * breadth, width), np.uint8)
                 pack(lr, hr, source.scale, content)
@@ -176,11 +178,13 @@ class RecordsOnDisk(Source):
         if self._records is not None:
             return self._records
         path, start = self.folder / RECORDS, 0
+        places: list[Place] = []
+        hashes: dict[bytes, str] = {}
         for entry in self._index["pictures"]:
             place = Place(entry["name"], entry["path"], start, entry["height"], entry["width"])
             start += place.height * place.width
-            self._places.append(place)
-            self._hashes.setdefault(bytes.fromhex(entry["luma"]), entry["path"])
+            places.append(place)
+            hashes.setdefault(bytes.fromhex(entry["luma"]), entry["path"])
         shape = (start, self.channels * (1 + self.scale**2))
         size = path.stat().st_size
         if size != start * shape[1]:
@@ -193,11 +197,11 @@ class RecordsOnDisk(Source):
             return hashlib.sha256(rows.data).hexdigest() != entry["sha256"]
 
         with ThreadPoolExecutor(available_threads()) as pool:
-            found = list(pool.map(damaged, self._places, self._index["pictures"]))
+            found = list(pool.map(damaged, places, self._index["pictures"]))
         if any(found):
-            names = ", ".join(place.name for place, wrong in list(zip(self._places, found)) if wrong)
+            names = ", ".join(place.name for place, wrong in zip(places, found) if wrong)
             raise UsageError(f"Expected {path} as it was prepared. Received: other bytes in {names}; prepare it again")
-        self._records = records
+        self._places, self._hashes, self._records = places, hashes, records
         return records
 
 

@@ -177,34 +177,39 @@ class Source:
             return self._records
         width = self.channels * (1 + self.scale**2)
         records = aligned(self._pixels // self.scale**2, width, self.name)
-        start, spoken = 0, time.monotonic()
+        # Kept once all are read: an interrupted load leaves nothing behind for the next.
+        places: list[Place] = []
+        hashes: dict[bytes, str] = {}
+        skipped, start, spoken = [*self.skipped], 0, time.monotonic()
         for path, reason in self.skipped:
             LOGGER.warning("Skipping %s: %s", shown(path), shown(reason))
-        for picture, lr, hr, digest in self.read():
-            if lr is None or hr is None:
+        for picture, found in self.read():
+            if isinstance(found, PictureError):
+                skipped.append((picture.path, str(found)))
                 continue
+            lr, hr, digest = found
             place = Place(picture.name, picture.path, start, *lr.shape[:2])
             start += place.height * place.width
             pack(lr, hr, self.scale, records[place.start : start])
-            self._places.append(place)
-            self._hashes.setdefault(digest, picture.path)
+            places.append(place)
+            hashes.setdefault(digest, picture.path)
             if time.monotonic() - spoken > _SECONDS_BETWEEN_NEWS:
                 spoken = time.monotonic()
-                LOGGER.info("%s: %d pictures read", self.name, len(self._places))
-        if self.skipped:
-            total = len(self._places) + len(self.skipped)
-            LOGGER.warning("%s: skipped %d of %d pictures, which cannot be read", self.name, len(self.skipped), total)
-        if not self._places:
-            why = "; ".join(f"{path}: {reason}" for path, reason in self.skipped[:3])
+                LOGGER.info("%s: %d pictures read", self.name, len(places))
+        if skipped:
+            total = len(places) + len(skipped)
+            LOGGER.warning("%s: skipped %d of %d pictures, which cannot be read", self.name, len(skipped), total)
+        if not places:
+            why = "; ".join(f"{path}: {reason}" for path, reason in skipped[:3])
             raise UsageError(f"Expected at least one picture that can be read in {self.name!r}. Received: {why}")
+        self._places, self._hashes, self.skipped, self._records = places, hashes, skipped, records[:start]
         self._unread = ()
-        self._records = records[:start]
         return self._records
 
-    def read(self, known: Sequence[str] = ()) -> Iterator[tuple[Picture, np.ndarray | None, np.ndarray | None, bytes]]:
-        """Yields, in order, each picture, its LR and HR image and its hash; uint8 (h, w, c).
-
-        Where a picture cannot be read, its images are None and `skipped` has got its path and the reason.
+    def read(
+        self, known: Sequence[str] = ()
+    ) -> Iterator[tuple[Picture, tuple[np.ndarray, np.ndarray, bytes] | PictureError]]:
+        """Yields, in order, each picture with (LR image, HR image, hash), uint8 (h, w, c), or why it cannot be read.
 
         Args:
             known: paths of the first pictures, which are passed over.
@@ -219,11 +224,10 @@ class Source:
             raise UsageError(f"Expected the pictures in {self.name!r} that were there before. Received: {other}")
         for picture, done in _ahead(self._prepare, unread):
             try:
-                yield picture, *done()
+                yield picture, done()
             except PictureError as error:
                 LOGGER.warning("Skipping %s: %s", shown(picture.path), shown(str(error)))
-                self.skipped.append((picture.path, str(error)))
-                yield picture, None, None, b""
+                yield picture, error
 
     def _prepare(self, picture: Picture) -> tuple[np.ndarray, np.ndarray, bytes]:
         """Reads one picture: LR and HR image with the channels asked for, HR cropped to scale · LR, and its hash."""

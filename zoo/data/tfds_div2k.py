@@ -58,7 +58,7 @@ def div2k(scale: int, split: str = "train", channels: int = 1, data_dir=None, ma
     part = "validation" if SPLITS[split] == "valid" else "train"
     count = builder.info.splits[part].num_examples
     name = f"div2k/bicubic_x{scale}/{split}"
-    return Source(name, scale, channels, _pictures(builder, part), pixels=count * _LONGEST_SIDE**2)
+    return Source(name, scale, channels, _Pictures(builder, part), pixels=count * _LONGEST_SIDE**2)
 
 
 def archives(scale: int) -> list[str]:
@@ -95,15 +95,21 @@ def _prepare(builder, scale: int, manual_dir) -> None:
         raise UsageError(f"Expected the network to last while DIV2K is fetched. Received: {error}") from error
 
 
-def _pictures(builder, part: str):
-    import tensorflow_datasets as tfds
+class _Pictures:
+    """One split's pictures, from the first one on whenever they are iterated over."""
 
-    # Files in their order: the same picture has the same place in every run.
-    config = tfds.ReadConfig(try_autocache=False)
-    dataset = builder.as_dataset(split=part, shuffle_files=False, read_config=config)
-    for number, element in enumerate(tfds.as_numpy(dataset)):
-        name = f"{part} {number:04d}"
-        yield Picture(name, f"{builder.data_path}{os.sep}{name}", functools.partial(_pair, element))
+    def __init__(self, builder, part: str):
+        self.builder, self.part = builder, part
+
+    def __iter__(self):
+        import tensorflow_datasets as tfds
+
+        # Files in their order: the same picture has the same place in every run.
+        config = tfds.ReadConfig(try_autocache=False)
+        dataset = self.builder.as_dataset(split=self.part, shuffle_files=False, read_config=config)
+        for number, element in enumerate(tfds.as_numpy(dataset)):
+            name = f"{self.part} {number:04d}"
+            yield Picture(name, f"{self.builder.data_path}{os.sep}{name}", functools.partial(_pair, element))
 
 
 def _pair(element: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
