@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from zoo import evaluate as room
+from zoo.data import benchmark, from_folder
 from zoo.errors import UsageError
 from zoo.evaluate import PROTOCOLS, evaluate, mean
 from zoo.evaluate.__main__ import main
@@ -42,8 +43,6 @@ def interpolation(scale: int, channels: int, method: str = "bicubic") -> keras.M
 
 
 def check_published(reference_data, name, scale):
-    from zoo.data import benchmark
-
     row = mean(evaluate("bicubic", benchmark(reference_data / "eval" / name), scale))
     psnr, ssim = (column[scale - 2] for column in PUBLISHED[name])
     assert abs(row.psnr - psnr) < 0.01
@@ -64,8 +63,6 @@ def test_bicubic_gives_the_published_row_of_bsd100(reference_data, scale):
 
 
 def test_the_variants_explain_why_papers_differ(reference_data):
-    from zoo.data import benchmark
-
     pictures = benchmark(reference_data / "eval" / "Set5")
     psnr = {name: mean(evaluate("bicubic", pictures, 3, name)).psnr for name in PROTOCOLS}
     # Another known figure, MATLAB's 8-bit RGB files with Y not rounded.
@@ -194,8 +191,6 @@ def test_an_int8_file_is_quantised_at_its_edges(folder, tmp_path):
         inference_output_type=tf.uint8,
     )
     (tmp_path / "int8.tflite").write_bytes(file)
-    from zoo.data import benchmark
-
     engine = room.open_network(str(tmp_path / "int8.tflite"))
     assert (engine.scale, engine.channels) == (2, 1)
     baseline, quantised = (mean(evaluate(model, benchmark(folder), 2)).psnr for model in ("bicubic", engine))
@@ -240,6 +235,24 @@ def test_pictures_that_tell_nothing_are_named_and_the_rest_is_measured(pictures)
     # One level at one place is no flat picture any more.
     black[20, 30] = 255
     assert not evaluate("bicubic", [("black", black)], 2)[0].left_out
+
+
+def test_a_flat_picture_leaves_out_none_of_its_name(pictures, tmp_path):
+    flat, rough = np.full((61, 89, 3), 7, np.uint8), pictures[0][1]
+    for place, picture in (("V/a/1.png", flat), ("V/b/1.png", rough), ("V/2.png", flat), ("W/2.png", rough)):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(tmp_path / place)
+    good = [("rough", rough)]
+    (alone,) = evaluate("bicubic", good, 3)
+    rows = evaluate("bicubic", benchmark(tmp_path / "V"), 3)
+    assert list(room.left_out([rows])) == ["2", "a/1"] and mean(rows, room.left_out([rows]))[1:] == alone[1:3]
+    # Of several folders: what a run is judged on.
+    source = from_folder(f"{tmp_path}/V,{tmp_path}/W", 3, channels=3)
+    rows = evaluate("bicubic", [(name, hr) for name, _, hr in source.pictures()], 3)
+    assert list(room.left_out([rows])) == [f"{tmp_path}/V/2.png", "a/1"]
+    assert mean(rows, room.left_out([rows])) == mean([alone])
+    # Control: with one name for both, nothing is left.
+    assert mean([row._replace(name="1") for row in rows], ["1"]).psnr is None
 
 
 def test_what_comes_back_exactly_is_left_out_for_every_network(pictures):

@@ -59,7 +59,9 @@ def test_sixteen_bits_are_rounded(tmp_path):
     colour = np.stack([SIXTEEN, SIXTEEN[::-1], SIXTEEN[:, ::-1]], axis=2)
     skimage.io.imsave(tmp_path / "16rgb.tif", colour, check_contrast=False)
     assert np.array_equal(read_picture(tmp_path / "16rgb.tif"), colour >> 8), "Pillow reads the high byte"
-    assert [name for name, *_ in data.from_folder(tmp_path, 2).pictures()] == ["16", "16", "16rgb"]
+    assert [name for name, *_ in data.from_folder(tmp_path, 2).pictures()] == [
+        *(f"{tmp_path}/16.{suffix}" for suffix in ("png", "tif")), "16rgb",
+    ]  # fmt: skip
 
 
 def test_pictures_are_upright(tmp_path):
@@ -102,7 +104,8 @@ def test_folders_are_joined_and_searched(tmp_path):
     save(tmp_path / "set/LRbicx2/e.png", RGB[:12, :19])
     (tmp_path / "one/notes.txt").write_text("no picture")
     source = data.from_folder(f"{tmp_path}/one, {tmp_path}/set", 2)
-    assert [name for name, *_ in source.pictures()] == ["b", "a", "e"] and source.skipped == []
+    assert [name for name, *_ in source.pictures()] == ["b", "deep/a", "e"] and source.skipped == []
+    assert [name for name, _ in data.benchmark(tmp_path / "one")] == ["b", "deep/a"]
 
 
 @pytest.fixture

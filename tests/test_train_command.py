@@ -1,5 +1,6 @@
 """`train.py`: its flags are the fields of TrainConfig, and what is wrong ends with one sentence and exit code 2."""
 
+import dataclasses
 import json
 import random
 import resource
@@ -14,6 +15,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from training_cases import ended
+
+from zoo.training import TrainConfig
+from zoo.training.finished import BETTER
 
 TRAIN = Path(__file__).parent.parent / "train.py"
 
@@ -87,6 +91,16 @@ def test_a_finished_command_says_so_at_once_and_more_steps_go_on(whole_run, tmp_
     longer = train(*SMALL, "--steps=100", f"--workdir={tmp_path}", "--noexport")
     assert ended(longer, tmp_path) and "Lengthened from 80 to 100 steps" in longer.stderr
     assert json.loads((tmp_path / "results.json").read_text())["steps"] == 100
+
+
+@pytest.mark.parametrize("psnr, words", [(None, "not measured, bicubic not measured"), (30.0, "30.00 dB, bicubic")])
+def test_a_finished_command_says_where_no_picture_could_be_measured(tmp_path, psnr, words):
+    figures = {"model": {"psnr": psnr}, "bicubic": {"psnr": psnr}, "verdict": BETTER, "steps": 80}
+    config = TrainConfig(model="fsrcnn_s", scale=2, steps=80)
+    (tmp_path / "results.json").write_text(json.dumps({**figures, "config": dataclasses.asdict(config)}))
+    (tmp_path / "model.keras").touch()
+    again = train("--model=fsrcnn_s", "--scale=2", "--steps=80", f"--workdir={tmp_path}", "--noexport")
+    assert (again.returncode, again.stderr) == (0, "") and f"80 steps: {words}" in again.stdout
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from zoo.data.decode import one_limit
 from zoo.errors import STOPPED, UsageError, did_you_mean, exit_on_usage_error
 from zoo.program import ends_on_ctrl_c, own_package, quiet, quiet_tensorflow
 from zoo.training import BACKENDS, TrainConfig, train
-from zoo.training.finished import DIVERGED, WORSE, finished
+from zoo.training.finished import DIVERGED, WORSE, decibels, finished
 from zoo.training.help import usage
 from zoo.training.interruption import Interrupted, WorkerLost, leave
 from zoo.training.recipes import RECIPES, network_of, recipe, with_options
@@ -69,8 +69,8 @@ def run(argv: list[str]) -> int:
     done = {} if FLAGS.strategy else finished(config, workdir)
     if done and (not exports or (workdir / "export" / "report.json").is_file()):
         print(
-            f"Finished already, {config.steps:,} steps: {done['model']['psnr']:.2f} dB, bicubic "
-            f"{done['bicubic']['psnr']:.2f} dB. More --steps go on from there; its results lie in {workdir}."
+            f"Finished already, {config.steps:,} steps: {decibels(done['model']['psnr'])}, bicubic "
+            f"{decibels(done['bicubic']['psnr'])}. More --steps go on from there; its results lie in {workdir}."
         )
         return code_of(done)
     with quiet():  # TensorFlow greets whoever imports it

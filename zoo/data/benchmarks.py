@@ -4,7 +4,7 @@ import numpy as np
 
 from zoo.data.decode import PictureError, read_picture
 from zoo.data.pairs import originals
-from zoo.data.search import KINDS, picture_files
+from zoo.data.search import KINDS, names_below, picture_files
 from zoo.errors import UsageError
 from zoo.files import existing_folder
 
@@ -17,7 +17,8 @@ def benchmark(folder) -> list[tuple[str, np.ndarray]]:
             (`a_HR.png`, `a_LR4.png`) the originals.
 
     Returns:
-        (name, HR image) sorted by name: uint8, (h, w) where the file is grey, else (h, w, 3) RGB. Not cropped.
+        (name, HR image) sorted by path: uint8, (h, w) where the file is grey, else (h, w, 3) RGB. Not cropped. A name
+        is the path below the folder without its suffix, or the whole path where two would have the same one.
 
     Raises:
         UsageError: if it is no folder, has no pictures, or some of them cannot be read, each of which is named: a mean
@@ -34,13 +35,14 @@ def benchmark(folder) -> list[tuple[str, np.ndarray]]:
         ('noise', (36, 45, 3), dtype('uint8'))
     """
     path = existing_folder(folder, "a folder of pictures")
-    files = originals(picture_files(path / "HR" if (path / "HR").is_dir() else path))
+    root = path / "HR" if (path / "HR").is_dir() else path
+    files = originals(picture_files(root))
     if not files:
         raise UsageError(f"Expected a folder with pictures ({KINDS}). Received: {str(folder)!r}, without one")
     pictures, broken = [], []
-    for file in files:
+    for name, file in zip(names_below([(root, file) for file in files]), files):
         try:
-            pictures.append((file.stem, read_picture(file)))
+            pictures.append((name, read_picture(file)))
         except PictureError as error:
             broken.append(f"{file}: {error}")
     if broken:

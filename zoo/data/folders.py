@@ -4,7 +4,7 @@ from pathlib import Path
 
 from zoo.data import pairs
 from zoo.data.decode import PictureError, pixel_count, read_picture
-from zoo.data.search import KINDS, picture_files
+from zoo.data.search import KINDS, names_below, picture_files
 from zoo.data.sources import Picture, Source
 from zoo.errors import UsageError, one_of
 from zoo.files import existing_folder
@@ -45,7 +45,8 @@ def from_folder(path, scale: int, channels: int = 1, split: str = "train", lr_da
         ('noise', (12, 15, 1), (36, 45, 1))
     """
     one_of("split", split, SPLITS)
-    pictures, pixels, skipped, reasons = [], 0, [], []
+    opened: list[tuple[Path, Path, pairs.Pairs]] = []
+    reasons = []
     folders = _listed(path) or [str(path)]
     lr_folders = _listed(lr_data) or [""] * len(folders)
     if lr_folders == [pairs.MADE]:
@@ -63,13 +64,16 @@ def from_folder(path, scale: int, channels: int = 1, split: str = "train", lr_da
         lr_images = pairs.find(root, found, scale, lr_folder)
         recognised = "" if root == Path(folder).expanduser() else f"{folder} has its pictures in {root.name}; "
         reasons.append(f"{recognised}LR images of {root}: {lr_images.why}")
-        for file in files:
-            try:
-                pixels += pixel_count(file)
-            except PictureError as error:
-                skipped.append((str(file), str(error)))
-            else:
-                pictures.append(Picture(file.stem, str(file), _reader(file, root, lr_images, scale)))
+        opened += [(root, file, lr_images) for file in files]
+    pictures, pixels, skipped = [], 0, []
+    names = names_below([(root, file) for root, file, _ in opened])
+    for short, (root, file, lr_images) in zip(names, opened):
+        try:
+            pixels += pixel_count(file)
+        except PictureError as error:
+            skipped.append((str(file), str(error)))
+        else:
+            pictures.append(Picture(short, str(file), _reader(file, root, lr_images, scale)))
     name = f"{path} with {lr_data}" if lr_data else str(path)
     return Source(name, scale, channels, pictures, pixels, skipped, "; ".join(reasons))
 

@@ -3,7 +3,7 @@
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from PIL import features
@@ -46,6 +46,20 @@ def picture_files(folder: Path) -> list[Path]:
         else:
             logger.warning("left out: %s: no regular file", shown(str(path)))
     return found
+
+
+def names_below(files: Sequence[tuple[Path, Path]]) -> list[str]:
+    """The name of each of some pictures, given as (folder, file): its path in the folder, without the suffix.
+
+    The whole path of those that would have the same one, so that no picture is taken for another.
+
+    Example:
+        >>> names_below([(Path("V"), Path("V/a/1.png")), (Path("V"), Path("V/2.png")), (Path("W"), Path("W/2.png"))])
+        ['a/1', 'V/2.png', 'W/2.png']
+    """
+    names = [file.relative_to(folder).with_suffix("").as_posix() for folder, file in files]
+    counts = Counter(names)
+    return [name if counts[name] == 1 else str(file) for name, (_, file) in zip(names, files)]
 
 
 def files_below(

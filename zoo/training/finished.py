@@ -13,6 +13,16 @@ LOST = 10.0
 BETTER, WORSE, DIVERGED = "better than bicubic", "worse than bicubic", "diverged"
 
 
+def decibels(psnr: float | None) -> str:
+    """A mean PSNR in words, also of a set where no picture could be measured.
+
+    Example:
+        >>> decibels(28.504), decibels(None)
+        ('28.50 dB', 'not measured')
+    """
+    return "not measured" if psnr is None else f"{psnr:.2f} dB"
+
+
 def judged(records: list[dict], bicubic: float | None, model: float | None) -> str:
     """`BETTER`, `WORSE` or `DIVERGED`, of which the last two are no success.
 
