@@ -35,6 +35,25 @@ def test_a_deeper_network_starts_as_the_trained_one(tmp_path, scale, channels, o
     np.testing.assert_allclose(ours(image), theirs(image), rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("freeze_body", [False, True])
+def test_a_deeper_network_trains_in_bfloat16_too(tmp_path, freeze_body):
+    theirs = saved(tmp_path / "m.keras", depth=2)
+    config = TrainConfig(
+        model="gecko_s", scale=2, model_options="depth=4", weights=str(tmp_path / "m.keras"),
+        precision="mixed_bfloat16", freeze_body=freeze_body,
+    )  # fmt: skip
+    ours = start.build_model(config)
+    if freeze_body:
+        start.freeze_body(ours)
+    assert start.initial_weights(ours, config, None, 0).endswith("new layers passing their maps on")
+    image = RANDOM.normal(size=(2, 11, 7, 1)).astype(np.float32)
+    average = start.build_average(config)
+    average.set_weights(ours.get_weights())
+    np.testing.assert_allclose(average(image), theirs(image), rtol=0, atol=1e-5)
+    # Control: in bfloat16 the same weights are further away than check_same lets pass.
+    assert np.abs(keras.ops.cast(ours(image), "float32") - theirs(image)).max() > 1e-3
+
+
 def test_every_new_weight_can_be_learned(tmp_path):
     """Slopes of 1 and kernels with a gradient everywhere: a new layer is not a dead one."""
     saved(tmp_path / "m.keras", depth=1)
