@@ -71,6 +71,10 @@ def drawn(folder: Path) -> None:
     (folder / "results.json").write_text(json.dumps(results))
 
 
+def fitted(folder: Path) -> None:
+    np.savez(folder / "fitted.npz", *trainer(folder).model.get_weights())
+
+
 def frozen(folder: Path) -> None:
     """Trains the upsampling layer only, stopped half-way as by a kill; and once without a stop."""
     config, source = read_config(folder), data.by_name(str(folder / "records"), 2)

@@ -117,6 +117,8 @@ class Teacher:
         ("fsrcnn", 2, 1, {"d": 6, "s": 4, "m": 1}),
         ("fsrcnn", 3, 3, {"d": 6, "s": 4, "m": 1, "upsampler": "subpixel"}),
         pytest.param("fsrcnn", 4, 1, {"d": 6, "s": 4, "m": 1, "kernel_size": 10}, marks=pytest.mark.slow),
+        # A window of one pixel, which no border cuts.
+        ("fsrcnn", 2, 1, {"d": 6, "s": 4, "m": 1, "kernel_size": 2}),
         ("espcn_residual", 2, 1, {}),
         ("gecko", 2, 1, {"maps": 6, "depth": 2}),
     ],
@@ -194,6 +196,38 @@ def test_a_run_starts_from_the_body_of_another_scale(tmp_path):
         if not isinstance(mine, Upsampler):
             for a, b in zip(mine.get_weights(), other.get_weights(), strict=True):
                 np.testing.assert_array_equal(a, b)
+
+
+def test_patches_that_leave_no_pixel_to_fit_are_refused(tmp_path):
+    """A kernel of 9 looks two LR pixels far at scale 2; what is left out of the loss is not fitted either."""
+    trained(3, tmp_path / "m.keras")
+    source = Teacher(zoo.create_model("srcnn", 2), 2)
+    for shave, most in ((0, 4), (5, 6)):
+
+        def started(lr_size, shave=shave):
+            config = TrainConfig(scale=2, weights=str(tmp_path / "m.keras"), **{**OPTIONS, "lr_size": lr_size})
+            return start.initial_weights(start.build_model(config), config, source, shave)
+
+        with pytest.raises(UsageError, match=f"Expected lr_size above {most}, .* Received: lr_size={most}"):
+            started(most)
+        assert started(most + 1).endswith("the upsampler fitted to scale 2")
+
+
+def test_the_upsampler_is_fitted_to_patches_such_as_the_run_draws(tmp_path):
+    trained(3, tmp_path / "m.keras")
+    asked = []
+
+    class Asked(Teacher):
+        def patches(self, batch, lr_size, seed, **options):
+            asked.append(options)
+            return super().patches(batch, lr_size, seed)
+
+    source = Asked(zoo.create_model("srcnn", 2), 2)
+    # What is left as it is, a source of one's own need not know.
+    for chosen in ({"min_detail": 1.5, "degradation": "jpeg"}, {}):
+        config = TrainConfig(scale=2, weights=str(tmp_path / "m.keras"), **OPTIONS, **chosen)
+        start.initial_weights(start.build_model(config), config, source, 0)
+    assert asked == [{"min_detail": 1.5, "degradation": "jpeg"}, {}]
 
 
 @pytest.mark.parametrize(

@@ -306,7 +306,8 @@ class _Drawn:
     draw: Callable
     config: TrainConfig
 
-    def patches(self, batch: int, lr_size: int, seed: int):
+    def patches(self, batch: int, lr_size: int, seed: int, **_):
+        # `draw` has the options already, those of the run.
         key, step = jax.random.key(seed), 0
         while True:
             yield self.draw(key, step)

@@ -28,7 +28,7 @@ def fit_upsampler(model: keras.Model, batches, shave: int) -> None:
         shave: HR pixels at each side that zero padding spoils, left out.
 
     Raises:
-        UsageError: if the network ends in another layer.
+        UsageError: if the network ends in another layer, or the patches are too small for it.
     """
     last = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D | Upsampler)][-1]
     if not isinstance(last, Upsampler) or isinstance(last, ResizeUpsampler):
@@ -47,9 +47,15 @@ def fit_upsampler(model: keras.Model, batches, shave: int) -> None:
     gram: np.ndarray = np.zeros(())
     moments: np.ndarray = np.zeros(())
     for lr, hr in batches:
+        size = lr.shape[1]
+        if size <= 2 * margin:
+            raise UsageError(
+                f"Expected lr_size above {2 * margin}, as the upsampling layer is fitted without {margin} LR pixels at "
+                f"each side, which the border of a patch can reach or the loss leaves out. Received: lr_size={size}"
+            )
         features, rest = both(lr, training=False)
         features = _window(features, low, high, margin)
-        missing = space_to_depth(hr - rest, scale)[:, margin:-margin, margin:-margin]
+        missing = space_to_depth(hr - rest, scale)[:, margin : size - margin, margin : size - margin]
         missing = ops.reshape(missing, [-1, missing.shape[-1]])
         gram = gram + _product(features, features)
         moments = moments + _product(features, missing)

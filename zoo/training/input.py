@@ -76,10 +76,15 @@ def open_comparison(config: TrainConfig, valid, name: str) -> Comparison:
     return Comparison(hr, config.scale, name, lr)
 
 
+def patch_options(config: TrainConfig) -> dict:
+    """Returns how patches are chosen and degraded, as options of a source's `patches`, which needs no others."""
+    chosen = {"min_detail": config.min_detail, "degradation": config.degradation}
+    return {name: value for name, value in chosen.items() if value != getattr(TrainConfig, name)}
+
+
 def open_batches(strategy, source, config: TrainConfig, start_step: int):
     """Returns an iterator over the batches from `start_step` on: each worker draws only its rows of every batch."""
-    chosen = {"min_detail": config.min_detail, "degradation": config.degradation}
-    options = {name: value for name, value in chosen.items() if value != getattr(TrainConfig, name)}
+    options = patch_options(config)
 
     def patches(context):
         shard = (context.input_pipeline_id, context.num_input_pipelines)

@@ -20,6 +20,7 @@ from zoo.registry import create_model, load, open_model
 from zoo.training.config import TrainConfig, assignments
 from zoo.training.deepening import check_same, new_layers, pass_on
 from zoo.training.fit import fit_upsampler
+from zoo.training.input import patch_options
 
 # Correlation of neighbouring LR pixels in photographs; the least-squares fit hardly depends on it.
 CORRELATION = 0.95
@@ -176,7 +177,7 @@ def _weights_of(model: keras.Model, config: TrainConfig, source, shave: int) -> 
         copy_weights(_body_variables(trained), _body_variables(model), name)
         if not _upsamplers(model):
             return f"{name}, at another scale"
-        patches = source.patches(16, config.lr_size, seed=config.seed)
+        patches = source.patches(16, config.lr_size, seed=config.seed, **patch_options(config))
         fit_upsampler(model, itertools.islice(patches, FITTED_BATCHES), shave)
         return f"the body of {name}, the upsampler fitted to scale {config.scale}"
     if config.start == "interpolation":
