@@ -6,12 +6,14 @@ import sys
 from pathlib import Path
 
 import jax
+import keras
 import numpy as np
 
 from zoo import data
 from zoo.data.jpeg import jpeg
 from zoo.data.on_device import patches_on_device
 from zoo.training import TrainConfig, device
+from zoo.training.optimizers import make_optimizer
 from zoo.training.snapshots import Snapshots
 from zoo.training.workdir import claimed
 
@@ -85,6 +87,16 @@ def frozen(folder: Path) -> None:
         half.advance(config.checkpoint_every)
         half.save()
     device.train(config, folder / "run", source, valid)
+
+
+def decayed(folder: Path) -> None:
+    """One compiled update of AdamW, a rate for each layer."""
+    config, given = read_config(folder), np.load(folder / "given.npz")
+    variables = [keras.Variable(given[name], name=name) for name in given.files]
+    optimizer = make_optimizer(config, variables)
+    state, values = ([each.value for each in kept] for kept in (optimizer.variables, variables))
+    values, _ = jax.jit(optimizer.stateless_apply)(state, values, values)
+    np.savez(folder / "decayed.npz", **dict(zip(given.files, values)))
 
 
 def seeds(folder: Path) -> None:

@@ -249,6 +249,23 @@ def test_a_frozen_body_stays_what_it_was_through_a_stop(tmp_path, precision):
 
 
 @pytest.mark.slow
+def test_a_layer_decays_by_its_own_rate(tmp_path):
+    config = dataclasses.replace(
+        TINY, optimizer="adamw", weight_decay=3.0, learning_rate=1e-2, warmup=0, schedule="constant",
+        lr_multipliers="feature=0,map=0.25",
+    )  # fmt: skip
+    given = {name: RANDOM.normal(size=(3, 5)).astype(np.float32) for name in ("feature", "map", "upsampler")}
+    np.savez(tmp_path / "given.npz", **given)
+    run_case("decayed", tmp_path, config)
+    with np.load(tmp_path / "decayed.npz") as received:
+        np.testing.assert_array_equal(received["feature"], given["feature"])
+        for name, factor in (("map", 0.25), ("upsampler", 1.0)):
+            # The gradient is the weight itself, and Adam's first step is as long as the rate.
+            expected = given[name] - factor * 1e-2 * (3 * given[name] + np.sign(given[name]))
+            np.testing.assert_allclose(received[name], expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.slow
 def test_seeds_that_share_the_device_come_to_what_each_comes_to_alone(tmp_path):
     run_case("seeds", tmp_path, dataclasses.replace(TINY, steps=40))
     first, second, alone = json.loads((tmp_path / "results.json").read_text())

@@ -179,6 +179,34 @@ def test_a_layer_moves_by_its_own_rate(model, optimizer):
         np.testing.assert_allclose(part - start, factor * (full - start), atol=2e-7)
 
 
+def test_a_layer_decays_by_its_own_rate():
+    """Against Keras' AdamW, one for each layer."""
+    names, factors = ("feature", "map", "upsampler"), (0.0, 0.25, 1.0)
+    multipliers = ",".join(f"{name}={factor}" for name, factor in zip(names, factors))
+    config = dataclasses.replace(
+        CONFIG, optimizer="adamw", weight_decay=3.0, learning_rate=1e-2, lr_multipliers=multipliers, schedule="constant"
+    )
+    values = [RANDOM.normal(size=(3, 5)).astype(np.float32) for _ in names]
+    steps = [[RANDOM.normal(size=(3, 5)).astype(np.float32) for _ in names] for _ in range(4)]
+
+    def moved(optimizer, variables, gradients):
+        optimizer.build(variables)
+        for each in gradients:
+            optimizer.apply([tf.constant(gradient) for gradient in each], variables)
+        return [variable.numpy() for variable in variables]
+
+    variables = [keras.Variable(value, name=name) for name, value in zip(names, values)]
+    received = moved(make_optimizer(config, variables), variables, steps)
+    np.testing.assert_array_equal(received[0], values[0])
+    for index, factor in enumerate(factors):
+        gradients = [each[index : index + 1] for each in steps]
+        for decay, close in ((3.0, True), (0.0, factor == 0)):
+            alone = keras.optimizers.AdamW(1e-2 * factor, weight_decay=decay)
+            (expected,) = moved(alone, [keras.Variable(values[index])], gradients)
+            # Control: without its decay a layer comes to be elsewhere.
+            assert np.allclose(received[index], expected, rtol=0, atol=1e-6) == close, (factor, decay)
+
+
 def test_clipping_bounds_the_step(model):
     before = model.get_weights()
     config = dataclasses.replace(CONFIG, optimizer="sgd", learning_rate=1.0, clip_norm=1e-3, schedule="constant")

@@ -39,25 +39,31 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
 def make_optimizer(config: TrainConfig, variables: list) -> keras.optimizers.Optimizer:
     """Builds the optimizer of `config` for `variables`, with the learning-rate multipliers of their layers.
 
+    A layer's decay goes by its own rate too, so that a factor of 0 leaves the layer as it is.
+
     Raises:
         UsageError: if a name in `config.lr_multipliers` is part of no trainable layer's name.
     """
     base: Any
     base, options = {
         "adam": (keras.optimizers.Adam, dict[str, Any]()),
-        "adamw": (keras.optimizers.AdamW, {"weight_decay": config.weight_decay}),
+        # Keras' decay has one rate for all layers.
+        "adamw": (keras.optimizers.Adam, dict[str, Any]()),
         "soap": (SOAP, {"refresh": config.soap_refresh}),
         "sgd": (keras.optimizers.SGD, {"momentum": 0.9}),
     }[config.optimizer]
+    decay = config.weight_decay if config.optimizer == "adamw" else 0.0
     factors = layer_factors(assignments(config.lr_multipliers, "lr_multipliers"), [v.path for v in variables])
 
     class PerLayer(base):
-        """The optimizer, with one factor per variable on the learning rate."""
+        """The optimizer, with one factor per variable on the learning rate, and AdamW's decay."""
 
         def update_step(self, gradient, variable, learning_rate):
             # Adam divides the gradient by its own size, so a factor has to act on the rate and not on the gradient.
-            factor = factors[self._get_variable_index(variable)]
-            super().update_step(gradient, variable, learning_rate * factor)
+            rate = learning_rate * factors[self._get_variable_index(variable)]
+            if decay:
+                self.assign_sub(variable, variable * decay * rate)
+            super().update_step(gradient, variable, rate)
 
     optimizer = PerLayer(
         LearningRate(config), global_clipnorm=config.clip_norm or None, name=config.optimizer, **options
