@@ -1,5 +1,6 @@
 """What tests/test_training_device.py runs where there is no TensorFlow: `python device_cases.py CASE FOLDER`."""
 
+import dataclasses
 import functools
 import json
 import sys
@@ -87,6 +88,22 @@ def frozen(folder: Path) -> None:
         half.advance(config.checkpoint_every)
         half.save()
     device.train(config, folder / "run", source, valid)
+
+
+def lengthened(folder: Path) -> None:
+    """A run of 15 steps, then of 40, without the work of a step."""
+    config, source = read_config(folder), data.by_name(str(folder / "records"), 2)
+    taken = []
+
+    def advance(trainer, steps):
+        trainer.step += steps
+        taken.append(steps)
+        return np.ones((1, steps)), np.ones((1, steps))
+
+    device.Trainer.advance = advance
+    for steps in (15, 40):
+        device.train(dataclasses.replace(config, steps=steps), folder / "run", source, data.sample(2, split="heldout"))
+    (folder / "taken.json").write_text(json.dumps(taken))
 
 
 def decayed(folder: Path) -> None:

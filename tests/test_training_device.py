@@ -230,6 +230,19 @@ def test_a_killed_run_and_a_stopped_one_end_with_the_same_bits(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_lengthened_run_logs_validates_and_saves_where_others_do(tmp_path):
+    """It ended at step 15, between two of the steps at which something is due: every 10 here, and every 30."""
+    run_case("lengthened", tmp_path, TINY)
+    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in log if "loss" in line] == [10, 15, 20, 30, 40]
+    assert [line["step"] for line in log if "psnr" in line] == [0, 15, 30, 40]
+    saved = sorted(int(path.stem) for path in (tmp_path / "run" / "checkpoints").iterdir())
+    assert saved == [20, 30, 40]
+    # From step 20 on by the program of a run that was never lengthened.
+    assert json.loads((tmp_path / "taken.json").read_text()) == [10, 5, 5, 10, 10]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
 def test_a_frozen_body_stays_what_it_was_through_a_stop(tmp_path, precision):
     network = start.build_model(TINY)

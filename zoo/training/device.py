@@ -224,11 +224,12 @@ class Trainer:
         config, rate, watch = self.config, LearningRate(self.config), Stopwatch()
         if self.step == 0:
             self._validate(recorders, validation)
-        # Whole chunks from the start on, so that a resumed run is computed by the programs of one that was not stopped.
+        # Chunks end on multiples of their length, where something may be due, wherever a run was before; so a resumed
+        # run is computed by the programs of one that was not stopped.
         chunk = math.gcd(config.log_every, config.checkpoint_every, config.validate_every)
         recent = []
         while self.step < config.steps:
-            recent.append(self.advance(min(chunk, config.steps - self.step)))
+            recent.append(self.advance(min(chunk - self.step % chunk, config.steps - self.step)))
             watch.steps += recent[-1][0].shape[1]
             stops = interruption.asked and self.step < config.steps
             now = due(config, self.step, stops)
