@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -117,9 +118,13 @@ def decayed(folder: Path) -> None:
 
 
 def seeds(folder: Path) -> None:
+    """Trains two seeds together; those again, as killed when one of them was saved; one of them alone."""
     config, source = read_config(folder), data.by_name(str(folder / "records"), 2)
     valid = data.sample(2, split="heldout")
     together = device.train_seeds(config, folder / "together", [4, 5], source, valid)
+    shutil.copytree(folder / "together", folder / "killed")
+    (folder / "killed" / "seed_5" / "checkpoints" / "000000040.npz").unlink()
+    device.train_seeds(config, folder / "killed", [4, 5], source, valid)
     alone = device.train_seeds(config, folder / "alone", [5], source, valid)
     (folder / "results.json").write_text(json.dumps([*together, *alone]))
 

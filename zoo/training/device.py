@@ -30,7 +30,7 @@ from zoo.training.milestones import check_finite, due, stopped
 from zoo.training.optimizers import LearningRate, make_optimizer
 from zoo.training.progress import Recorder, Stopwatch
 from zoo.training.results import keep_best, write_results
-from zoo.training.snapshots import Snapshots
+from zoo.training.snapshots import Snapshots, restore_together
 from zoo.training.validation import Validation
 from zoo.training.workdir import claimed, note_environment
 
@@ -107,28 +107,13 @@ class Trainer:
         self.held, self.draw = patches_on_device(
             source, config.batch, config.lr_size, min_detail=config.min_detail, degradation=config.degradation
         )
-        states, steps = [], set()
-        for run in runs:
-            keras.utils.set_random_seed(run.config.seed)
-            self.model = start.build_model(run.config)
-            if config.freeze_body:
-                start.freeze_body(self.model)
-            self.shave = start.loss_shave(config, self.model)
-            self.optimizer = make_optimizer(config, self.model.trainable_variables)
-            done, state = run.snapshots.restore(self._fresh_state()) or (0, None)
-            if state:
-                LOGGER.info("Going on from the checkpoint of step %d in %s", done, run.workdir)
-            else:
-                said = start.initial_weights(
-                    self.model, run.config, _Drawn(functools.partial(self.draw, self.held), config), self.shave
-                )
-                LOGGER.info("Starting from %s", said)
-                state = self._fresh_state()
-            states.append(state)
-            steps.add(done)
-        if len(steps) > 1:
-            raise UsageError(f"Expected all seeds at the same step. Received: {', '.join(map(str, sorted(steps)))}")
-        self.step = steps.pop()
+        self._build(config)
+        self.step, states = restore_together([run.snapshots for run in runs], self._fresh_state())
+        if self.step:
+            for run in runs:
+                LOGGER.info("Going on from the checkpoint of step %d in %s", self.step, run.workdir)
+        else:
+            states = [self._start(run.config) for run in runs]
         # The optimizer's own count of steps is not part of the state: it is `step`.
         self.counter = next(i for i, v in enumerate(self.optimizer.variables) if v is self.optimizer.iterations)
         self.keys = jnp.stack([jax.random.key(run.config.seed) for run in runs])
@@ -136,6 +121,21 @@ class Trainer:
         self.programs: dict[int, Callable] = {}
         self.judged = start.build_average(config)
         self.infer = jax.jit(lambda weights, frozen, lr: self.judged.stateless_call(weights, frozen, lr)[0])
+
+    def _build(self, config: TrainConfig) -> None:
+        keras.utils.set_random_seed(config.seed)
+        self.model = start.build_model(config)
+        if config.freeze_body:
+            start.freeze_body(self.model)
+        self.shave = start.loss_shave(config, self.model)
+        self.optimizer = make_optimizer(config, self.model.trainable_variables)
+
+    def _start(self, config: TrainConfig) -> dict[str, list]:
+        """The state of a run before its first step."""
+        self._build(config)
+        drawn = _Drawn(functools.partial(self.draw, self.held), config)
+        LOGGER.info("Starting from %s", start.initial_weights(self.model, config, drawn, self.shave))
+        return self._fresh_state()
 
     def _fresh_state(self) -> dict[str, list]:
         weights = [np.asarray(v.value) for v in self.model.trainable_variables]
@@ -214,7 +214,7 @@ class Trainer:
         except OSError as error:
             raise UsageError(
                 f"Expected to write into {self.runs[0].workdir}. Received: {error.strerror or error}. "
-                f"{self.runs[0].snapshots.kept()}; make room and run the same command again"
+                f"{self.runs[-1].snapshots.kept()}; make room and run the same command again"
             ) from error
         finally:
             for recorder in recorders:

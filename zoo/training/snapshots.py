@@ -29,7 +29,9 @@ class Snapshots:
         return f"The checkpoint of step {self.step} is kept" if self.step is not None else "There is no checkpoint yet"
 
     def save(self, step: int, state: dict[str, list]) -> None:
-        """Writes a checkpoint, then takes away those older than the newest three.
+        """Writes a checkpoint, and takes away all but the newest three up to it.
+
+        Those of later steps, which the run has gone back from, are no more of this run.
 
         Args:
             state: name → arrays.
@@ -41,20 +43,21 @@ class Snapshots:
         with whole_file(self.folder / f"{step:09d}.npz") as unfinished:
             np.savez(unfinished, allow_pickle=False, **arrays)
         self.step = step
-        for path in self._paths()[:-KEPT]:
+        for path in set(self.paths()) - set(self.paths(step)[-KEPT:]):
             path.unlink()
 
-    def restore(self, like: dict[str, list]) -> tuple[int, dict[str, list]] | None:
+    def restore(self, like: dict[str, list], most: int | None = None) -> tuple[int, dict[str, list]] | None:
         """Returns step and arrays of the newest checkpoint that can be read; None where there is none.
 
         Args:
             like: arrays of the names, number, shapes and types that are expected.
+            most: the last step that is looked at; None: all are.
 
         Raises:
             UsageError: if the checkpoint belongs to another network or optimizer, or none of them can be read.
         """
-        unreadable = None
-        for path in reversed(self._paths()):
+        unreadable = self.step = None
+        for path in reversed(self.paths(most)):
             try:
                 with np.load(path, allow_pickle=False) as file:
                     found = {name: file[name] for name in file.files}
@@ -74,5 +77,41 @@ class Snapshots:
             raise UsageError(f"Expected a checkpoint that can be read. Received: {unreadable}")
         return None
 
-    def _paths(self) -> list[Path]:
-        return sorted(self.folder.glob("[0-9]*.npz"))
+    def paths(self, most: int | None = None) -> list[Path]:
+        """The files of the checkpoints, oldest first: all, or those up to step `most`."""
+        paths = sorted(self.folder.glob("[0-9]*.npz"))
+        return [path for path in paths if most is None or int(path.stem) <= most]
+
+
+def restore_together(runs: list[Snapshots], like: dict[str, list]) -> tuple[int, list]:
+    """Returns the newest step of which all runs have a checkpoint that can be read, and the arrays of each there.
+
+    Runs are saved one after the other: where that is interrupted, some are a checkpoint ahead. Where it was the first
+    one, or there is none, all start from the beginning: (0, [None, …]).
+
+    Args:
+        like: see `Snapshots.restore`.
+
+    Raises:
+        UsageError: as there, and where one has no checkpoint and another one more than the first.
+    """
+
+    def restored(most: int | None = None) -> tuple[set[int], list]:
+        found = [each.restore(like, most) or (0, None) for each in runs]
+        return {step for step, _ in found}, [state for _, state in found]
+
+    newest, states = restored()
+    steps = newest
+    while len(steps) > 1:
+        steps, states = restored(min(steps))
+    (step,) = steps
+    if len(newest) > 1:
+        if not step and any(len(each.paths()) > 1 for each in runs):
+            raise UsageError(f"Expected all seeds at the same step. Received: {_listed(newest)}")
+        place = f"on from the checkpoint of step {step}, the newest that all have" if step else "from the beginning"
+        LOGGER.warning("The seeds' newest checkpoints are of steps %s: all go %s", _listed(newest), place)
+    return step, states
+
+
+def _listed(steps: set[int]) -> str:
+    return ", ".join(map(str, sorted(steps)))
