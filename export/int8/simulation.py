@@ -45,6 +45,7 @@ class Simulation:
     def __init__(self, content: bytes):
         self.file = tflite.parse(content, "the converter's file")
         self.graph = self.file.graphs[0]
+        _separate(self.graph)
         numbers: dict[tflite.Tensor | None, int] = {None: -1}
         numbers |= {tensor: number for number, tensor in enumerate(self.graph.tensors)}
         (image,), (result,) = self.file.inputs, self.file.outputs
@@ -131,6 +132,22 @@ class Simulation:
             low, high = ([float(side)] for side in ranges[group])
             self.graph.tensors[index].raw.quantization = tflite.schema.QuantizationParametersT(low, high)
         return self.file.packed()
+
+
+def _separate(graph: tflite.Graph) -> None:
+    """Gives each use of a constant a tensor of its own.
+
+    The converter writes equal ones once, the zeros of two missing biases too, but tuning changes each layer's.
+    """
+    used = set()
+    for operation in graph.operations:
+        for place, tensor in enumerate(operation.inputs):
+            if tensor in used:
+                operation.inputs[place] = tflite.Tensor(tensor.name, tensor.shape, values=tensor.values)
+                graph.tensors.append(operation.inputs[place])
+            # Integers, sides of slices, say, stay as they are.
+            elif tensor is not None and tensor.constant and tensor.dtype == "float32":
+                used.add(tensor)
 
 
 def _straight_through(value, rounded):
