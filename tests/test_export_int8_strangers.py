@@ -7,6 +7,7 @@ from keras import layers
 
 import zoo
 from export import int8
+from export.int8 import fitting, skip
 from export.int8.pictures import Crops
 from export.int8.simulation import Simulation
 from zoo.evaluate import open_network
@@ -77,3 +78,39 @@ def test_layers_that_share_a_constant_are_fitted_each_by_itself(kind, tmp_path):
     run = open_network(str(tmp_path / "int8.tflite")).run
     simulated = output(graph, tuning.ranges, tuning.constants).clip(0, 1)
     assert np.abs(np.stack([run(image) for image in IMAGES]) - simulated).max() <= 2.01 / 255
+
+
+@pytest.mark.parametrize(
+    "padding, dilations, depthwise", [("same", (1, 2), (2, 2)), ("same", (3, 1), (1, 2)), ("valid", (2, 1), (2, 2))]
+)
+def test_dilated_kernels_reach_as_far_as_the_networks_own(padding, dilations, depthwise):
+    model = network(
+        layers.Conv2D(6, 3, padding=padding, dilation_rate=dilations),
+        layers.DepthwiseConv2D(3, padding=padding, dilation_rate=depthwise),
+    )
+    graph = Simulation(content(model))
+    expected = np.array(model(IMAGES))
+    assert np.abs(output(graph) - expected).max() <= 1e-5 * np.abs(expected).max()
+    # Controls: neither is left out.
+    for name in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+        dense = Simulation(content(model))
+        (options,) = [of for kind, _, _, of in dense.operations if kind == name and _dilated(of)]
+        options.dilationHFactor = options.dilationWFactor = 1
+        received = output(dense)
+        assert received.shape != expected.shape or np.abs(received - expected).max() > 0.01 * np.abs(expected).max()
+
+
+def _dilated(options) -> bool:
+    return (options.dilationHFactor, options.dilationWFactor) != (1, 1)
+
+
+@pytest.mark.parametrize("settings", [{"strides": (1, 2)}, {"strides": (2, 1)}, {"dilation_rate": (1, 2)}])
+def test_a_convolution_with_a_stride_or_dilation_along_either_axis_is_not_fitted(settings):
+    """The windows that weights are fitted to are dense; nor does the image join one that is not fitted."""
+    image = keras.Input((None, None, 1))
+    for own, plain in (({}, True), (settings, False)):
+        x = layers.Conv2D(4, 3, padding="same", **own)(layers.Conv2D(6, 3, padding="same")(image))
+        graph = Simulation(content(keras.Model(image, zoo.layers.DepthToSpace(2)(x))))
+        first, last = [number for number, *_ in graph.weighted()]
+        assert fitting.plain(graph, first) and fitting.plain(graph, last) == plain
+        assert (skip.place(graph) is not None) == plain

@@ -42,7 +42,9 @@ def fit(simulation: Simulation, ranges: Ranges, crops: Crops, wanted: dict[int, 
 def plain(simulation: Simulation, number: int) -> bool:
     """Whether the operation is a convolution with a bias, without stride or dilation."""
     name, inputs, _, options = simulation.operations[number]
-    return name == "CONV_2D" and len(inputs) > 2 and (options.strideH, options.dilationHFactor) == (1, 1)
+    if name != "CONV_2D" or len(inputs) < 3:
+        return False
+    return {options.strideH, options.strideW, options.dilationHFactor, options.dilationWFactor} == {1}
 
 
 def before_activation(simulation: Simulation, tensors: dict, number: int) -> np.ndarray:

@@ -186,16 +186,20 @@ def _bias(value, bias):
     return value if bias is None else value + bias
 
 
+def _dilations(options) -> tuple[int, int]:
+    return options.dilationHFactor, options.dilationWFactor
+
+
 def _conv(options, image, weights, bias=None):
-    strides, dilations = (options.strideH, options.strideW), (options.dilationHFactor, options.dilationWFactor)
-    kernel = tf.transpose(weights, (1, 2, 3, 0))
-    return _bias(tf.nn.conv2d(image, kernel, strides, _PADDING[options.padding], dilations=dilations), bias)
+    strides, kernel = (options.strideH, options.strideW), tf.transpose(weights, (1, 2, 3, 0))
+    return _bias(tf.nn.conv2d(image, kernel, strides, _PADDING[options.padding], dilations=_dilations(options)), bias)
 
 
 def _depthwise(options, image, weights, bias=None):
     kernel = tf.reshape(weights, (*weights.shape[1:3], image.shape[-1], options.depthMultiplier))
     strides = (1, options.strideH, options.strideW, 1)
-    return _bias(tf.nn.depthwise_conv2d(image, kernel, strides, _PADDING[options.padding]), bias)
+    padding, dilations = _PADDING[options.padding], _dilations(options)
+    return _bias(tf.nn.depthwise_conv2d(image, kernel, strides, padding, dilations=dilations), bias)
 
 
 def _transposed(options, shape, weights, image, bias=None):

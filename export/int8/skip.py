@@ -10,6 +10,7 @@ channels more: 56 become 58.
 import numpy as np
 import tensorflow as tf
 
+from export.int8.fitting import plain
 from export.int8.simulation import Ranges, Simulation
 from zoo.graphs.tflite import Operation, Tensor, schema
 
@@ -69,9 +70,10 @@ def place(simulation: Simulation) -> Skip | None:
     weights = simulation.constants[inputs[1]].shape
     maps = simulation.graph.tensors[inputs[0]]
     images = [index for index in _images(simulation) if simulation.graph.tensors[index].shape[1:3] == maps.shape[1:3]]
-    fits = images and inputs[0] not in images and len(inputs) > 2
-    plain = weights[1] > 1 and options.padding == 0 and options.strideH == 1
-    return Skip(simulation, last, images[-1]) if fits and plain else None
+    fits = images and inputs[0] not in images
+    window = weights[1] > 1 and options.padding == 0
+    # The kernels for the image start at zero: only a layer that is fitted makes something of it.
+    return Skip(simulation, last, images[-1]) if fits and window and plain(simulation, last) else None
 
 
 def _images(simulation: Simulation) -> list[int]:
