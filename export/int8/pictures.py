@@ -39,13 +39,16 @@ class Crops(NamedTuple):
 def crops(pictures, count: int = 64, seed: int = 0) -> np.ndarray:
     """(count, 48, 48, C) float32 crops in [0, 1] of LR pictures (name, LR uint8, HR), in turn, at random places.
 
-    One of each four is stretched to the whole of [0, 1]: pictures seldom reach pure black and white, but some do.
+    Smaller pictures are mirrored. One of each four is stretched to the whole of [0, 1]: pictures seldom reach pure
+    black and white, but some do.
     """
-    pictures = [lr_image for _, lr_image, _ in pictures if min(lr_image.shape[:2]) >= SIDE]
+    pictures = [lr_image for _, lr_image, _ in pictures]
     rng = np.random.default_rng(seed)
     chosen = []
     for number in range(count):
         picture = pictures[number % len(pictures)]
+        missing = [(0, max(0, SIDE - side)) for side in picture.shape[:2]]
+        picture = np.pad(picture, [*missing, (0, 0)], mode="symmetric")
         top, left = (rng.integers(0, side - SIDE + 1) for side in picture.shape[:2])
         crop = picture[top : top + SIDE, left : left + SIDE].astype(np.float32) / 255
         if number % 4 == 3:
