@@ -7,7 +7,7 @@ from keras import layers
 
 import zoo
 from export import int8
-from export.int8 import fitting, skip
+from export.int8 import fitting, prelu, skip
 from export.int8.pictures import Crops
 from export.int8.simulation import Simulation
 from zoo.evaluate import open_network
@@ -114,3 +114,18 @@ def test_a_convolution_with_a_stride_or_dilation_along_either_axis_is_not_fitted
         first, last = [number for number, *_ in graph.weighted()]
         assert fitting.plain(graph, first) and fitting.plain(graph, last) == plain
         assert (skip.place(graph) is not None) == plain
+
+
+def test_a_prelu_with_one_slope_for_all_maps_folds_away():
+    model = network(conv(), layers.PReLU(keras.initializers.Constant(-0.4), shared_axes=[1, 2, 3]))
+    graph = Simulation(content(model))
+    (number,) = [number for number, (name, *_) in enumerate(graph.operations) if name == "PRELU"]
+    assert graph.constants[graph.operations[number][1][1]].size == 1
+    assert prelu.matters(graph, IMAGES)[number].tolist() == [0, 1, 2, 3, 4, 5]
+    expected = np.array(model(IMAGES))
+    folded = Simulation(prelu.fold(Simulation(content(model)), {number: np.arange(6)}))
+    assert "PRELU" not in {name for name, *_ in folded.operations}
+    assert np.abs(output(folded) - expected).max() <= 1e-5 * np.abs(expected).max()
+    # Control: without the last map's negative side.
+    without = Simulation(prelu.fold(Simulation(content(model)), {number: np.arange(5)}))
+    assert np.abs(output(without) - expected).max() > 0.01 * np.abs(expected).max()

@@ -22,7 +22,7 @@ def matters(simulation: Simulation, images: np.ndarray) -> dict[int, np.ndarray]
     tensors = simulation.run(images)
     chosen = {}
     for number, first, _ in _places(simulation):
-        slopes = simulation.constants[simulation.operations[number][1][1]].reshape(-1)
+        slopes = _slopes(simulation, number)
         values = tensors[simulation.operations[first][2][0]]
         reach = tf.reduce_max(tf.abs(values), (0, 1, 2)).numpy()
         lost = np.abs(slopes) * tf.sqrt(tf.reduce_mean(tf.nn.relu(-values) ** 2, (0, 1, 2))).numpy()
@@ -37,8 +37,8 @@ def fold(simulation: Simulation, chosen: dict[int, np.ndarray]) -> bytes:
     removed = []
     for number, first, behind in _places(simulation):
         mirrored = chosen[number]
-        _, (before, slopes), (after,), _ = simulation.operations[number]
-        kept = simulation.constants[slopes].reshape(-1)[mirrored]
+        _, (before, _), (after,), _ = simulation.operations[number]
+        kept = _slopes(simulation, number)[mirrored]
         weights, bias = simulation.operations[first][1][1:3]
         constants[weights] = np.concatenate([constants[weights], -constants[weights][mirrored]])
         constants[bias] = np.concatenate([constants[bias], -constants[bias][mirrored]])
@@ -61,6 +61,12 @@ def fold(simulation: Simulation, chosen: dict[int, np.ndarray]) -> bytes:
     for operation in removed:
         graph.replace(operation)
     return simulation.content(constants=constants)
+
+
+def _slopes(simulation: Simulation, number: int) -> np.ndarray:
+    """A PReLU's, by channel; the file may have one for all."""
+    _, (before, slopes), *_ = simulation.operations[number]
+    return np.broadcast_to(simulation.constants[slopes].reshape(-1), simulation.graph.tensors[before].shape[-1:])
 
 
 def _places(simulation: Simulation):
