@@ -48,7 +48,7 @@ def measure_all(cases: list[Case]) -> list[dict]:
         environment = delegate.environments(folder)[0]
         for case in cases:
             gates = {form: delegate.run(path)["gpu"] for form, path in case.files.items()}
-            taken = [form for form in case.files if gates[form]["verdict"] in ("right", "wrong", "partly", "refused")]
+            taken = [form for form in case.files if gates[form]["verdict"] not in ("crashed", "not run")]
             times = in_child({form: str(case.files[form]) for form in taken}, environment) if taken else {}
             for form, gate in gates.items():
                 row = {"network": case.network, "form": form, "lr_size": case.lr_size, "gate": gate}

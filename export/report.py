@@ -146,7 +146,7 @@ def _cells(entry: dict[str, Any], sets: list[str], unit: float) -> list[str]:
     both = [_number(keras.get(name), unit, ".2g") for name in ("max_difference", "mean_difference")]
     cells.append(" / ".join(both) if keras.get("max_difference") is not None else "–")
     for name in sets:
-        value = entry["psnr"].get(name, {})
+        value = entry.get("psnr", {}).get(name, {})
         # + 0.0: a loss of nothing is not -0.00.
         cells.append(f"{value['psnr']:.2f} ({round(value['loss'], 2) + 0.0:.2f})" if "loss" in value else "–")
     cells.append(_number(entry.get("latency", {}).get("median_ms"), 1, ".1f"))

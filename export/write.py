@@ -115,6 +115,8 @@ class _Job:
     def __init__(self, model: keras.Model, options: Options, progress: Callable[[str], None]):
         self.progress = progress
         self.sets = {_set_name(folder): benchmark(folder) for folder in options.data}
+        if len(self.sets) < len(options.data):
+            raise UsageError(f"Expected test sets of different names. Received: {', '.join(map(str, options.data))}")
         self.scale = scale_of(model)
         wanted, form = (model, options.color, options.clip, options.keep_form), options.record.enlargement
         ready = prepare(*wanted, form)

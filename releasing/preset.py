@@ -130,17 +130,21 @@ def make_preset(workdir: Path, name: str, folders: list[Path], output: Path = PR
     if form:
         options["upsampler"] = form
 
-    output.mkdir(parents=True, exist_ok=True)
-    files = {"weights.h5": output / f"{name}.weights.h5", "tflite": output / f"{name}.tflite"}
-    with whole_file(files["weights.h5"]) as unfinished:
-        model.save_weights(unfinished)
     training = training_card(workdir, config)
     may = redistribution(training)
-    tflite_dynamic(model, files["tflite"], terms=terms({"name": name, **may, "training": training}))
     cost = complexity.count(model)
     # Published figures count the form the paper has, the zeros between the pixels included.
     paper = {key: value for key, value in options.items() if key != "upsampler"}
     as_published = complexity.count(create_model(config.model, config.scale, **paper))
+    # Measured before anything is written: what is there loads as long as card and files fit together.
+    results = scores(model, config.scale, folders)
+    int8 = int8_figures(model, folders) if folders else {"int8_loss_db": None, "int8_agreement_db": None}
+
+    output.mkdir(parents=True, exist_ok=True)
+    files = {"weights.h5": output / f"{name}.weights.h5", "tflite": output / f"{name}.tflite"}
+    with whole_file(files["weights.h5"]) as unfinished:
+        model.save_weights(unfinished)
+    tflite_dynamic(model, files["tflite"], terms=terms({"name": name, **may, "training": training}))
     card = {
         "name": name,
         "model": config.model,
@@ -153,9 +157,9 @@ def make_preset(workdir: Path, name: str, folders: list[Path], output: Path = PR
         "radius": complexity.receptive_field(model),
         **may,
         "training": training,
-        "results": scores(model, config.scale, folders),
+        "results": results,
         "published": published(config.model, config.scale),
-        **(int8_figures(model, folders) if folders else {"int8_loss_db": None, "int8_agreement_db": None}),
+        **int8,
         "date": datetime.date.today().isoformat(),
         "sha256": {suffix: hashlib.sha256(path.read_bytes()).hexdigest() for suffix, path in files.items()},
     }

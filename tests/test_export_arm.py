@@ -64,6 +64,16 @@ def test_what_cannot_be_fetched_leaves_what_was_there(capsys, monkeypatch, tmp_p
     assert (tmp_path / "arm" / "complete").read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["arm"]
 
 
+def test_a_folder_of_other_things_is_not_replaced(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("ZOO_ARM64", str(tmp_path))
+    (tmp_path / "mine.txt").write_text("mine")
+    assert command.main(["--install"]) == 2
+    assert (
+        f"Expected an empty folder, or the emulator's, in ZOO_ARM64. Received: '{tmp_path}'" in capsys.readouterr().err
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
 @pytest.mark.parametrize("arguments", [["--formats=onnx"], ["nothing"]])
 def test_unknown_formats_and_presets_get_a_sentence(arguments, capsys, monkeypatch):
     monkeypatch.setattr(emulator, "installed", lambda: True)

@@ -2,7 +2,9 @@
 
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import zoo
 from export import check, export_model
@@ -38,6 +40,34 @@ def test_a_second_export_keeps_what_the_report_says_of_the_first(tmp_path, capsy
     third = read(tmp_path)
     assert [each["model"] for each in (third, *third["earlier"])] == ["fsrcnn_s_x2", "espcn_x3"]
     assert "25x31" not in (tmp_path / "report.md").read_text(encoding="utf-8")
+
+
+def test_a_file_that_nothing_here_runs_has_no_figures(tmp_path):
+    folder = tmp_path / "Set"
+    folder.mkdir()
+    picture = np.random.default_rng(0).integers(0, 256, (40, 52, 3), np.uint8)
+    Image.fromarray(picture).save(folder / "a.png")
+    model, options = zoo.load("fsrcnn_s_x2"), {"gate": "off", "data": [folder]}
+    report = export_model(model, tmp_path / "files", [(20, 26)], ["tflite_fp32", "wgsl"], **options)
+    assert ["psnr" in entry for entry in report["files"]] == [True, False]
+    rows = [
+        line for line in (tmp_path / "files" / "report.md").read_text(encoding="utf-8").splitlines() if "| " in line
+    ]
+    heads, taken, shader = (
+        [cell.strip() for cell in row.split("|")] for row in rows if "Set, dB" in row or "x2" in row
+    )
+    place = heads.index("Set, dB (loss)")
+    assert taken[place] != "–" and shader[place] == "–"
+
+
+def test_test_sets_of_one_name_are_refused(tmp_path):
+    for place in ("one", "other"):
+        (tmp_path / place / "Set").mkdir(parents=True)
+        Image.fromarray(np.zeros((16, 16), np.uint8)).save(tmp_path / place / "Set" / "a.png")
+    with pytest.raises(UsageError, match="Expected test sets of different names. Received: .*one/Set, .*other/Set"):
+        data = [tmp_path / "one" / "Set", tmp_path / "other" / "Set"]
+        export_model(zoo.load("fsrcnn_s_x2"), tmp_path / "files", [(20, 26)], ["tflite_fp32"], data=data)
+    assert not (tmp_path / "files").exists()
 
 
 @pytest.mark.slow

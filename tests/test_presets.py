@@ -10,7 +10,7 @@ from model_contract import keeps_the_contract
 
 import zoo
 from releasing import pages, picture_terms, tflite_files
-from releasing.preset import training_card
+from releasing.preset import make_preset, training_card
 from zoo import registry
 from zoo.data import benchmark
 from zoo.data.names import by_name
@@ -18,6 +18,7 @@ from zoo.data.records import write_records
 from zoo.errors import UsageError
 from zoo.evaluate import evaluate, mean
 from zoo.training import TrainConfig
+from zoo.training.start import build_model
 
 NAMES = zoo.list_presets()
 # One of each architecture, the first; the others in the slow tier.
@@ -178,3 +179,17 @@ def test_a_card_carries_along_what_its_run_started_from(tmp_path, monkeypatch):
     # Once the run is the preset, its card is not what it started from.
     presets["espcn_x3"] = {"training": one}
     assert training_card(first, TrainConfig.load(first / "config.json")) == one
+
+
+def test_what_cannot_be_measured_leaves_a_preset_as_it_was(tmp_path):
+    workdir, output = run(tmp_path / "run", model="fsrcnn_s", scale=2), tmp_path / "presets"
+    build_model(TrainConfig(model="fsrcnn_s", scale=2)).save_weights(workdir / "best.weights.h5")
+    output.mkdir()
+    for suffix in ("json", "weights.h5", "tflite"):
+        (output / f"fsrcnn_s_x2.{suffix}").write_text("of before")
+    with pytest.raises(UsageError, match="nowhere"):
+        make_preset(workdir, "fsrcnn_s_x2", [tmp_path / "nowhere"], output)
+    assert {path.read_text() for path in output.iterdir()} == {"of before"}
+    # Control: with nothing to measure all three are new.
+    make_preset(workdir, "fsrcnn_s_x2", [], output)
+    assert len(list(output.iterdir())) == 3 and all(path.read_bytes() != b"of before" for path in output.iterdir())

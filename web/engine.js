@@ -54,10 +54,17 @@ export async function open(bytes, choice) {
   if (integers(input)) ranges.taken = [0, 1];
   if (integers(output)) ranges.given = [0, 1];
   const quantized = graph.operators.some(({ outputs }) => outputs.some((at) => graph.tensors[at].type !== "float32"));
+  const before = network;
   forget();
   network = { bytes, ...shape, ...ranges, input, output, quantized };
   const unsure = guessed && !integers(input) && !integers(output);
-  return { ...shape, ...ranges, remark: unsure ? await remarked() : "" };
+  try {
+    return { ...shape, ...ranges, remark: unsure ? await remarked() : "" };
+  } catch (error) {
+    // The page goes on with the network that it shows.
+    network = before;
+    throw error;
+  }
 }
 
 /** What there is to remark of the network's values. */

@@ -98,11 +98,12 @@ async function upscale() {
   return ask("upscale", { picture, processor: element("processor").value });
 }
 
+/** Puts the picture on the page. Resolves to what `upscale` did, null if there is nothing to show. */
 async function show() {
-  if (!state.picture || !state.network) return;
+  if (!state.picture || !state.network) return null;
   const { picture, pictureName } = state;
   const result = await upscale();
-  if (!result) return;
+  if (!result) return null;
   paint(element("before"), picture);
   paint(element("after"), result.picture);
   const name = state.network.name.replace(/\.tflite$/, "");
@@ -110,6 +111,7 @@ async function show() {
   element("result").hidden = false;
   state.savedName = `${pictureName.replace(/\.[^.]*$/, "")}_${name}.png`;
   report(result, [result.milliseconds], picture);
+  return result;
 }
 
 function report({ picture: after, processor, why, tiles, mirrored, finite }, times, before) {
@@ -148,16 +150,18 @@ async function check() {
 }
 
 async function measure() {
-  const { picture } = state;
+  const { picture, network } = state;
   const times = [];
-  let result = null;
-  for (let frame = 0; frame < MEASURED_FRAMES; frame++) {
-    result = await upscale();
-    if (!result) return;
+  // It stops the picture that is being computed, if there is one, so the first frame is shown.
+  let result = await show();
+  while (result) {
     times.push(result.milliseconds);
-    element("progress").value = (frame + 1) / MEASURED_FRAMES;
+    element("progress").value = times.length / MEASURED_FRAMES;
+    if (times.length === MEASURED_FRAMES) return report(result, times, picture);
+    // Another picture or network is not measured in its place, and not stopped.
+    if (state.picture !== picture || state.network !== network) return;
+    result = await upscale();
   }
-  report(result, times, picture);
 }
 
 async function begin() {
@@ -166,9 +170,13 @@ async function begin() {
     if (option.value.startsWith("webgpu")) option.disabled = !state.runtime.webgpu;
   }
   const first = await networks.list();
-  element("network").value = first;
-  if (first) await chooseNetwork(first);
-  else element("about").textContent = "none yet: drop a .tflite file";
+  // A network or a picture may have been dropped while the runtime was on its way.
+  if (!state.network && !waiting.size) {
+    element("network").value = first;
+    if (first) await chooseNetwork(first);
+    else element("about").textContent = "none yet: drop a .tflite file";
+  }
+  await show();
 }
 
 element("file").addEventListener("change", ({ target }) => {

@@ -7,7 +7,7 @@ const SECOND = 1000;
 export class Player {
   /** `watch({ frames, milliseconds, width, height, size })` is called about once a second, `fail(error)` if it ends. */
   constructor(video, canvas, watch, fail) {
-    Object.assign(this, { video, canvas, watch, fail, device: null, network: null, frames: 0, opened: 0 });
+    Object.assign(this, { video, canvas, watch, fail, device: null, network: null, opened: 0, abandon: () => {} });
   }
 
   /** Opens the graphics card, once. Throws an Error with one sentence where there is none. */
@@ -18,6 +18,9 @@ export class Player {
       this.device = this.network = null;
       this.fail(new Error(`Expected a graphics card that goes on. Received: ${message || "none any more"}.`));
     });
+    // What does not fit into its memory is an error of the device, not of the call.
+    device.onuncapturederror = ({ error }) =>
+      this.fail(new Error(`Expected a graphics card with room for this video and network. Received: ${error.message}`));
     this.device = device;
     this.format = navigator.gpu.getPreferredCanvasFormat();
     this.context = this.canvas.getContext("webgpu");
@@ -33,45 +36,67 @@ export class Player {
     return network.plan;
   }
 
+  /** Plays a file. Resolves to whether it does: false if something newer took its place. */
   async openFile(file) {
-    this.stop();
+    const number = this.stop();
     this.video.src = URL.createObjectURL(file);
-    await this.begin(`Expected a video that this browser can play (MP4, WebM, …). Received: ${file.name}.`);
+    return this.begin(number, `Expected a video that this browser can play (MP4, WebM, …). Received: ${file.name}.`);
   }
 
+  /** Plays the camera's pictures. Resolves as `openFile` does. */
   async openCamera() {
-    this.stop();
+    const number = this.stop();
     if (!navigator.mediaDevices) {
       throw new Error("Expected a page served by https: or from this machine for the camera. Received: another address.");
     }
+    let stream;
     try {
-      this.video.srcObject = await navigator.mediaDevices.getUserMedia(CAMERA);
+      stream = await navigator.mediaDevices.getUserMedia(CAMERA);
     } catch (error) {
       throw new Error(`Expected a camera that this page may use. Received: ${error.name ?? "none"}.`);
     }
-    await this.begin("Expected a camera that gives pictures. Received: one that does not.");
+    // Whoever is asked for the camera may have closed the film meanwhile, or opened another one.
+    if (number !== this.opened) {
+      stream.getTracks().forEach((track) => track.stop());
+      return false;
+    }
+    this.video.srcObject = stream;
+    return this.begin(number, "Expected a camera that gives pictures. Received: one that does not.");
   }
 
-  async begin(otherwise) {
+  async begin(number, otherwise) {
     const { video } = this;
-    await new Promise((resolve, reject) => {
+    const abandoned = new Promise((resolve) => (this.abandon = resolve));
+    const loaded = new Promise((resolve, reject) => {
       video.onloadeddata = () => (video.videoWidth ? resolve() : reject(new Error(otherwise)));
       video.onerror = () => reject(new Error(otherwise));
     });
+    await Promise.race([loaded, abandoned]);
+    if (number !== this.opened) return false;
     const shown = this.nextFrame();
-    await video.play();
+    try {
+      await video.play();
+    } catch (error) {
+      // What took its place has ended it.
+      if (number === this.opened) throw error;
+    }
     // Before that there is nothing to copy.
-    await shown;
-    this.loop(++this.opened);
+    await Promise.race([shown, abandoned]);
+    if (number !== this.opened) return false;
+    this.loop(number);
+    return true;
   }
 
+  /** Ends what plays, or is about to. Returns the number of what comes next. */
   stop() {
     this.opened++;
+    this.abandon();
     const { video } = this;
     video.srcObject?.getTracks().forEach((track) => track.stop());
     video.srcObject = null;
     if (video.src) URL.revokeObjectURL(video.src);
     video.removeAttribute("src");
+    return this.opened;
   }
 
   /** Draws each frame as it comes; the next one only when the graphics card has done the last. */
@@ -83,7 +108,8 @@ export class Player {
         if (number !== this.opened || !this.network) continue;
         const begun = performance.now();
         await this.draw();
-        await this.device.queue.onSubmittedWorkDone();
+        // The graphics card may be lost meanwhile.
+        await this.device?.queue.onSubmittedWorkDone();
         const now = performance.now();
         frames++;
         busy += now - begun;
@@ -102,6 +128,7 @@ export class Player {
 
   report(frames, milliseconds) {
     const { videoWidth: width, videoHeight: height } = this.video;
+    if (!this.network?.size) return;
     this.watch({ frames, milliseconds, width, height, size: this.network.size });
   }
 
@@ -110,6 +137,7 @@ export class Player {
     // Not every browser lets WebGPU copy from the video itself.
     const frame = await createImageBitmap(this.video);
     const { canvas, network, device } = this;
+    if (!network) return frame.close();
     const { width, height } = frame;
     network.resize(width, height);
     if (canvas.width !== network.size[0]) canvas.width = network.size[0];

@@ -16,34 +16,35 @@ export function videos(attempt, problem) {
   const opened = { network: null, video: "" };
   const listed = networks.list().catch(() => undefined);
 
-  async function openNetwork(name) {
-    const { scale, channels } = await player.openNetwork(await (await networks.open(name)).text());
+  async function openNetwork(name, text) {
+    const { scale, channels } = await player.openNetwork(text);
     opened.network = name.replace(/\.wgsl$/, "");
     element("about-shader").textContent = `×${scale}, ${channels === 1 ? "luma" : "RGB"}, as WebGPU passes`;
     if (element("video").readyState >= HTMLMediaElement.HAVE_CURRENT_DATA) await show();
   }
 
-  /** A network is there before the first video is. */
+  const chooseNetwork = async (name) => openNetwork(name, await (await networks.open(name)).text());
+
+  /** A network is there before a video is: the first one, or the one that a lost graphics card had. */
   async function prepare() {
     element("film").hidden = false;
-    if (opened.network) return;
+    if (player.network) return;
     // What the browser lacks is said before what the page lacks.
     await player.ready();
     const first = await listed;
     if (!first) throw new Error("Expected a network for videos: drop a .wgsl file, or serve this page by `make web`.");
-    element("shader").value = first;
-    await openNetwork(first);
+    if (!opened.network) element("shader").value = first;
+    await chooseNetwork(element("shader").value);
   }
 
   async function take(file) {
     element("film").hidden = false;
     if (file.name.endsWith(".wgsl")) {
-      networks.add(file.name, file);
-      return openNetwork(file.name);
+      await openNetwork(file.name, await file.text());
+      return networks.add(file.name, file);
     }
     await prepare();
-    await player.openFile(file);
-    await begun(file.name.replace(/\.[^.]*$/, ""));
+    if (await player.openFile(file)) await begun(file.name.replace(/\.[^.]*$/, ""));
   }
 
   async function begun(name) {
@@ -69,11 +70,10 @@ export function videos(attempt, problem) {
   element("camera").addEventListener("click", () =>
     attempt(async () => {
       await prepare();
-      await player.openCamera();
-      await begun("camera");
+      if (await player.openCamera()) await begun("camera");
     }),
   );
-  element("shader").addEventListener("change", ({ target }) => attempt(() => openNetwork(target.value)));
+  element("shader").addEventListener("change", ({ target }) => attempt(() => chooseNetwork(target.value)));
   element("pause").addEventListener("click", () =>
     attempt(async () => {
       const video = element("video");

@@ -4,7 +4,8 @@ let queue = Promise.resolve();
 let newest = 0;
 
 self.onmessage = ({ data: job }) => {
-  newest = job.id;
+  // A check takes no picture's place.
+  if (job.kind === "open" || job.kind === "upscale") newest = job.id;
   queue = queue.then(() => answer(job));
 };
 

@@ -30,7 +30,10 @@ class StaticNetwork(context: Context, private val card: Card, accelerator: Accel
         return outputs[0].readFloat()
     }
 
-    override fun close() = model.close()
+    override fun close() {
+        (inputs + outputs).forEach { it.close() }
+        model.close()
+    }
 }
 
 /** A file of free size on the CPU, by the interpreter, which can be told a size. */

@@ -46,9 +46,12 @@ def install(place: Path | None = None) -> Path:
     Args:
         place: the folder, replaced as a whole; default `folder()`.
     Raises:
-        UsageError: no Debian, or something cannot be fetched.
+        UsageError: no Debian, something cannot be fetched, or the folder holds something else.
     """
     place = place or folder()
+    ours = not place.exists() or (place / "complete").is_file()
+    if not ours and not (place.is_dir() and not any(place.iterdir())):
+        raise UsageError(f"Expected an empty folder, or the emulator's, in ZOO_ARM64. Received: {str(place)!r}")
     if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
         raise UsageError("Expected Debian's apt-get and dpkg-deb to fetch the emulator with. Received: neither of them")
     place.parent.mkdir(parents=True, exist_ok=True)
