@@ -137,9 +137,16 @@ class Frames:
                 self.source.seek(0 if attempt == "start" else int(last / stream.time_base), stream=stream)
             complete = last is None or attempt == "start"
             before: int | None = None
-            for index, frame in enumerate(self._decoded()):
-                if frame.pts is None:
-                    frame.pts = round(index / (stream.guessed_rate or 25) / stream.time_base)
+            # Frames without a time follow the one that the file gave last, at the stream's rate.
+            given, since = 0 if complete else None, 0
+            for frame in self._decoded():
+                if frame.pts is not None:
+                    given, since = frame.pts, 0
+                # Which place was sought out, only a time can tell: once more from the start.
+                if given is None:
+                    break
+                frame.pts = given + round(since / (stream.guessed_rate or 25) / stream.time_base)
+                since += 1
                 late = before is not None and frame.pts <= before
                 if before is not None and late:
                     frame.pts = before + 1
