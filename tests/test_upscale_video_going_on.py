@@ -1,11 +1,28 @@
 """A video that goes on: frames without times, after a failure, and beside another run of it."""
 
+import errno
+import time
+from functools import partial
+
 import pytest
 
-av = pytest.importorskip("av", reason="PyAV is not installed (the extra [video])")
-from video_cases import clip  # noqa: E402
+from zoo.upscale import open_engine
+from zoo.upscale.targets import Job
 
+av = pytest.importorskip("av", reason="PyAV is not installed (the extra [video])")
+from video_cases import clip, frames  # noqa: E402
+
+from zoo.upscale import segments, video  # noqa: E402
+from zoo.upscale.video import VideoOptions, upscale_video  # noqa: E402
 from zoo.upscale.video_frames import Frames, opened  # noqa: E402
+
+# Fast: x264 keeps few frames back, so that packets come while a segment is open.
+SHORT = VideoOptions(segment=0.4, crf=0, preset="ultrafast")
+
+
+@pytest.fixture
+def nearest(tflite):
+    return open_engine(tflite("nearest"))
 
 
 @pytest.mark.parametrize(
@@ -34,3 +51,49 @@ def test_frames_without_times_go_on_where_they_ended(tmp_path, monkeypatch, has_
     assert len(whole) == len({content for _, content in whole}) == 30
     for number in (0, 3, 14, 17, 28, 29):
         assert after(whole[number][0]) == whole[number + 1 :]
+
+
+class Failing:
+    """A function that fails at one call, late enough for further frames to wait behind it."""
+
+    def __init__(self, function, at, error):
+        self.function, self.left, self.error = function, at, error
+
+    def __call__(self, *values):
+        self.left -= 1
+        if self.left:
+            return self.function(*values)
+        time.sleep(0.5)
+        raise self.error
+
+
+class Container:
+    """A container whose packets go through `mux`."""
+
+    def __init__(self, container, mux):
+        self.mux, self.close = partial(mux, container), container.close
+
+
+@pytest.mark.parametrize("place", ["disk", "memory", "packet"])
+def test_no_frame_is_missing_after_a_failure(nearest, tmp_path, monkeypatch, place):
+    source = clip(tmp_path / "in.mp4", count=40, sound=False)
+    job, full = Job(source, tmp_path / "out.mp4"), OSError(errno.ENOSPC, "No space left on device")
+    with monkeypatch.context() as patched:
+        if place == "disk":
+            patched.setattr(segments, "_hash", Failing(segments._hash, 2, full))
+        elif place == "memory":
+            patched.setattr(video, "_assembled", Failing(video._assembled, 15, MemoryError()))
+        else:
+            begin, mux = segments.Segments._open, Failing(lambda container, packets: container.mux(packets), 17, full)
+
+            def _open(self, frame):
+                begin(self, frame)
+                self.container = Container(self.container, mux)
+
+            patched.setattr(segments.Segments, "_open", _open)
+        row = upscale_video(job, nearest, SHORT)
+        assert row.state == "failed" and row.note.startswith("MemoryError" if place == "memory" else "No space"), row
+    row = upscale_video(job, nearest, SHORT)
+    assert row.state == "written" and row.note.startswith("went on after 0."), row
+    received = frames(tmp_path / "out.mp4")
+    assert [at for at, _ in received] == [at for at, _ in frames(source)]

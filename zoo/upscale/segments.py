@@ -62,8 +62,10 @@ class Segments:
             self.close()
         if self.container is None:
             self._open(frame)
-        self.frames, self.latest = self.frames + 1, time
-        self.container.mux(self.output.encode(frame))
+        # A segment that lacks a packet is none.
+        container, self.container = self.container, None
+        container.mux(self.output.encode(frame))
+        self.container, self.frames, self.latest = container, self.frames + 1, time
 
     def close(self) -> None:
         """Finishes the current segment, if there is one."""
@@ -160,8 +162,9 @@ class Segments:
         self.began, self.frames = frame.pts * frame.time_base, 0
         # Times stay as they are, though the first frames have to be decoded before the time 0.
         options = {"avoid_negative_ts": "disabled"}
-        self.container = av.open(url(self.unfinished), "w", format="nut", options=options)
-        self.output = self._add_video(self.container, frame)
+        container = av.open(url(self.unfinished), "w", format="nut", options=options)
+        self.output = self._add_video(container, frame)
+        self.container = container
 
     def _add_video(self, container, frame):
         """A stream of enlarged frames like `frame`; in the segments and in the target the same."""

@@ -112,11 +112,18 @@ def _enlarge_stream(source, stream, job: Job, engine: Engine, options: VideoOpti
     frames = found.after(segments.last)
     length = float((stream.duration or 0) * stream.time_base) or (source.duration or 0) / 1e6
     network, done, count, halted = 0.0, 0.0, 0, False
+    broken = False
 
     def encode(frame, luma: np.ndarray, pending: list) -> None:
+        nonlocal broken
+        # What follows a frame that failed would be taken for all up to there.
+        if broken:
+            return
+        broken = True
         for future in pending:
             future.result()
         segments.add(_assembled(frame, luma, engine.scale))
+        broken = False
 
     with (
         ThreadPoolExecutor(1, "decode") as decoder,
