@@ -97,3 +97,24 @@ def test_no_frame_is_missing_after_a_failure(nearest, tmp_path, monkeypatch, pla
     assert row.state == "written" and row.note.startswith("went on after 0."), row
     received = frames(tmp_path / "out.mp4")
     assert [at for at, _ in received] == [at for at, _ in frames(source)]
+
+
+def test_a_second_run_of_one_video_is_refused_and_leaves_the_first_alone(nearest, tmp_path):
+    source = clip(tmp_path / "in.mp4", count=40, sound=False)
+    job, other, rows = Job(source, tmp_path / "out.mp4"), Job(source, tmp_path / "other.mp4"), []
+
+    def stopped():
+        if len(rows) == 30:
+            rows.extend(upscale_video(each, nearest, SHORT) for each in (job, other))
+        else:
+            rows.append(None)
+        return False
+
+    row = upscale_video(job, nearest, SHORT, stopped=stopped)
+    second, control = (each for each in rows if each is not None)
+    expected = f"Expected one video at a time in {job.parts}. Received: a second one"
+    assert (second.state, second.note, control.state) == ("failed", expected, "written")
+    assert (row.state, row.frames, row.note) == ("written", 40, ""), row
+    received = frames(tmp_path / "out.mp4")
+    assert [at for at, _ in received] == [at for at, _ in frames(source)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4", "other.mp4", "out.mp4"]

@@ -3,6 +3,7 @@
 A segment is whole or not there. Segments are NUT files, which keep any time base; joining them codes nothing anew.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -15,7 +16,7 @@ from typing import Any
 import av
 
 from zoo.errors import UsageError
-from zoo.files import remove, whole_file, write_json
+from zoo.files import alone, remove, whole_file, write_json
 from zoo.upscale.targets import Job
 from zoo.upscale.video_frames import FORMATS, Frames, Passed, mastering, opened, url
 from zoo.upscale.video_streams import Streams, packets_of
@@ -50,10 +51,28 @@ class Segments:
         self.folder, self.kinds = job.parts, engine.kinds()
         self.notes: list[str] = []
         self.passed = Passed()
-        self._take_up([engine.fingerprint(), engine.scale, repr(options)])
+        stat = job.source.stat()
+        self.work = [str(job.source.resolve()), stat.st_size, stat.st_mtime_ns]
+        self.work += [engine.fingerprint(), engine.scale, repr(options)]
+        self.segments: list[dict] = []
+        self.last: Fraction | None = None
         self.container: Any = None
         self.output: Any = None
         self.frames = 0
+
+    @contextlib.contextmanager
+    def taken_up(self) -> Iterator[None]:
+        """Takes up what an earlier run left; until the block ends no other run works on these segments.
+
+        Raises:
+            UsageError: another run does.
+        """
+        if self.folder.is_symlink():
+            remove(self.folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with alone(self.folder, "video"):
+            self._take_up()
+            yield
 
     def add(self, frame) -> None:
         """Encodes a frame, in a new segment once the current one is long enough."""
@@ -116,14 +135,9 @@ class Segments:
         shutil.rmtree(self.folder)
         return left_out
 
-    def _take_up(self, key: list) -> None:
+    def _take_up(self) -> None:
         """Goes on with the segments that are there if they are of the same work, else begins anew."""
-        stat = self.job.source.stat()
-        self.work = [str(self.job.source.resolve()), stat.st_size, stat.st_mtime_ns, *key]
-        self.segments, self.last = [], None
         try:
-            if self.folder.is_symlink():
-                raise FileNotFoundError
             stored = json.loads((self.folder / "work.json").read_text(encoding="utf-8"))
             known = stored["segments"] if stored["work"] == self.work else []
             if known and stored["kinds"] != self.kinds:
@@ -142,11 +156,9 @@ class Segments:
         except (ValueError, KeyError, TypeError, AttributeError):
             self.notes.append("the record of an earlier run was damaged: all was made anew")
             self.segments, self.last, self.passed = [], None, Passed()
-        if not self.segments:
-            remove(self.folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
         own = {self._path(number) for number in range(len(self.segments))}
-        for left in {*self.folder.glob("*.nut"), *self.folder.glob("*.tmp")} - own:
+        # The folder itself stays: it is what is held.
+        for left in {*self.folder.iterdir()} - own - {self.folder / "work.json"}:
             remove(left)
         self._note_down()
 

@@ -72,7 +72,11 @@ def upscale_video(
             raise UsageError("Expected PyAV for video (pip install 'subpixel-zoo[video]'). Received: none")
         with opened(job.source) as source:
             stream = _checked_stream(source, job.source, engine, options)
-            return _enlarge_stream(source, stream, job, engine, options, progress, stopped)
+            from zoo.upscale.segments import Segments
+
+            segments = Segments(job, source, stream, engine, options)
+            with segments.taken_up():
+                return _enlarge_stream(source, segments, engine, options, progress, stopped)
     except Exception as error:
         # EIO: as a Matroska file that ends too early gives it.
         damaged = av is not None and isinstance(error, av.error.InvalidDataError)
@@ -104,10 +108,8 @@ def _checked_stream(source, path: Path, engine: Engine, options: VideoOptions):
     return streams[0]
 
 
-def _enlarge_stream(source, stream, job: Job, engine: Engine, options: VideoOptions, progress, stopped) -> Outcome:
-    from zoo.upscale.segments import Segments
-
-    segments = Segments(job, source, stream, engine, options)
+def _enlarge_stream(source, segments, engine: Engine, options: VideoOptions, progress, stopped) -> Outcome:
+    job, stream = segments.job, segments.stream
     found = Frames(source, stream, job.source, segments.passed)
     frames = found.after(segments.last)
     length = float((stream.duration or 0) * stream.time_base) or (source.duration or 0) / 1e6
