@@ -47,26 +47,35 @@ def enlarged(plane_, scale, shift):
     return plane_
 
 
-@pytest.mark.parametrize("form", ["yuv420p", "yuv422p", "yuv444p", "yuvj420p"])
+@pytest.mark.parametrize(
+    ("form", "codec", "color_range"),
+    [
+        ("yuv420p", "libx264", 1),
+        ("yuv422p", "libx264", 1),
+        ("yuv444p", "libx264", 1),
+        ("yuv420p", "libx264", 2),
+        ("yuvj420p", "mjpeg", 2),
+        ("yuvj422p", "mjpeg", 2),
+    ],
+)
 @pytest.mark.parametrize("name", ["nearest", "luma3"])
-def test_planes(tflite, tmp_path, form, name):
+def test_planes(tflite, tmp_path, form, codec, color_range, name):
     engine = open_engine(tflite(name))
-    codec = "mjpeg" if form == "yuvj420p" else "libx264"
     source = clip(
         tmp_path / ("in.mkv" if codec == "mjpeg" else "in.mp4"),
         form,
         4,
         (38, 26),
         codec,
-        color_range=2 if codec == "mjpeg" else 1,
+        color_range=color_range,
     )
     row = upscale_video(Job(source, tmp_path / "out.mkv"), engine, LOSSLESS)
     assert (row.state, row.frames, row.size) == ("written", 4, (38 * engine.scale, 26 * engine.scale)), row
     for (_, before), (_, after) in zip(frames(source), frames(tmp_path / "out.mkv"), strict=True):
         # No way through RGB, no rounding in between: luma is what the network says, to the bit.
         assert np.array_equal(after[0], upscale(before[0], engine))
-        # Where 4:2:0 of video has its chroma: on the left luma pixel; JPEG has it in the middle.
-        shift = (engine.scale - 1) / (4 * engine.scale) if form in ("yuv420p", "yuv422p") else 0
+        # Where video has its chroma, whatever its range: on the left luma pixel; JPEG has it in the middle.
+        shift = (engine.scale - 1) / (4 * engine.scale) if codec == "libx264" and form != "yuv444p" else 0
         for low, high in zip(before[1:], after[1:]):
             expected = half_up(enlarged(low, engine.scale, shift), np.uint8).astype(int)
             difference = np.abs(high - expected)

@@ -124,7 +124,7 @@ def _enlarge_stream(source, segments, engine: Engine, options: VideoOptions, pro
         broken = True
         for future in pending:
             future.result()
-        segments.add(_assembled(frame, luma, engine.scale))
+        segments.add(_assembled(frame, luma, engine.scale, stream.codec_context.name == "mjpeg"))
         broken = False
 
     with (
@@ -175,8 +175,12 @@ def _luma(frame) -> Samples:
     return Samples(samples if kind.bits == 8 else samples.astype(np.float32) / np.float32((1 << kind.bits) - 1))
 
 
-def _assembled(frame, luma: np.ndarray, scale: int):
-    """The enlarged frame: the network's luma, bicubic chroma, and everything else as it was."""
+def _assembled(frame, luma: np.ndarray, scale: int, centred: bool):
+    """The enlarged frame: the network's luma, bicubic chroma, and everything else as it was.
+
+    Args:
+        centred: a chroma sample lies between its two luma pixels, as JPEG has it; else on the left one.
+    """
     kind, largest = FORMATS[frame.format.name], (1 << FORMATS[frame.format.name].bits) - 1
     width, height = kind.even(frame.width * scale, frame.height * scale)
     result = av.VideoFrame(width, height, frame.format.name.replace("yuvj", "yuv"))
@@ -184,8 +188,7 @@ def _assembled(frame, luma: np.ndarray, scale: int):
         luma = (luma * np.float32(largest) + np.float32(0.5)).astype(kind.dtype)
     missing = [(0, height - luma.shape[0]), (0, width - luma.shape[1])]
     plane(result.planes[0], kind.dtype)[...] = np.pad(luma, missing, mode="edge")
-    # A chroma sample lies on the left one of its two luma pixels, not between them.
-    cosited = (scale - 1) / (4 * scale) if kind.across == 2 and frame.format.name != "yuvj420p" else 0
+    cosited = (scale - 1) / (4 * scale) if kind.across == 2 and not centred else 0
     chroma = np.stack([plane(each, kind.dtype) for each in frame.planes[1:]]).astype(np.float32)
     around = tuple((0, length) for length in chroma.shape[1:])
     enlarged = bicubic(bordered(chroma, around), scale, (0, cosited)) + np.float32(0.5)
