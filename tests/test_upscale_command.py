@@ -97,6 +97,7 @@ REFUSED = {
     "onto itself": (["a.png", "--output=a.png", "--overwrite"], "Expected an output other than the picture itself."),
     "onto itself in a folder": (["in", "--output=in", "--overwrite"], "the picture itself. Received: in/a.png"),
     "onto itself by a link": (["a.png", "--output=link", "--overwrite"], "Received: link/a.png"),
+    "onto another": (["q/a", "q/b", "--output=q", "--overwrite"], "the pictures themselves. Received: q/b/1.png"),
     "two of one name": (["a.png", "in/a.png", "--output=out"], "Received: out/a.png from a.png and in/a.png"),
     "two of one name by format": (["a.png", "a.jpg", "--output=out", "--format=png"], "names of their own"),
     "outside by a link": (["in", "--output=linked"], "inside linked. Received: linked/deep/b.png, in "),
@@ -116,7 +117,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_refused(upscale_command, tmp_path, case):
-    for name in ("a.png", "a.jpg", "in/a.png", "in/deep/b.png", "one/a.png"):
+    for name in ("a.png", "a.jpg", "in/a.png", "in/deep/b.png", "one/a.png", "q/a/b/1.png", "q/b/1.png"):
         picture(tmp_path / name)
     (tmp_path / "empty").mkdir()
     (tmp_path / "notes.txt").write_text("notes")

@@ -139,6 +139,7 @@ def _check(planned: list[Job], folder: Path) -> None:
     taken: dict[Path, Path] = {}
     inside = folder.resolve()
     resolved: dict[Path, Path] = {}
+    sources = {job.source.resolve() for job in planned}
     for job in planned:
         if job.target in taken:
             both = f"{taken[job.target]} and {job.source}"
@@ -151,6 +152,9 @@ def _check(planned: list[Job], folder: Path) -> None:
             raise UsageError(f"Expected results inside {folder}. Received: {job.target}, in {resolved[parent]}")
         if job.target.exists() and job.source.exists() and os.path.samefile(job.source, job.target):
             raise UsageError(f"Expected an output other than the picture itself. Received: {job.target}")
+        # Another job may not have read it yet.
+        if job.target.resolve() in sources:
+            raise UsageError(f"Expected an output other than the pictures themselves. Received: {job.target}")
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
