@@ -50,6 +50,20 @@ def test_patterns_keep_what_they_do_not_fix(tmp_path, monkeypatch):
     assert targets("q[1].png") == ["out/q[1].png"]
 
 
+@pytest.mark.parametrize("pattern", ["p/**/*.png", "p/*", "p/*/*.png", "**/*.png"])
+def test_patterns_are_not_fed_their_own_results(tmp_path, monkeypatch, pattern):
+    monkeypatch.chdir(tmp_path)
+    picture(tmp_path / "p/one/a.png")
+    before = jobs([pattern], "p/large")
+    for job in before:
+        picture(tmp_path / job.target)
+    picture(tmp_path / "p/large/a.png")
+    assert len(before) == 1 and jobs([pattern], "p/large") == before
+    # Control: an output that is not below what the pattern fixes holds pictures like any other folder.
+    assert len(jobs(["p/large/*.png"], "p/large", "jpg")) == 1
+    assert len(jobs([pattern], "elsewhere")) > 1
+
+
 def test_what_is_there_is_overwritten_or_skipped_as_told(upscale_command, tmp_path):
     picture(tmp_path / "in/a.png"), picture(tmp_path / "in/b.png")
     assert upscale_command("in", "--output=out")[0] == 0

@@ -105,8 +105,13 @@ def _find(name: str, output: Path) -> list[tuple[Path, Path]]:
         raise UsageError(f"Expected a picture, a folder or a pattern. Received: {name!r}, which is not there")
     # Matches keep their place below what of the pattern is fixed, folders that match with all that is in them.
     fixed = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), path.parts))
+    # Results of an earlier run are no pictures to enlarge.
+    results = output.resolve()
+    below = output.is_dir() and fixed.resolve() in results.parents
     found = []
     for match in map(Path, sorted(glob.glob(name, recursive=True))):
+        if below and match.resolve().is_relative_to(results):
+            continue
         if match.is_dir() and "**" not in name:
             found += [(source, match.relative_to(fixed) / place) for source, place in _walk(match, output)]
         elif match.suffix.lower() in SUFFIXES and not match.is_dir():
