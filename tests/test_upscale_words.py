@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image, PngImagePlugin, TiffImagePlugin, features
 from upscale_cases import photo, picture
 
-from zoo.upscale import open_engine, upscale
+from zoo.upscale import open_engine, pictures, upscale
 from zoo.upscale.files import Options, upscale_file
 from zoo.upscale.targets import Job, jobs
 
@@ -174,6 +174,39 @@ def test_exif_that_is_too_long_for_jpeg(enlarge, tmp_path, tag, words):
     assert image.getexif().get(271) == ("A camera" if tag == 37500 else None)
     note, image = enlarge("a.png", "b.png")
     assert note == "" and image.getexif()[271] == "A camera"
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+def test_texts_of_exif_beyond_ascii(tmp_path, suffix):
+    exif = Image.Exif()
+    said = {33432: "© Müller", 270: "plain", 315: "Größe".encode().decode("latin-1")}
+    exif.update({tag: text.encode("latin-1") for tag, text in said.items()})
+    Image.fromarray(photo(9, 12)).save(tmp_path / "a.jpg", exif=exif)
+    target = tmp_path / f"b.{suffix}"
+    with pictures.opened(tmp_path / "a.jpg") as (_, image):
+        read = pictures.decode(tmp_path / "a.jpg", image)
+    pictures.check_target(target, read, 2)
+    pictures.save(read, target)
+    with Image.open(target) as image:
+        assert read.notes == [] and {tag: image.getexif()[tag] for tag in said} == said
+    # What is no text to Pillow, or in a directory of its own, cannot be written as it was.
+    read.exif.get_ifd(34665)[42033] = "5ü"
+    read.exif[50000] = "ß"
+    pictures.check_target(target, read, 2)
+    assert read.notes == [f"EXIF's tag {tag} has ? for what is not ASCII" for tag in (42033, 50000)]
+
+
+def test_texts_beyond_ascii_in_a_deep_tiff(tmp_path):
+    tags = [(33432, 2, 0, "© Müller".encode("latin-1"), True), (50000, 2, 0, b"\xdf", True), (271, 2, 0, "maker", True)]
+    samples = photo(9, 12, 3, np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", samples, photometric="rgb", extratags=tags, metadata=None)
+    with pictures.opened(tmp_path / "a.tif") as (_, image):
+        read = pictures.decode(tmp_path / "a.tif", image)
+    pictures.check_target(tmp_path / "b.tif", read, 2)
+    pictures.save(read, tmp_path / "b.tif")
+    with tifffile.TiffFile(tmp_path / "b.tif") as file:
+        written = {tag: file.pages[0].tags[tag].value for tag in (33432, 50000, 271)}
+    assert read.notes == [] and written == {33432: "© Müller", 50000: "ß", 271: "maker"}
 
 
 def test_transparency_of_sixteen_bit_grey(enlarge, tmp_path):

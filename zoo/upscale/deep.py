@@ -12,6 +12,7 @@ from zoo.errors import UsageError
 from zoo.program import quiet_tensorflow
 from zoo.upscale import metadata
 from zoo.upscale.damage import check_tiff
+from zoo.upscale.exif import texts
 
 
 def read_png(path: Path, transparent: tuple[int, ...] | None = None) -> np.ndarray:
@@ -78,7 +79,7 @@ def write_tiff(
     """Writes (h, w, 2 to 4) uint16 as TIFF with profile and resolution (dpi); EXIF's texts only."""
     import tifffile
 
-    tags: list[tuple] = [(tag, 2, 0, str(value), True) for tag, value in (exif or {}).items() if isinstance(value, str)]
+    tags: list[tuple] = [(tag, 2, 0, text, True) for tag, text in texts(exif).items()] if exif else []
     if words.xmp is not None:
         tags.append((metadata.XMP, 1, len(words.xmp), words.xmp, True))
     tifffile.imwrite(

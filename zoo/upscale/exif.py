@@ -1,6 +1,6 @@
 """A picture's EXIF and resolution: read without what describes the old file, written with the new size."""
 
-from PIL import Image
+from PIL import Image, TiffTags
 
 ORIENTATION = 274
 # Tags that describe how the old file lies on disk, not the picture: TIFF 6.0 sections 4, 7, 11 to 16 and 18.
@@ -30,6 +30,22 @@ def read_exif(image: Image.Image, notes: list[str]) -> Image.Exif | None:
         return None
 
 
+def texts(exif: Image.Exif) -> dict[int, bytes]:
+    """The texts of EXIF's first directory, which Pillow reads as Latin-1, as the bytes that they were."""
+    return {
+        tag: value.encode("latin-1") if isinstance(value, str) else value
+        for tag, value in exif.items()
+        if isinstance(value, str) or (isinstance(value, bytes) and TiffTags.lookup(tag).type == TiffTags.ASCII)
+    }
+
+
+def changed_texts(exif: Image.Exif) -> list[int]:
+    """The tags of texts that Pillow writes with "?" for what is not ASCII: as bytes they would be no texts."""
+    own = {tag: value for tag, value in exif.items() if TiffTags.lookup(tag).type != TiffTags.ASCII}
+    told = [pair for each in (own, exif.get_ifd(EXIF_IFD), exif.get_ifd(GPS_IFD)) for pair in each.items()]
+    return sorted({tag for tag, value in told if isinstance(value, str) and not value.isascii()})
+
+
 def resolution(image: Image.Image, exif: Image.Exif | None) -> tuple[float, float] | None:
     """The resolution that the format states, else the one in EXIF."""
     try:
@@ -51,6 +67,10 @@ def exif_for(picture, kind: str) -> Image.Exif | None:
         exif[_RESOLUTION_X], exif[_RESOLUTION_Y] = picture.dpi
         exif[_RESOLUTION_UNIT] = 2
     if exif is not None:
+        # Pillow would put "?" for what is not ASCII.
+        for tag, text in texts(exif).items():
+            if not text.isascii() and TiffTags.lookup(tag).type == TiffTags.ASCII:
+                exif[tag] = text
         details = exif.get_ifd(EXIF_IFD)
         if _PIXELS_X in details or _PIXELS_Y in details:
             details[_PIXELS_X], details[_PIXELS_Y] = picture.width, picture.height

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, PngImagePlugin, TiffImagePlugin
 
+from zoo.upscale.exif import changed_texts
+
 # Pillow, and readers like it, refuse a longer profile or text of a PNG; what is read here may be longer.
 PNG_LIMIT = PngImagePlugin.MAX_TEXT_CHUNK
 PngImagePlugin.MAX_TEXT_CHUNK = 16 << 20
@@ -149,6 +151,9 @@ def fit(picture, kind: str) -> None:
         lost += [f"its {name}, which BMP does not hold" for name, content in held.items() if content]
         picture.icc = picture.exif = words.xmp = None
     picture.notes += [f"left out: {each}" for each in lost]
+    if picture.exif is not None and not (kind == "TIFF" and deep):
+        changed = changed_texts(picture.exif)
+        picture.notes += [f"EXIF's tag {tag} has ? for what is not ASCII" for tag in changed]
 
 
 def _short_exif(picture) -> list[str]:
