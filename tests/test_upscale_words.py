@@ -1,6 +1,7 @@
 """What a picture file says beside its pixels is kept where the format holds it, else named."""
 
 import os
+import struct
 import zlib
 
 import numpy as np
@@ -9,7 +10,7 @@ import tifffile
 from PIL import Image, PngImagePlugin, TiffImagePlugin, features
 from upscale_cases import photo, picture
 
-from zoo.upscale import open_engine, pictures, upscale
+from zoo.upscale import metadata, open_engine, pictures, upscale
 from zoo.upscale.files import Options, upscale_file
 from zoo.upscale.targets import Job, jobs
 
@@ -215,6 +216,23 @@ def test_transparency_of_sixteen_bit_grey(enlarge, tmp_path):
     Image.fromarray(levels).save(tmp_path / "a.png", transparency=777)
     note, image = enlarge("a.png", "b.png")
     assert note == "" and image.getpixel((8, 5))[-1] == 0 and image.getpixel((0, 0))[-1] == 255
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_transparency_of_grey_with_few_levels(tmp_path, bits):
+    hidden = 1
+    levels = np.arange(16).reshape(2, 8) % (1 << bits)
+    rows = b"".join(b"\0" + np.packbits(np.unpackbits(row[:, None], axis=1)[:, -bits:]).tobytes()
+                    for row in levels.astype(np.uint8))  # fmt: skip
+    header = struct.pack(">IIBBBBB", 8, 2, bits, 0, 0, 0, 0)
+    chunks = {b"IHDR": header, b"tRNS": struct.pack(">H", hidden), b"IDAT": zlib.compress(rows), b"IEND": b""}
+    content = b"".join(metadata.chunk(*each) for each in chunks.items())
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+    with pictures.opened(tmp_path / "a.png") as (_, image):
+        samples = np.asarray(pictures.decode(tmp_path / "a.png", image).pixels)
+    assert np.array_equal(samples[..., 0], levels * (255 // ((1 << bits) - 1)))
+    # The levels beside it are the control.
+    assert np.array_equal(samples[..., 1], np.where(levels == hidden, 0, 255))
 
 
 @pytest.mark.parametrize("interlaced", [False, True])

@@ -138,7 +138,12 @@ def decode(path: Path, image: Image.Image) -> Picture:
         if image.format == "PNG":
             # Pillow reads the pixels for the EXIF behind them, and would forget that they were damaged.
             damage.check_png(path)
+            # Pillow spreads the levels of 2 and 4 bits to 0 … 255, and the one that is transparent not.
+            tiles = getattr(image, "tile", ())
+            step = {"L;2": 85, "L;4": 17}.get(str(tiles[0][3]) if tiles else "", 1)
             image.load()
+            if isinstance(image.info.get("transparency"), int):
+                image.info["transparency"] *= step
         exif = read_exif(image, notes)
         orientation = exif.get(ORIENTATION, 1) if exif else 1
         dpi = resolution(image, exif)
