@@ -299,6 +299,8 @@ def test_a_bomb_is_refused_before_it_is_decoded(enlarge, tmp_path, monkeypatch):
     [
         ("RGBA", (5, 5), "x.jpg", "Expected no transparency for JPEG (--format=png keeps it). Received: x.jpg"),
         ("LA", (5, 5), "x.jpeg", "Expected no transparency for JPEG (--format=png keeps it). Received: x.jpeg"),
+        ("LA", (5, 5), "x.bmp", "Expected no transparency for BMP (--format=png keeps it). Received: x.bmp"),
+        ("RGBA", (5, 5), "x.bmp", "Expected no transparency for BMP (--format=png keeps it). Received: x.bmp"),
         ("I;16", (5, 5), "x.webp", "Expected 8 bits for WEBP (--format=png keeps 16). Received: x.webp with 16 bits"),
         ("I;16", (5, 5), "x.bmp", "Expected 8 bits for BMP (--format=png keeps 16). Received: x.bmp with 16 bits"),
         ("RGB", (8200, 2), "x.webp", "Expected at most 16383 px a side for WEBP. Received: 16400×4"),

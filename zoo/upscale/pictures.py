@@ -229,15 +229,15 @@ def check_target(path: Path, picture: Picture, scale: int) -> None:
     """Refuses, before any work, a file that cannot hold the enlarged picture; notes what beside the pixels it cannot.
 
     Raises:
-        UsageError: transparency into JPEG, 16 bits into JPEG, WebP or BMP, more pixels than the format counts.
+        UsageError: transparency into JPEG or BMP, 16 bits into JPEG, WebP or BMP, more pixels than the format counts.
     """
     kind = WRITTEN[path.suffix.lower()]
     width, height = picture.width * scale, picture.height * scale
     limit = _LONGEST.get(kind, (1 << 31) - 1)
     if max(width, height) > limit:
         raise UsageError(f"Expected at most {limit} px a side for {kind}. Received: {width}×{height}")
-    if kind == "JPEG" and picture.channels in (2, 4):
-        raise UsageError(f"Expected no transparency for JPEG (--format=png keeps it). Received: {path.name}")
+    if kind in ("JPEG", "BMP") and picture.channels in (2, 4):
+        raise UsageError(f"Expected no transparency for {kind} (--format=png keeps it). Received: {path.name}")
     if picture.dtype == np.uint16 and kind not in ("PNG", "TIFF"):
         raise UsageError(f"Expected 8 bits for {kind} (--format=png keeps 16). Received: {path.name} with 16 bits")
     metadata.fit(picture, kind)
@@ -284,8 +284,6 @@ def save(picture: Picture, path: Path, quality: int = 95) -> None:
             exif and exif.update({tag: content for tag, content in directories.items() if content})
             # libtiff, which compresses, cannot write EXIF's directories.
             options["compression"] = None if any(directories.values()) else "tiff_adobe_deflate"
-        elif kind == "BMP" and image.mode == "LA":
-            image = image.convert("RGBA")
         image.save(unfinished, kind, **options)
         if kind == "PNG":
             metadata.add_light(unfinished, picture.words)
