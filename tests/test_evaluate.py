@@ -159,15 +159,16 @@ def converted(model, path, **options):
 def test_the_command_prints_the_table_and_writes_the_json(folder, tmp_path, capsys):
     model = create_model("espcn", scale=2)
     model.save(tmp_path / "mine.keras")
-    (tmp_path / "mine.tflite").write_bytes(converted(model, tmp_path))
-    names = f"{tmp_path / 'mine.keras'},{tmp_path / 'mine.tflite'}"
+    # The brackets are no markup.
+    (tmp_path / "mine[v2].tflite").write_bytes(converted(model, tmp_path))
+    names = f"{tmp_path / 'mine.keras'},{tmp_path / 'mine[v2].tflite'}"
     assert main([f"--model={names}", f"--data={folder}", f"--json={tmp_path / 'out.json'}"]) == 0
     printed = capsys.readouterr().out
-    assert "bicubic" in printed and "mine.tflite" in printed and "studio range" in printed
+    assert "bicubic" in printed and "mine[v2].tflite" in printed and "studio range" in printed
     record = json.loads((tmp_path / "out.json").read_text())
     assert record["protocol"] == "y"
     baseline, from_keras, from_tflite = record["results"]
-    assert [row["model"] for row in record["results"]] == ["bicubic", "mine.keras", "mine.tflite"]
+    assert [row["model"] for row in record["results"]] == ["bicubic", "mine.keras", "mine[v2].tflite"]
     assert [each["name"] for each in baseline["pictures"]] == sorted(each["name"] for each in baseline["pictures"])
     # The same network through two engines; bicubic is another.
     assert from_tflite["psnr"] == pytest.approx(from_keras["psnr"], abs=1e-3)

@@ -5,6 +5,7 @@ import re
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 import zoo
 from zoo import identities, metrics, published, registry
@@ -203,6 +204,35 @@ def test_the_maps_of_errors_have_the_psnr_of_the_protocol(colours):
         difference.differences(picture, {"a": network, "b": KerasEngine(zoo.create_model("espcn", scale=2))})
 
 
+def test_errors_need_a_picture_of_more_than_its_border():
+    network = KerasEngine(zoo.create_model("espcn", scale=3))
+    picture = np.random.default_rng(0).integers(0, 256, (9, 20, 3), np.uint8)
+    assert difference.differences(picture, {"untrained": network})["untrained"].shape == (3, 12)
+    with pytest.raises(zoo.errors.UsageError, match="Expected at least 9 px a side for ×3. Received: 20×8"):
+        difference.differences(picture[:8], {"untrained": network})
+
+
+@pytest.mark.parametrize(
+    ("models", "names"),
+    [
+        ("fsrcnn_x3,a/net.tflite", ["fsrcnn_x3", "net"]),
+        ("a/net.tflite,b/net.tflite,c.keras", ["a/net.tflite", "b/net.tflite", "c"]),
+        ("a/bicubic.tflite", ["a/bicubic.tflite"]),
+        ("a/net.tflite,a/net.tflite", ["net"]),
+    ],
+)
+def test_every_network_has_a_panel_of_its_own(models, names, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("zoo.evaluate.open_network", lambda given: given)
+    monkeypatch.setattr(difference, "differences", lambda picture, networks: drawn.append(networks))
+    monkeypatch.setattr(difference, "draw", lambda measured, picture: None)
+    pytest.importorskip("matplotlib", reason="charts need matplotlib")
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    flags = [f"--model={models}", f"--picture={tmp_path / 'a.png'}", f"--output={tmp_path / 'x.png'}"]
+    command.difference(command.parse(["difference", *flags]))
+    assert drawn == [dict(zip(names, dict.fromkeys(models.split(","))))]
+
+
 def test_the_panels_of_errors_have_one_size():
     pytest.importorskip("matplotlib", reason="charts need matplotlib")
     picture = np.random.default_rng(0).integers(0, 256, (60, 48, 3), np.uint8)
@@ -257,8 +287,6 @@ def test_refused(case, tmp_path, monkeypatch, capsys):
     ],
 )
 def test_the_command_writes_the_same_picture_every_time(name, output, flags, tmp_path, monkeypatch, capsys):
-    from PIL import Image
-
     monkeypatch.chdir(tmp_path)
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 63, 3), np.uint8)).save("picture.png")
     written = []

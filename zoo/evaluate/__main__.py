@@ -22,11 +22,12 @@ def _print(results: list[dict], protocol: str) -> None:
     for row in results:
         values = (row["set"], str(row["counted"]), f"×{row['scale']}", row["model"])
         table.add_row(*values, _shown(row["psnr"], 2), _shown(row["ssim"], 4))
-    console = Console()
+    # Names may have brackets.
+    console = Console(markup=False)
     console.print(table)
     reasons = {(row["set"], row["scale"], name): why for row in results for name, why in row["left_out"].items()}
     for (of, scale, name), why in reasons.items():
-        console.print(f"left out of {of} at ×{scale}: {name}: {why}", markup=False)
+        console.print(f"left out of {of} at ×{scale}: {name}: {why}")
 
 
 def _shown(value: float | None, digits: int) -> str:

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,9 +59,15 @@ def difference(flags: argparse.Namespace) -> Callable[[Path], object]:
             picture = read_picture(existing_file(flags.picture, "a picture"))
         except PictureError as error:
             raise UsageError(f"Expected a picture. Received: {flags.picture}: {error}") from error
-    networks = {Path(name).stem: open_network(name) for name in flags.model.split(",")}
+    networks = {name: open_network(given) for name, given in _names(flags.model.split(",")).items()}
     figure = plot.draw(plot.differences(picture, networks), picture)
     return lambda path: save(figure, path)
+
+
+def _names(models: list[str]) -> dict[str, str]:
+    """What networks are called → what was given: the file's stem, where that is no other's and not bicubic's."""
+    stems = Counter(["bicubic", *(Path(given).stem for given in dict.fromkeys(models))])
+    return {Path(given).stem if stems[Path(given).stem] == 1 else given: given for given in models}
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:

@@ -25,12 +25,15 @@ def differences(picture: np.ndarray, networks: dict[str, Engine]) -> dict[str, n
         networks: name → network, all of one scale; bicubic goes before them.
 
     Raises:
-        UsageError: networks of several scales, or none.
+        UsageError: networks of several scales, or none; a picture that is all border.
     """
     scales = {network.scale for network in networks.values()}
     if len(scales) != 1:
         raise UsageError(f"Expected networks of one scale. Received: {', '.join(map(str, sorted(scales))) or 'none'}")
     (scale,) = scales
+    height, width = picture.shape[:2]
+    if min(height, width) < 3 * scale:
+        raise UsageError(f"Expected at least {3 * scale} px a side for ×{scale}. Received: {width}×{height}")
     inside = np.s_[scale:-scale, scale:-scale]
     found = {}
     for name, network in {"bicubic": "bicubic", **networks}.items():
