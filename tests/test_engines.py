@@ -4,9 +4,10 @@ import dataclasses
 
 import numpy as np
 import pytest
-from upscale_cases import photo
+from upscale_cases import network, photo
 
 from zoo.engines import Chain, Engine, open_engine
+from zoo.engines.keras import KerasEngine
 from zoo.engines.tflite import TFLiteEngine
 from zoo.engines.tiles import run_picture
 from zoo.errors import UsageError
@@ -57,6 +58,26 @@ def test_a_chain_of_a_network_with_a_stated_reach_is_cut_exactly(home_made):
         apart.append(np.abs(run_picture(chain, lr_image, 64) - whole).max() / np.ptp(whole))
     # Control: a reach that is less than the network's shows.
     assert apart[0] < 1e-5 and apart[1] > 1e-2
+
+
+def test_what_a_network_tells_of_its_reach_goes_before_what_is_stated(tflite, tmp_path):
+    import tensorflow as tf
+
+    kernel = np.random.default_rng(0).normal(0, 0.3, (3, 3, 1, 1)).astype(np.float32)
+
+    @tf.function(input_signature=[tf.TensorSpec((1, 96, 96, 1))])
+    def strided(x):
+        return tf.nn.depth_to_space(tf.tile(tf.nn.conv2d(x, kernel, 2, "SAME"), [1, 1, 1, 16]), 4)
+
+    path = tmp_path / "strided.tflite"
+    path.write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([strided.get_concrete_function()]).convert())
+    pairs = [(open_engine(file), open_engine(file, radius=40)) for file in (path, tflite("luma"))]
+    model = network("luma")
+    for told, stated in [*pairs, (KerasEngine(model), KerasEngine(model, 40))]:
+        assert told.radius < 40 and (stated.radius, stated.step) == (told.radius, told.step)
+    assert open_engine(path, radius=40).step == 2
+    # Control: whoever makes the engine says it.
+    assert TFLiteEngine(path.read_bytes(), "strided", radius=40).radius == 40
 
 
 def test_an_engine_stays_what_it_was_when_it_was_made(tflite):

@@ -52,7 +52,7 @@ class KerasEngine(Engine):
     Args:
         model: (N, H, W, 1 or 3) → (N, scale·H, scale·W, as many), scale at least 2; an input or output of uint8 has
             levels from 0 to 255.
-        radius: the receptive field's radius, LR px. Default: `zoo.reach.keras_model.reach`.
+        radius: the receptive field's radius, LR px, where `zoo.reach.keras_model.reach` does not find it.
 
     Raises:
         UsageError: a model of another kind.
@@ -77,7 +77,7 @@ class KerasEngine(Engine):
         unbounded, step = "", 1
         try:
             found = keras_model.reach(model)
-            radius, step = found.radius if radius is None else radius, found.step
+            radius, step = found.radius, found.step
         except UsageError as error:
             unbounded = str(error) if radius is None else ""
         fixed = None if None in size else tuple(size)

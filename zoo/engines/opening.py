@@ -80,7 +80,9 @@ def open_engine(
         content = existing_file(model, "a .tflite file").read_bytes()
         if not registry.is_shipped(hashlib.sha256(content).hexdigest()):
             trial.survive(content, Path(model).name)
-        engine = TFLiteEngine(content, Path(model).name, threads, radius)
+        engine = TFLiteEngine(content, Path(model).name, threads)
+        if engine.radius is None and radius is not None:
+            engine = TFLiteEngine(content, Path(model).name, threads, radius)
         return ranges.ranged(fastest(engine, Choosing(measure, kinds, sizes)), values)
     registry.a_preset(name, "a .tflite or .keras file")
     ranges.for_files(values, [name])
