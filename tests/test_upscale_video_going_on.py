@@ -32,14 +32,14 @@ def test_frames_without_times_go_on_where_they_ended(tmp_path, monkeypatch, has_
     source = clip(tmp_path / "in.mkv", count=30, sound=False)
     with opened(source) as container:
         place = {frame.pts: index for index, frame in enumerate(container.decode(video=0))}
-    decoded = Frames._decoded
+    decoded = Frames.decoded
 
     def untimed(self):
         for frame in decoded(self):
             frame.pts = frame.pts if has_time(place[frame.pts]) else None
             yield frame
 
-    monkeypatch.setattr(Frames, "_decoded", untimed)
+    monkeypatch.setattr(Frames, "decoded", untimed)
 
     def after(last):
         with opened(source) as container:
@@ -80,9 +80,9 @@ def test_no_frame_is_missing_after_a_failure(nearest, tmp_path, monkeypatch, pla
     job, full = Job(source, tmp_path / "out.mp4"), OSError(errno.ENOSPC, "No space left on device")
     with monkeypatch.context() as patched:
         if place == "disk":
-            patched.setattr(segments, "_hash", Failing(segments._hash, 2, full))
+            patched.setattr(segments, "hash_on_disk", Failing(segments.hash_on_disk, 2, full))
         elif place == "memory":
-            patched.setattr(video, "_assembled", Failing(video._assembled, 15, MemoryError()))
+            patched.setattr(video, "assembled", Failing(video.assembled, 15, MemoryError()))
         else:
             begin, mux = segments.Segments._open, Failing(lambda container, packets: container.mux(packets), 17, full)
 

@@ -81,7 +81,8 @@ def run(backend: str, script: str, folder: Path, *arguments: str) -> subprocess.
         env={"KERAS_BACKEND": backend, "PATH": "/usr/bin:/bin", "HOME": str(folder)},
         capture_output=True,
         text=True,
-        timeout=300,
+        # JAX compiles operation by operation here, two minutes of a core.
+        timeout=900,
     )
 
 

@@ -92,7 +92,7 @@ class Segments:
             container, self.container = self.container, None
             container.mux(self.output.encode(None))
             container.close()
-            entry = {"frames": self.frames, "last": str(self.latest), "sha256": _hash(self.unfinished)}
+            entry = {"frames": self.frames, "last": str(self.latest), "sha256": hash_on_disk(self.unfinished)}
             self.unfinished.rename(self._path(len(self.segments)))
             self.segments.append(entry)
             self._note_down()
@@ -146,7 +146,7 @@ class Segments:
                 known = []
             self.passed = Passed.of(stored["passed"]) if known else self.passed
             for number, entry in enumerate(known):
-                if not self._path(number).is_file() or _hash(self._path(number)) != entry["sha256"]:
+                if not self._path(number).is_file() or hash_on_disk(self._path(number)) != entry["sha256"]:
                     self.notes.append(f"segments from {float(self.last or 0):.1f} s on were damaged and made anew")
                     break
                 self.last = Fraction(entry["last"])
@@ -206,7 +206,7 @@ class Segments:
             to.set_chapters(source.chapters())
 
 
-def _hash(path: Path) -> str:
+def hash_on_disk(path: Path) -> str:
     """Of a file, once it lies on the disk whole."""
     with path.open("rb") as file:
         os.fsync(file.fileno())

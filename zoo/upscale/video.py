@@ -124,7 +124,7 @@ def _enlarge_stream(source, segments, engine: Engine, options: VideoOptions, pro
         broken = True
         for future in pending:
             future.result()
-        segments.add(_assembled(frame, luma, engine.scale, stream.codec_context.name == "mjpeg"))
+        segments.add(assembled(frame, luma, engine.scale, stream.codec_context.name == "mjpeg"))
         broken = False
 
     with (
@@ -175,7 +175,7 @@ def _luma(frame) -> Samples:
     return Samples(samples if kind.bits == 8 else samples.astype(np.float32) / np.float32((1 << kind.bits) - 1))
 
 
-def _assembled(frame, luma: np.ndarray, scale: int, centred: bool):
+def assembled(frame, luma: np.ndarray, scale: int, centred: bool):
     """The enlarged frame: the network's luma, bicubic chroma, and everything else as it was.
 
     Args:

@@ -139,7 +139,7 @@ class Frames:
             before: int | None = None
             # Frames without a time follow the one that the file gave last, at the stream's rate.
             given, since = 0 if complete else None, 0
-            for frame in self._decoded():
+            for frame in self.decoded():
                 if frame.pts is not None:
                     given, since = frame.pts, 0
                 # Which place was sought out, only a time can tell: once more from the start.
@@ -165,9 +165,9 @@ class Frames:
 
     def first(self):
         """The first frame that can be decoded; None if there is none."""
-        return next(self._decoded(), None)
+        return next(self.decoded(), None)
 
-    def _decoded(self) -> Iterator:
+    def decoded(self) -> Iterator:
         errors, place = 0, 0
         while errors < _ERRORS:
             try:
