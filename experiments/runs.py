@@ -117,7 +117,12 @@ def prepared(setting: Setting, scale: int) -> str:
     from zoo.data.records import write_records
 
     folder = setting.workdir / f"records_x{scale}"
-    write_records(by_name(setting.data, scale), folder)
+    source = by_name(setting.data, scale)
+    # Processes at once read what is there: it is not compared byte by byte again, nor held against the others.
+    if not (folder / "index.json").is_file():
+        write_records(source, folder)
+    elif (found := read(folder / "index.json")["name"]) != source.name:
+        raise UsageError(f"Expected pictures of {source.name!r} in {folder}, or no such folder. Received: {found!r}")
     return str(folder)
 
 
