@@ -40,7 +40,12 @@ def forward_by_oracle(model, name, form, images, scale):
     """The network written down once more: NumPy, float64, weights by layer name."""
 
     def conv(x, layer):
-        return oracle.convolve(x, *(np.asarray(w, np.float64) for w in model.get_layer(layer).get_weights()))
+        # A separable convolution has a kernel of its own for each map, and the one of all maps behind it.
+        *depthwise, kernel, bias = (np.asarray(w, np.float64) for w in model.get_layer(layer).get_weights())
+        for own in depthwise:
+            each = [oracle.convolve(x[..., [number]], own[:, :, [number]]) for number in range(x.shape[-1])]
+            x = np.concatenate(each, axis=-1)
+        return oracle.convolve(x, kernel, bias)
 
     names = [layer.name for layer in model.layers]
     x = images.astype(np.float64)

@@ -95,6 +95,25 @@ def test_shuffle_is_the_papers_and_not_pytorchs(scale):
     assert np.array_equal(layers.SpaceToDepth(scale, dtype="float64")(images), maps)
 
 
+def test_a_depthwise_convolution_starts_near_the_identity():
+    images = np.random.default_rng(9).normal(size=(2, 9, 7, 48)).astype(np.float32)
+
+    def far(start):
+        layer = keras.layers.DepthwiseConv2D(3, padding="same", depthwise_initializer=start)
+        return np.std(np.array(layer(images)) - images)
+
+    assert far(layers.NearIdentity(stddev=0.0)) == 0
+    # The root of nine taps' variances, less what lies beyond the border.
+    assert 0.35 < far(layers.NearIdentity(seed=1)) < 0.45
+    # Control: what Keras draws by itself lets little through.
+    assert far("glorot_uniform") > 0.9
+    config = keras.initializers.serialize(layers.NearIdentity(0.2, seed=1))
+    again, first = keras.initializers.deserialize(config), layers.NearIdentity(0.2, seed=1)
+    assert np.array_equal(again((3, 3, 4, 1)), first((3, 3, 4, 1)))
+    even = np.array(layers.NearIdentity(stddev=0.0)((4, 2, 3, 1)))[..., 0]
+    assert even[1, 0].all() and even.sum() == 3
+
+
 @pytest.mark.parametrize("scale, side", [(2, 6), (3, 9), (4, 12), (2, 4), (2, 9), (3, 5)])
 def test_icnr_starts_flat_and_as_nearest(scale, side):
     start = layers.ICNR(scale, "glorot_uniform", seed=1)

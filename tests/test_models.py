@@ -55,6 +55,15 @@ def test_a_gecko_that_expands_keeps_the_contract(tmp_path):
     assert model.get_layer("expand").kernel.shape == (1, 1, 8, 10)
 
 
+def test_a_separable_gecko_keeps_the_contract(tmp_path):
+    model = sequential_weights(zoo.create_model("gecko", 3, channels=3, maps=7, depth=3, separable=True), 0.3)
+    images = np.random.default_rng(1).random((2, 9, 7, 3), dtype=np.float32)
+    keeps_the_contract(model, "gecko", "subpixel", 3, images, tmp_path)
+    # A multiplication for each weight of a kernel at each LR pixel: 3·3·3·7 + 3·(3·3·7 + 7·7) + 3·3·7·27.
+    kernels = sum(weight.size for weight in model.get_weights() if weight.ndim == 4)
+    assert kernels == 2226 and zoo.complexity.count(model, 30, 60)["macs"] == kernels * 10 * 20
+
+
 @pytest.mark.parametrize("name, form, channels, scale", CONTRACTS)
 def test_contract(name, form, channels, scale, tmp_path):
     model = sequential_weights(zoo.create_model(name, scale, channels=channels, upsampler=form))

@@ -21,9 +21,13 @@ def saved(path, name="gecko_s", scale=2, **options):
     return model
 
 
-@pytest.mark.parametrize("scale, channels, options", [(2, 1, "depth=5"), (3, 3, "depth=4,maps=5"), (2, 1, "depth=2")])
+@pytest.mark.parametrize(
+    "scale, channels, options",
+    [(2, 1, "depth=5"), (3, 3, "depth=4,maps=5"), (2, 1, "depth=2"), (2, 1, "depth=4,separable=True")],
+)
 def test_a_deeper_network_starts_as_the_trained_one(tmp_path, scale, channels, options):
-    theirs = saved(tmp_path / "m.keras", scale=scale, channels=channels, maps=5 if "maps" in options else 8, depth=2)
+    given = {"maps": 5 if "maps" in options else 8, "depth": 2, "separable": "separable" in options}
+    theirs = saved(tmp_path / "m.keras", scale=scale, channels=channels, **given)
     config = TrainConfig(
         model="gecko_s", scale=scale, channels=channels, model_options=options, weights=str(tmp_path / "m.keras")
     )

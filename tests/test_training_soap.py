@@ -68,6 +68,20 @@ def test_vectors_get_adam():
     assert np.abs(received - run(adam, start, gradient, 20)).max() <= 1e-6
 
 
+def test_a_depthwise_kernel_is_a_matrix_of_taps_and_maps():
+    gradient, start = problem()
+    expected = run(SOAP(1e-2, refresh=3), start, gradient, 12)
+
+    def own(kernel):
+        return gradient(kernel.reshape(start.shape)).reshape(kernel.shape)
+
+    received = run(SOAP(1e-2, refresh=3), start.reshape(2, 3, 4, 1), own, 12)
+    assert np.array_equal(received.reshape(start.shape), expected)
+    # Control: Adam, which a column of its weights would get, goes elsewhere.
+    column = run(SOAP(1e-2, refresh=3), start.ravel(), lambda weight: own(weight.reshape(start.shape)).ravel(), 12)
+    assert np.abs(column - expected.ravel()).max() > 1e-5
+
+
 def test_turned_valleys_hold_it_back_less_than_adam():
     gradient, start = problem()
 

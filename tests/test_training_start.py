@@ -55,6 +55,8 @@ def far_from_bicubic(model, scale, channels, inside=8):
         ("gecko", 3, 3, {}, 0.15),
         ("gecko", 3, 3, {"depth": 2, "expand": 9}, 0.15),
         ("gecko", 2, 1, {"depth": 1, "kernel_size": 10, "expand": 5}, 1e-4),
+        ("gecko", 2, 1, {"maps": 6, "depth": 2, "kernel_size": 10, "separable": True}, 1e-4),
+        ("gecko", 3, 3, {"maps": 6, "depth": 3, "separable": True}, 0.15),
         ("gecko_s", 2, 1, {"depth": 1}, 0.3),
     ],
     ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else str(value),

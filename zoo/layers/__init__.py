@@ -6,7 +6,7 @@ Importing this module registers them for `.keras` files, and the metrics that a 
 import zoo.metrics.compiled  # noqa: F401 — registers PSNR and SSIM
 from zoo.layers.axes import DepthToAxis, Repeat, depth_to_axis
 from zoo.layers.constraints import EvenPhases
-from zoo.layers.initializers import ICNR, Interpolation
+from zoo.layers.initializers import ICNR, Interpolation, NearIdentity
 from zoo.layers.interpolation import BORDERS, DENSE_MAPS, FixedUpsampler, check_scale
 from zoo.layers.network import Network
 from zoo.layers.shuffle import DepthToSpace, SpaceToDepth, depth_to_space, space_to_depth
@@ -36,6 +36,7 @@ __all__ = [
     "FixedUpsampler",
     "FoldSteps",
     "Interpolation",
+    "NearIdentity",
     "Network",
     "Repeat",
     "ResizeUpsampler",

@@ -1,4 +1,4 @@
-"""Starts for the upsamplers' kernel, given in the one layout that all forms share: (K, K, O, I) in HR space."""
+"""Starts for kernels: of upsamplers, in the one layout that all forms share, (K, K, O, I) in HR space; depthwise."""
 
 import keras
 import numpy as np
@@ -81,3 +81,35 @@ class Interpolation(keras.initializers.Initializer):
 
     def get_config(self):
         return {"method": self.method, "scale": self.scale}
+
+
+@keras.saving.register_keras_serializable("zoo")
+class NearIdentity(keras.initializers.Initializer):
+    """Starts a depthwise convolution so that each map comes out nearly as it went in: 1 at the centre, and noise.
+
+    Keras' own initialisers take the maps of a depthwise kernel for inputs of one sum: what they draw is too small by
+    the root of their number.
+
+    Args:
+        stddev: of the noise on all taps.
+        seed: of the noise; None for another at every call.
+
+    Example:
+        >>> kernel = NearIdentity(stddev=0.1, seed=0)((3, 3, 8, 1))
+        >>> float(kernel[1, 1].numpy().mean().round()), float(kernel[0, 0].numpy().mean().round())
+        (1.0, 0.0)
+    """
+
+    def __init__(self, stddev: float = 0.15, seed: int | None = None):
+        self.stddev = stddev
+        self.seed = seed
+
+    def __call__(self, shape, dtype=None):
+        rows, columns = shape[:2]
+        kernel = np.zeros(shape)
+        kernel[(rows - 1) // 2, (columns - 1) // 2] = 1
+        noise = keras.random.normal(shape, stddev=self.stddev, dtype=dtype or keras.config.floatx(), seed=self.seed)
+        return keras.ops.convert_to_tensor(kernel, dtype=noise.dtype) + noise
+
+    def get_config(self):
+        return {"stddev": self.stddev, "seed": self.seed}

@@ -49,12 +49,18 @@ def _passing_on(layer: keras.layers.Layer, name: str) -> list[np.ndarray]:
     shapes = [tuple(variable.shape) for variable in layer.weights]
     if isinstance(layer, keras.layers.PReLU):
         return [np.ones(shapes[0], np.float32)]
-    square = isinstance(layer, keras.layers.Conv2D) and layer.groups == 1 and shapes[0][2] == shapes[0][3]
-    if not square or not all(side % 2 for side in shapes[0][:2]):
+    separable = isinstance(layer, keras.layers.SeparableConv2D)
+    plain = separable or isinstance(layer, keras.layers.Conv2D) and layer.groups == 1
+    mixing = shapes[1 if separable else 0]
+    if not plain or mixing[2] != mixing[3] or not all(side % 2 for side in shapes[0][:2]):
         raise UsageError(
             f"Expected {name} to have the variables of the network that is trained, or all but those of convolutions "
             f"of odd kernels from as many maps to as many. Received: none for {layer.name}"
         )
-    kernel = np.zeros(shapes[0], np.float32)
-    kernel[shapes[0][0] // 2, shapes[0][1] // 2] = np.eye(shapes[0][2])
-    return [kernel, *(np.zeros(shape, np.float32) for shape in shapes[1:])]
+    weights = [np.zeros(shape, np.float32) for shape in shapes]
+    if separable:
+        weights[0][shapes[0][0] // 2, shapes[0][1] // 2] = 1
+        weights[1][0, 0] = np.eye(mixing[2])
+    else:
+        weights[0][shapes[0][0] // 2, shapes[0][1] // 2] = np.eye(mixing[2])
+    return weights

@@ -27,6 +27,8 @@ CORRELATION = 0.95
 # What tanh lets through almost unbent: tanh(0.15) is 0.7% below 0.15.
 TANH_GAIN = 0.3
 MEAN_LEVEL = 0.45
+# The layers with weights on the picture's way.
+_CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.SeparableConv2D, Upsampler)
 # Enough for the regression: some hundred pixels of each of 16 patches, against 1,400 unknowns at most.
 FITTED_BATCHES = 10
 
@@ -76,7 +78,7 @@ def start_as_interpolation(model: keras.Model, scale: int, channels: int) -> Non
     Raises:
         UsageError: a layer has fewer maps than there are channels.
     """
-    *body, last = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D | Upsampler)]
+    *body, last = [layer for layer in model.layers if isinstance(layer, _CONVOLUTIONS)]
     sums = [model.layers.index(layer) for layer in model.layers if isinstance(layer, keras.layers.Add)]
     if sums and sums[-1] > model.layers.index(last):
         last.kernel.assign(np.zeros(last.kernel.shape))
@@ -92,8 +94,10 @@ def start_as_interpolation(model: keras.Model, scale: int, channels: int) -> Non
     bends = any(getattr(layer, "activation", None) is keras.activations.tanh for layer in model.layers)
     gain, level = (TANH_GAIN, MEAN_LEVEL) if bends else (1.0, 0.0)
     for index, layer in enumerate(body):
-        kernel, bias = (np.array(each) for each in layer.get_weights())
-        paths = _path(layer, scale) * (gain if index == 0 else 1)
+        *depthwise, kernel, bias = (np.array(each) for each in layer.get_weights())
+        paths = _path(layer, scale, len(kernel)) * (gain if index == 0 else 1)
+        for each in depthwise:
+            each[..., :channels, 0] = _path(layer, scale, len(each))[..., None]
         if isinstance(layer, Upsampler):
             kernel[:] = 0  # a first layer with as many maps as colours
         kernel[..., :channels] = 0
@@ -102,18 +106,16 @@ def start_as_interpolation(model: keras.Model, scale: int, channels: int) -> Non
         if index == 0:
             # Every feature of the first layer sees the picture around its mean level.
             bias[:] = -level * kernel.sum(axis=(0, 1, 2))
-        layer.kernel.assign(kernel)
-        layer.bias.assign(bias)
+        layer.set_weights([*depthwise, kernel, bias])
     kernel = np.zeros(last.kernel.shape)
     for channel in range(channels):
-        kernel[..., channel, channel] = _path(last, scale) / gain
+        kernel[..., channel, channel] = _path(last, scale, len(kernel)) / gain
     last.kernel.assign(kernel)
     last.bias.assign(np.full(last.bias.shape, level))
 
 
-def _path(layer, scale: int) -> np.ndarray:
-    """The (k, k) weights with which a layer passes a map on: enlarged by an upsampler, else as it is."""
-    side = layer.kernel.shape[0]
+def _path(layer, scale: int, side: int) -> np.ndarray:
+    """The (side, side) weights with which a layer passes a map on: enlarged by an upsampler, else as it is."""
     if isinstance(layer, Upsampler) and not isinstance(layer, ResizeUpsampler):
         line = fit_bicubic(side, scale)
     else:
