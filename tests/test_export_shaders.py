@@ -74,6 +74,16 @@ def home_made():
     return keras.Model(image, DepthToSpace(2)(keras.layers.Conv2D(4, 3, padding="same")(x)), name="home_made")
 
 
+def by_map():
+    """Depthwise convolutions, of one and of two maps for each, and a separable one."""
+    image = keras.Input((None, None, 3))
+    x = keras.layers.DepthwiseConv2D(3, padding="same", depth_multiplier=2, activation="relu")(image)
+    x = keras.layers.Conv2D(5, 1)(x)
+    x = keras.layers.PReLU(shared_axes=(1, 2))(keras.layers.DepthwiseConv2D(5, padding="same", use_bias=False)(x))
+    x = keras.layers.SeparableConv2D(6, 3, padding="same", activation="tanh")(x)
+    return keras.Model(image, DepthToSpace(2)(keras.layers.Conv2D(12, 3, padding="same")(x)), name="by_map")
+
+
 def as_trained():
     """Branches, normalisation and what is for training alone, as RepVGG and SESR have them."""
     image = keras.Input((None, None, 1))
@@ -105,8 +115,10 @@ def beside(method, channels=1, **options):
         lambda: zoo.create_model("espcn_residual", 2, channels=3),
         lambda: beside("nearest"),
         lambda: beside("bilinear", channels=3),
+        lambda: zoo.create_model("gecko", 3, maps=6, depth=3, separable=True),
         home_made,
         as_trained,
+        by_map,
     ],
 )
 def test_a_row_is_what_the_model_computes(model):
@@ -225,6 +237,7 @@ def test_libplacebo_computes_what_the_zoo_does_and_loses_nothing(driver, tmp_pat
         lambda: scaled(zoo.create_model("espcn_residual", 2, channels=3)),
         lambda: scaled(beside("nearest")),
         lambda: scaled(beside("bilinear", channels=3)),
+        lambda: scaled(by_map()),
     ],
 )
 def test_libplacebo_computes_what_keras_does(driver, tmp_path, make, border):
@@ -259,7 +272,9 @@ def test_every_pass_compiles_for_phones_and_for_vulkan(version):
 
 def test_a_pass_reads_what_its_text_reads():
     """Reads are counted from the layers, and here from the text: those in a loop by what the loop runs over."""
-    for model in (zoo.create_model("gecko_s", 2), zoo.create_model("fsrcnn", 3, channels=3, upsampler="subpixel")):
+    rgb = zoo.create_model("fsrcnn", 3, channels=3, upsampler="subpixel")
+    separable = zoo.create_model("gecko_s", 2, maps=6, separable=True)
+    for model in (zoo.create_model("gecko_s", 2), rgb, separable):
         row = read_row(model)
         steps, parts = passes(row), shader(row).split("//!HOOK ")[1:]
         assert len(steps) == len(parts)

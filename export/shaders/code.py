@@ -289,6 +289,8 @@ class Code:
             part = weights[4 * number : 4 * number + 4, 4 * group : 4 * group + 4]
             if len(part) == 1 and part.any():
                 code.append(f"{name}{group} += {_vector(part[0])} * {value};")
+            elif part.any() and _diagonal(part):
+                code.append(f"{name}{group} += {_vector(np.diag(part))} * {value};")
             elif part.any():
                 code.append(f"{name}{group} += {self._write.matrix}({_entries(part)}) * {value};")
         return code
@@ -309,6 +311,12 @@ def _tile(layer: Convolution) -> tuple[int, int]:
     """Columns and rows of what a group sees."""
     side = layer.kernel.shape[0]
     return THREADS[0] + side - 1, THREADS[1] + side - 1
+
+
+def _diagonal(weights: np.ndarray) -> bool:
+    """Whether each map reads its own only, as in a depthwise convolution."""
+    rows, columns = weights.shape
+    return rows == columns and np.count_nonzero(weights) == np.count_nonzero(np.diag(weights))
 
 
 def _entries(weights: np.ndarray) -> str:

@@ -9,6 +9,8 @@ stored. The last pass writes the enlarged picture.
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from export.shaders.row import ConvolutionRow
 from zoo.errors import UsageError
 from zoo.graphs.operations import Convolution
@@ -57,8 +59,8 @@ class Pass:
 
     @property
     def multiplications(self) -> int:
-        """For an LR pixel."""
-        return sum(layer.kernel.size for layer in (*self.layers, *([self.base] if self.base else [])))
+        """For an LR pixel; of a depthwise kernel, what is not zero."""
+        return sum(int(np.count_nonzero(layer.kernel)) for layer in (*self.layers, *([self.base] if self.base else [])))
 
 
 def slices(maps: int) -> int:

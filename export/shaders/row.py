@@ -14,6 +14,7 @@ from zoo.rewrite.collapsing import collapsed
 from zoo.rewrite.tracing import graphs_of
 
 _ACTIVATIONS = ("linear", "relu", "tanh")
+_CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
 # What only does something while training.
 _NOTHING = (keras.layers.Dropout, keras.layers.SpatialDropout2D, keras.layers.GaussianNoise, keras.layers.Identity)
 
@@ -99,8 +100,8 @@ def read_row(model: keras.Model) -> ConvolutionRow:
             ended = True
         elif len(inputs) == 1 and isinstance(layer, DepthToSpace) and number not in added and number >= 0:
             ended = True
-        elif len(inputs) == 1 and type(layer) is keras.layers.Conv2D:
-            layers.append(_convolution(layer, place))
+        elif len(inputs) == 1 and type(layer) in _CONVOLUTIONS:
+            layers.extend(_convolutions(layer, place))
         elif type(layer) in _NOTHING and number >= 0:
             pass
         elif len(inputs) == 1 and number >= 0 and number not in added and layers[-1].activation == "linear":
@@ -151,16 +152,30 @@ def _upsampler(layer: SubpixelUpsampler) -> Convolution:
     return Convolution(phases.reshape(side, side, inputs, -1), np.tile(bias, scale**2))
 
 
-def _convolution(layer: keras.layers.Conv2D, place: str) -> Convolution:
-    kernel = np.asarray(layer.kernel, np.float64)
-    plain = layer.padding == "same" and set(layer.strides) == set(layer.dilation_rate) == {1} and layer.groups == 1
-    if not plain or kernel.shape[0] != kernel.shape[1] or kernel.shape[0] % 2 == 0:
+def _convolutions(layer, place: str) -> list[Convolution]:
+    """A convolution as one, a separable one as two."""
+    weights = [np.asarray(each, np.float64) for each in layer.get_weights()]
+    bias = weights.pop() if layer.use_bias else None
+    *depthwise, kernel = weights
+    height, width = layer.kernel_size
+    plain = set(layer.strides) == set(layer.dilation_rate) == {1} and (layer.padding == "same" or height == width == 1)
+    if not plain or getattr(layer, "groups", 1) != 1 or height != width or height % 2 == 0:
         raise UsageError(f"Expected odd square kernels, stride 1 and padding 'same' for a shader. Received: {place}")
-    bias = np.zeros(layer.filters) if layer.bias is None else np.asarray(layer.bias, np.float64)
     name = getattr(layer.activation, "__name__", "")
     if name not in _ACTIVATIONS:
         raise UsageError(f"Expected linear, relu or tanh in a shader's convolution. Received: {name} at {place}")
-    return Convolution(kernel, bias, name)
+    if type(layer) is keras.layers.DepthwiseConv2D:
+        kernel = _full(kernel)
+    linear = [Convolution(each, np.zeros(each.shape[3])) for each in map(_full, depthwise)]
+    return [*linear, Convolution(kernel, np.zeros(kernel.shape[3]) if bias is None else bias, name)]
+
+
+def _full(kernel: np.ndarray) -> np.ndarray:
+    """A depthwise kernel (K, K, I, M) as (K, K, I, I·M): zero but where a map reads its own."""
+    rows, columns, maps, several = kernel.shape
+    full = np.zeros((rows, columns, maps, maps, several))
+    full[:, :, np.arange(maps), np.arange(maps)] = kernel
+    return full.reshape(rows, columns, maps, maps * several)
 
 
 def _activated(convolution: Convolution, layer, place: str) -> Convolution:
