@@ -10,7 +10,7 @@ import tensorflow as tf
 import zoo
 from export import __main__ as command
 from export import export_model, int8
-from export.int8 import fitting, pictures, prelu, ranges, readers, simulation, skip, sums
+from export.int8 import copies, fitting, pictures, prelu, ranges, readers, simulation, skip, sums
 from zoo import registry
 from zoo.data import sample
 from zoo.errors import UsageError
@@ -130,9 +130,10 @@ def test_the_image_joins_the_last_layer_without_a_rounding_and_changes_nothing_b
         assert np.abs((scaled - low) / (high - low) * 255 - levels).max() < 0.01
 
 
-@pytest.mark.parametrize("expand", [0, 6])
-def test_a_sum_before_the_last_layer_or_one_of_1x1_is_read_from_both_parts(crops, expand):
-    model = zoo.create_model("gecko", 2, maps=4, depth=2, upsampler="subpixel", expand=expand)
+@pytest.mark.parametrize(("expand", "separable"), [(0, False), (6, False), (0, True)])
+def test_a_sum_before_the_last_layer_or_one_of_1x1_is_read_from_both_parts(crops, expand, separable):
+    options = {"upsampler": "subpixel", "expand": expand, "separable": separable}
+    model = zoo.create_model("gecko", 2, maps=4, depth=2, **options)
     rng = np.random.default_rng(4)
     for weight in model.weights:
         weight.assign(rng.normal(size=weight.shape, scale=0.2))
@@ -149,12 +150,66 @@ def test_a_sum_before_the_last_layer_or_one_of_1x1_is_read_from_both_parts(crops
     folded = simulation.Simulation(prelu.fold(simulation.Simulation(unfolded.content()), everything))
     assert "PRELU" not in _kinds(folded)
     assert np.abs(output(folded, crops) - expected).max() <= 1e-5 * np.abs(expected).max()
-    assert len(ranges.equalize(folded, crops)) == 3 + bool(expand)
+    # What leaves a depthwise convolution is levelled by itself.
+    assert len(ranges.equalize(folded, crops)) == 3 + bool(expand) + 2 * separable
     assert np.abs(output(folded, crops) - expected).max() <= 1e-5 * np.abs(expected).max()
     # Control: kernels shifted by a channel are another function.
     (reader,) = [each for each in readers.readers(folded, folded.operations[0][2][0]) if each.joined]
     folded.constants[reader.weights] = np.roll(folded.constants[reader.weights], 1, axis=-1)
     assert np.abs(output(folded, crops) - expected).max() > 0.01 * np.abs(expected).max()
+
+
+def by_map(rng):
+    """Depthwise convolutions, with biases, between others, one of them read twice; PReLU before them and behind."""
+
+    def slopes(x):
+        return keras.layers.PReLU(shared_axes=[1, 2])(x)
+
+    image = keras.Input((None, None, 1))
+    first = slopes(keras.layers.Conv2D(4, 3, padding="same")(image))
+    x = keras.layers.DepthwiseConv2D(3, padding="same")(first)
+    x = slopes(keras.layers.Conv2D(5, 1)(keras.layers.DepthwiseConv2D(3, padding="same")(x)))
+    x = keras.layers.DepthwiseConv2D(3, padding="same")(x)
+    x = keras.layers.Concatenate()([keras.layers.ReLU()(keras.layers.Conv2D(3, 1)(x)), x, first])
+    model = keras.Model(image, zoo.layers.DepthToSpace(2)(keras.layers.Conv2D(4, 3, padding="same")(x)))
+    for weight in model.weights:
+        weight.assign(rng.normal(size=weight.shape, scale=0.3))
+    return model
+
+
+def test_what_is_added_goes_through_depthwise_convolutions(crops):
+    content = int8.float_file(by_map(np.random.default_rng(4)), (48, 48))
+    original = simulation.Simulation(content)
+    assert sum(readers.is_depthwise(original, number) for number in range(len(original.operations))) == 3
+    expected = output(original, crops)
+    tolerance = 1e-5 * np.abs(expected).max()
+    everything = {number: np.arange(channels.size) for number, channels in _channels(original)}
+    folded = simulation.Simulation(prelu.fold(simulation.Simulation(content), everything))
+    assert len(everything) == 2 and "PRELU" not in _kinds(folded)
+    assert np.abs(output(folded, crops) - expected).max() <= tolerance
+    # Control: with the biases counted twice it is another function.
+    twice = simulation.Simulation(folded.content())
+    (number, *_) = readers.between(readers.readers(twice, twice.operations[0][2][0]))
+    bias = twice.operations[number][1][2]
+    twice.constants[bias] = np.concatenate([twice.constants[bias][:4], twice.constants[bias][:4]])
+    assert np.abs(output(twice, crops) - expected).max() > 100 * tolerance
+    # Channels of both signs, of which no range is the half.
+    counts = {
+        place.number: np.array([2, 1, 3, *[1] * 7])[: folded.graph.tensors[place.after].shape[-1]]
+        for place in copies.places(folded)
+    }
+    assert len(counts) == 3
+    several = simulation.Simulation(copies.insert(simulation.Simulation(folded.content()), counts))
+    assert np.abs(output(several, crops) - expected).max() <= tolerance
+    # Each with all weights behind it, and nothing in it: what `overflow` adds below its ranges' ends.
+    added = simulation.Simulation(copies.insert(simulation.Simulation(folded.content()), counts, shared=False))
+    for number, count in counts.items():
+        for index in added.operations[number][1][1:3]:
+            own = added.constants[index]
+            added.constants[index] = np.concatenate([own[: len(count)], 0 * own[len(count) :]])
+    assert np.abs(output(added, crops) - expected).max() <= tolerance
+    assert len(ranges.equalize(folded, crops)) == 6
+    assert np.abs(output(folded, crops) - expected).max() <= tolerance
 
 
 def test_a_sum_that_others_read_stays_and_one_before_a_wide_kernel_inside(crops):

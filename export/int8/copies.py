@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from export.int8.errors import moved
 from export.int8.pictures import Crops
-from export.int8.readers import Reader, readers, widen
+from export.int8.readers import Reader, add_channels, between, readers
 from export.int8.simulation import WEIGHTED, Ranges, Simulation, fake_quantize
 
 # How far the rounding of all maps may move photographs: a root mean square, in levels of 255.
@@ -59,10 +59,12 @@ def choose(
         goal: a root mean square, in levels of 255.
         more: how many multiplications may be added, as a part of those that there are.
     """
+    if more <= 0:
+        return {}
     images = crops.only("photographs").images[:_SAMPLES]
     exact = simulation.run(images)
     found = [place for place in places(simulation) if place.number in among]
-    chosen = _dominant(simulation, found) if more else {}
+    chosen = _dominant(simulation, found)
     offers, left = [], 0.0
     for place in found:
         cost = price(simulation, place)
@@ -117,18 +119,30 @@ def _dominant(simulation: Simulation, found: list[Place]) -> dict[int, np.ndarra
     return chosen
 
 
-def _errors(simulation: Simulation, ranges: Ranges, place: Place, exact: dict) -> list[float]:
-    """By channel, how far its rounding alone moves the pictures of the run `exact`: squared levels of 255."""
-    values = exact[place.after]
-    rounded = fake_quantize(values, *ranges[simulation.groups[place.after]])
+def _errors(simulation: Simulation, ranges: Ranges, place: Place, exact: dict) -> np.ndarray:
+    """By channel, how far its rounding alone moves the pictures of the run `exact`: squared levels of 255.
+
+    Behind a depthwise convolution the channel is rounded once more.
+    """
+    numbers = [place.number, *between(place.behind)]
+    return sum((_errors_at(simulation, ranges, number, exact) for number in numbers), np.zeros(()))
+
+
+def _errors_at(simulation: Simulation, ranges: Ranges, number: int, exact: dict) -> np.ndarray:
+    """The same of one operation's result."""
+    after = simulation.operations[number][2][0]
+    values = exact[after]
+    rounded = fake_quantize(values, *ranges[simulation.groups[after]])
     # What lies behind it is computed again.
-    before = {outputs[0] for _, _, outputs, _ in simulation.operations[: place.number]} | {simulation.input}
+    before = {outputs[0] for _, _, outputs, _ in simulation.operations[:number]} | {simulation.input}
     known = {index: exact[index] for index in before}
     channels = np.arange(values.shape[-1])
-    return [
-        moved(simulation, {}, {**known, place.after: tf.where(channels == channel, rounded, values)}, exact) ** 2
-        for channel in channels
-    ]
+    return np.array(
+        [
+            moved(simulation, {}, {**known, after: tf.where(channels == channel, rounded, values)}, exact) ** 2
+            for channel in channels
+        ]
+    )
 
 
 def insert(simulation: Simulation, chosen: dict[int, np.ndarray], shared: bool = True) -> bytes:
@@ -149,7 +163,7 @@ def insert(simulation: Simulation, chosen: dict[int, np.ndarray], shared: bool =
             own = here[..., reader.offset : end] / (counts if shared else np.ones_like(counts)).astype(np.float32)
             parts = here[..., : reader.offset], own, own[..., copied], here[..., end:]
             constants[reader.weights] = np.concatenate(parts, axis=-1)
-            widen(simulation, reader, len(copied))
+        add_channels(simulation, constants, behind, copied, biased=shared)
         graph.tensors[after].shape = (*graph.tensors[after].shape[:-1], len(counts) + len(copied))
     return simulation.content(constants=constants)
 
@@ -200,4 +214,5 @@ def price(simulation: Simulation, place: Place) -> float:
     """Multiplications that a further channel adds."""
     channels = simulation.graph.tensors[place.after].shape[-1]
     behind = [(reader.number, np.shape(simulation.constants[reader.weights])[-1]) for reader in place.behind]
-    return sum(multiplications(simulation, number) / count for number, count in [(place.number, channels), *behind])
+    own = [(number, channels) for number in (place.number, *between(place.behind))]
+    return sum(multiplications(simulation, number) / count for number, count in [*own, *behind])

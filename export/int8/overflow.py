@@ -36,7 +36,7 @@ def choose(
         among: the numbers of the convolutions to choose from.
         more: how many multiplications may be added, as a part of those that there are.
     """
-    if not len(images):
+    if not len(images) or more <= 0:
         return {}
     exact = simulation.run(images)
     offers, left = [], 0.0

@@ -8,7 +8,7 @@ signed levels that the convolution rounded before and rounds again; a ReLU costs
 import numpy as np
 import tensorflow as tf
 
-from export.int8.readers import readers, widen
+from export.int8.readers import add_channels, readers
 from export.int8.simulation import Simulation
 from zoo.graphs.tflite import schema
 
@@ -49,11 +49,10 @@ def fold(simulation: Simulation, chosen: dict[int, np.ndarray]) -> bytes:
             rest = here[..., reader.offset + count :]
             added = -own[..., mirrored] * kept
             constants[reader.weights] = np.concatenate([here[..., : reader.offset + count], added, rest], axis=-1)
-            widen(simulation, reader, len(mirrored))
-            through = graph.operations[(*reader.joined, reader.number)[0]]
-            through.inputs = [
-                graph.tensors[before] if given is graph.tensors[after] else given for given in through.inputs
-            ]
+            reads = graph.operations[reader.first]
+            reads.inputs = [graph.tensors[before] if given is graph.tensors[after] else given for given in reads.inputs]
+        # The difference of two channels has a depthwise convolution's bias once.
+        add_channels(simulation, constants, behind, mirrored, biased=False)
         for index in (before, after):
             graph.tensors[index].shape = (*graph.tensors[index].shape[:-1], len(constants[bias]))
         graph.operations[first].options.fusedActivationFunction = schema.ActivationFunctionType.RELU

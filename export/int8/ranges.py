@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from export.int8.pictures import Crops
-from export.int8.readers import readers
+from export.int8.readers import is_depthwise, readers
 from export.int8.simulation import Ranges, Simulation, fake_quantize
 
 # Tried ends, as parts of the largest value seen: rare extremes are cut where finer levels gain more.
@@ -88,8 +88,9 @@ def equalize(simulation: Simulation, images: np.ndarray) -> dict[int, np.ndarray
     for first, through, behind in _chains(simulation):
         reach = np.max([tf.reduce_max(tf.abs(tensors[index]), (0, 1, 2)).numpy() for index in through], axis=0)
         reach = np.where(reach > 1e-6, reach, 1.0)
-        weights, bias = first
-        constants[weights] = constants[weights] / reach[:, None, None, None]
+        weights, bias, depthwise = first
+        # Of a depthwise kernel the last axis is the channels'.
+        constants[weights] = constants[weights] / (reach if depthwise else reach[:, None, None, None])
         if bias in constants:
             constants[bias] = constants[bias] / reach
         for reader in behind:
@@ -102,14 +103,15 @@ def equalize(simulation: Simulation, images: np.ndarray) -> dict[int, np.ndarray
 
 def _chains(simulation: Simulation):
     """(weights and bias, the tensors between, the next convolutions) where nothing else is between convolutions."""
-    for name, inputs, outputs, options in simulation.operations:
-        if name != "CONV_2D" or options.fusedActivationFunction not in (0, 1):
+    for number, (name, inputs, outputs, options) in enumerate(simulation.operations):
+        depthwise = is_depthwise(simulation, number)
+        if name != "CONV_2D" and not depthwise or options.fusedActivationFunction not in (0, 1):
             continue
         through = [outputs[0]]
-        while not (behind := readers(simulation, through[-1])):
+        while not (behind := readers(simulation, through[-1], past_depthwise=False)):
             consumers = [operation for operation in simulation.operations if through[-1] in operation[1]]
             if len(consumers) != 1 or through[-1] == simulation.output or consumers[0][0] not in _HOMOGENEOUS:
                 break
             through.append(consumers[0][2][0])
         if behind:
-            yield (inputs[1], inputs[2] if len(inputs) > 2 else -1), through, behind
+            yield (inputs[1], inputs[2] if len(inputs) > 2 else -1, depthwise), through, behind

@@ -1,6 +1,8 @@
-"""Who reads a tensor with weights: the convolutions behind it, also through a concatenation."""
+"""Who reads a tensor with weights: the convolutions behind it, also through a concatenation or channel by channel."""
 
 from typing import NamedTuple
+
+import numpy as np
 
 from export.int8.simulation import Simulation
 
@@ -12,38 +14,87 @@ class Reader(NamedTuple):
         number: of the operation.
         weights: the tensor of its kernels, whose last axis is the channels that it reads.
         offset: the tensor's first channel there.
+        between: the numbers of the depthwise convolutions between, in order; they stand before the concatenations.
         joined: the numbers of the concatenations between, in order.
     """
 
     number: int
     weights: int
     offset: int
+    between: tuple[int, ...] = ()
     joined: tuple[int, ...] = ()
 
+    @property
+    def first(self) -> int:
+        """The number of the operation that reads the tensor itself."""
+        return (*self.between, *self.joined, self.number)[0]
 
-def readers(simulation: Simulation, tensor: int) -> list[Reader] | None:
-    """All that reads a tensor, where that is convolutions only, at least one, and nobody sees the tensor itself."""
+
+def readers(simulation: Simulation, tensor: int, past_depthwise: bool = True) -> list[Reader] | None:
+    """All that reads a tensor, where that is convolutions only, at least one, and nobody sees the tensor itself.
+
+    Args:
+        past_depthwise: whether a depthwise convolution counts as what stands between, else as a reader.
+    """
     found = []
     for number, (name, inputs, (after, *_), _) in enumerate(simulation.operations):
         if tensor not in inputs:
             continue
         if name == "CONCATENATION":
-            behind = readers(simulation, after)
+            behind = readers(simulation, after, past_depthwise)
             sides = [simulation.graph.tensors[index].shape[-1] for index in inputs[: inputs.index(tensor)]]
-            if not behind or inputs.count(tensor) > 1:
+            if not behind or inputs.count(tensor) > 1 or any(reader.between for reader in behind):
                 return None
             found += [
                 reader._replace(offset=sum(sides) + reader.offset, joined=(number, *reader.joined)) for reader in behind
             ]
         elif name in ("CONV_2D", "TRANSPOSE_CONV"):
             found.append(Reader(number, inputs[1], 0))
+        elif is_depthwise(simulation, number) and past_depthwise:
+            behind = readers(simulation, after)
+            if not behind:
+                return None
+            found += [reader._replace(between=(number, *reader.between)) for reader in behind]
+        elif is_depthwise(simulation, number):
+            found.append(Reader(number, inputs[1], 0))
         else:
             return None
     return found if tensor != simulation.output else None
 
 
-def widen(simulation: Simulation, reader: Reader, channels: int) -> None:
-    """Says in the shapes of the concatenations between that so many channels are added."""
-    for number in reader.joined:
-        (joined,) = simulation.graph.operations[number].outputs
-        joined.shape = (*joined.shape[:-1], joined.shape[-1] + channels)
+def is_depthwise(simulation: Simulation, number: int) -> bool:
+    """Whether an operation convolves each channel by itself, gives as many, and applies nothing to them."""
+    name, inputs, (after, *_), options = simulation.operations[number]
+    tensors = simulation.graph.tensors
+    alike = name == "DEPTHWISE_CONV_2D" and tensors[inputs[0]].shape[-1] == tensors[after].shape[-1]
+    return alike and len(inputs) > 2 and not options.fusedActivationFunction
+
+
+def between(found: list[Reader]) -> list[int]:
+    """The numbers of the depthwise convolutions before some readers, each once."""
+    return list(dict.fromkeys(number for reader in found for number in reader.between))
+
+
+def add_channels(simulation: Simulation, constants: dict, found: list[Reader], copied, biased: bool) -> None:
+    """Takes further channels of a tensor, behind its own, to its readers; their kernels there are the caller's.
+
+    Args:
+        constants: of the graph; changed.
+        found: all that reads the tensor.
+        copied: the channels that the further ones are copies of.
+        biased: whether a depthwise convolution adds its bias to the further ones too.
+    """
+    graph = simulation.graph
+    for number in between(found):
+        weights, bias = simulation.operations[number][1][1:3]
+        constants[weights] = np.concatenate([constants[weights], constants[weights][..., copied]], axis=-1)
+        constants[bias] = np.concatenate([constants[bias], constants[bias][copied] * biased])
+        _widen(graph, number, len(copied))
+    # A concatenation has the tensor's channels once for each reader behind the same depthwise convolution too.
+    for number in dict.fromkeys(number for reader in found for number in reader.joined):
+        _widen(graph, number, len(copied))
+
+
+def _widen(graph, number: int, channels: int) -> None:
+    (after,) = graph.operations[number].outputs
+    after.shape = (*after.shape[:-1], after.shape[-1] + channels)
