@@ -31,7 +31,11 @@ WINDOW = (200, 640)
 def words(layer: Convolution) -> str:
     """A layer's kernel and maps: "3×3, 64 → 32, tanh"."""
     side, _, inputs, outputs = layer.kernel.shape
-    return f"{side}×{side}, {inputs} → {outputs}" + ("" if layer.activation == "linear" else f", {layer.activation}")
+    if layer.depthwise:
+        outputs = inputs
+    return f"{side}×{side}{' by map' * layer.depthwise}, {inputs} → {outputs}" + (
+        "" if layer.activation == "linear" else f", {layer.activation}"
+    )
 
 
 def least(run: Callable[[], Any], rounds: int) -> float:
@@ -81,7 +85,7 @@ def in_ncnn(engine: NcnnEngine, layers: list[Convolution], rounds: int) -> list[
     merged: list[dict[str, float]] = []
     pending, waiting = 0.0, iter(layers)
     for (kind, pixels), seconds in zip(found, times):
-        if kind == "Convolution":
+        if kind.startswith("Convolution"):
             kernel = next(waiting).kernel
             # In blocks of 2×2 a pixel of the maps stands for four.
             several = 4 if in_blocks(layers) and len(merged) == len(layers) - 1 else 1

@@ -88,7 +88,7 @@ def test_borders_turn_with_the_picture():
 
 @pytest.mark.slow
 def test_other_networks_and_activations(tflite):
-    for name in ("luma", "luma3", "rgb", "thin"):
+    for name in ("luma", "luma3", "rgb", "thin", "separable"):
         expected = TFLiteEngine(tflite(name).read_bytes(), name)
         lr_image = NOISE[..., : expected.channels]
         theirs = expected.run(lr_image)
@@ -146,6 +146,12 @@ REFUSED = {
     "even kernels": lambda x: tf.nn.depth_to_space(tf.nn.conv2d(x, _kernel(4, 4, 1, 4), 1, "SAME"), 2),
     "no padding": lambda x: tf.nn.depth_to_space(
         tf.nn.conv2d(tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]]), _kernel(3, 3, 1, 4), 1, "VALID"), 2
+    ),
+    "two maps of one": lambda x: tf.nn.depth_to_space(
+        tf.nn.conv2d(tf.nn.depthwise_conv2d(x, _kernel(3, 3, 1, 2), [1] * 4, "SAME"), _kernel(3, 3, 2, 4), 1, "SAME"), 2
+    ),
+    "maps by themselves at the end": lambda x: tf.nn.depth_to_space(
+        tf.nn.depthwise_conv2d(tf.nn.conv2d(x, _kernel(3, 3, 1, 4), 1, "SAME"), _kernel(3, 3, 4, 1), [1] * 4, "SAME"), 2
     ),
     "dilation": lambda x: tf.nn.depth_to_space(tf.nn.conv2d(x, _kernel(3, 3, 1, 4), 1, "SAME", dilations=2), 2),
     "another activation": lambda x: tf.nn.depth_to_space(

@@ -30,7 +30,7 @@ def test_what_is_no_row_of_convolutions_is_refused(tflite):
         OnnxruntimeEngine(TFLiteEngine(tflite("bicubic").read_bytes(), "bicubic"))
 
 
-@pytest.mark.parametrize("name", ["luma3", "rgb", "thin"])
+@pytest.mark.parametrize("name", ["luma3", "rgb", "thin", "separable"])
 def test_the_file_is_the_row_in_onnx_own_words(tflite, name):
     """Read by ONNX' reference implementation, which shares no code with any engine."""
     from onnx.reference import ReferenceEvaluator

@@ -21,7 +21,7 @@ NOISE = np.random.default_rng(0).random((41, 58, 3), np.float32)
 
 
 @pytest.mark.parametrize("sized", [False, True])
-@pytest.mark.parametrize("name", ["luma", "luma3", "rgb", "thin", "bicubic"])
+@pytest.mark.parametrize("name", ["luma", "luma3", "rgb", "thin", "separable", "bicubic"])
 def test_results_are_those_of_tflite_and_tiles_are_exact(tflite, name, sized):
     expected = TFLiteEngine(tflite(name).read_bytes(), name)
     engine = OpenVINOEngine(expected, sized)
@@ -29,12 +29,14 @@ def test_results_are_those_of_tflite_and_tiles_are_exact(tflite, name, sized):
     assert engine.kind == ("OpenVINO sized" if sized else "OpenVINO")
 
 
-ROWS = ["espcn_x2", "fsrcnn_x2", "gecko_s_x2", "srcnn_x2", "srcnn_x3"]
+# The last one a file of the tests.
+ROWS = ["espcn_x2", "fsrcnn_x2", "gecko_s_x2", "srcnn_x2", "srcnn_x3", "separable"]
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_a_last_layer_on_blocks_of_pixels_is_the_same_function(name):
-    expected = of_preset(name)
+def test_a_last_layer_on_blocks_of_pixels_is_the_same_function(tflite, name):
+    own = name == "separable"
+    expected = TFLiteEngine(tflite(name).read_bytes(), name) if own else of_preset(name)
     engine = OpenVINORowEngine(expected)
     assert engine.kind == "OpenVINO fitted"
     keeps_the_contract(engine, expected, NOISE[..., :1], 1e-5, (13, (9, 40)))

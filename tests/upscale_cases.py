@@ -23,11 +23,14 @@ def network(name: str):
         "luma3": lambda: zoo.create_model("espcn", scale=3),
         "rgb": lambda: zoo.create_model("espcn", scale=2, channels=3, upsampler="transposed"),
         "thin": lambda: zoo.create_model("fsrcnn", scale=3, d=8, s=4, m=2),
+        "separable": lambda: zoo.create_model("gecko", scale=2, maps=12, depth=2, separable=True),
     }[name]()
     rng = np.random.default_rng(sum(map(ord, name)))
     for weights in model.weights:
         biases = len(weights.shape) == 1
-        spread = 0.1 if biases else 1 / np.sqrt(np.prod(weights.shape[:-1]))
+        # A depthwise kernel has one input for each map.
+        inputs = weights.shape[:2] if weights.name == "depthwise_kernel" else weights.shape[:-1]
+        spread = 0.1 if biases else 1 / np.sqrt(np.prod(inputs))
         weights.assign(rng.normal(0.3 if biases else 0, spread, weights.shape))
     return model
 

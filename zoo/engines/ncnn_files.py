@@ -107,9 +107,12 @@ class _Network:
         kernel, outputs = layer.kernel, len(layer.bias)
         pads = zip((14, 16, 4, 15), (len(kernel) // 2 * border for border in borders))
         settings = f"0={outputs} 1={len(kernel)} 5=1 6={kernel.size} 9={int(layer.activation == 'relu')} "
+        kind, axes = "Convolution", (3, 2, 0, 1)
+        if layer.depthwise:
+            kind, axes, settings = "ConvolutionDepthWise", (2, 3, 0, 1), f"{settings}7={outputs} "
         # The leading zero says that float32 follows.
-        arrays = np.zeros(1, np.float32), kernel.transpose(3, 2, 0, 1), layer.bias
-        self.follow("Convolution", settings + " ".join(f"{key}={pad}" for key, pad in pads), *arrays)
+        arrays = np.zeros(1, np.float32), kernel.transpose(axes), layer.bias
+        self.follow(kind, settings + " ".join(f"{key}={pad}" for key, pad in pads), *arrays)
         if layer.activation == "tanh":
             self.follow("TanH", "")
         elif layer.activation == "prelu" and layer.slopes is not None:

@@ -154,6 +154,10 @@ def network_of(row: Row, padded: bool, size: tuple[int, int] = (-1, -1)):
         before = [(side - block + 1) // 2 * padded for side in kernel.shape[:2]]
         # An odd row or column of pixels gets one more.
         after = [side + block - 1 for side in before]
+        if layer.depthwise:
+            # (groups, outputs of each, inputs of each, rows, columns)
+            groups = np.ascontiguousarray(kernel.transpose(2, 3, 0, 1)[:, None], np.float32)
+            return operations.group_convolution(maps, groups, [1, 1], before, after, [1, 1])
         return operations.convolution(maps, weights, [block] * 2, before, after, [1, 1])
 
     for layer in row.layers:

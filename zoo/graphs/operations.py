@@ -9,7 +9,7 @@ class Convolution(NamedTuple):
     """A convolution of stride 1, zero-padded to its input's size, and what is applied to its result.
 
     Attributes:
-        kernel: (K, K, inputs, outputs) float32, K odd.
+        kernel: (K, K, inputs, outputs) float32, K odd; (K, K, outputs, 1) of a depthwise one.
         bias: (outputs,) float32.
         activation: "linear", "relu", "tanh" or "prelu".
         slopes: (outputs,) float32, of "prelu".
@@ -21,3 +21,8 @@ class Convolution(NamedTuple):
     activation: str = "linear"
     slopes: np.ndarray | None = None
     added: int | None = None
+
+    @property
+    def depthwise(self) -> bool:
+        """Whether each map is made of the input map of its number alone."""
+        return self.kernel.shape[3] != len(self.bias)

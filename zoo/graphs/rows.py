@@ -33,7 +33,7 @@ def read(file: tflite.File) -> tuple[list[Convolution], int]:
         # A sum may name the row's own side second.
         if scale or before not in operation.inputs[: 1 + (operation.name == "ADD")]:
             raise NoRow("layers that are not one after another")
-        if operation.name == "CONV_2D":
+        if operation.name in ("CONV_2D", "DEPTHWISE_CONV_2D"):
             layers.append(_convolution(operation))
             results.append(last)
         elif operation.name == "DEPTH_TO_SPACE":
@@ -54,6 +54,8 @@ def read(file: tflite.File) -> tuple[list[Convolution], int]:
             raise NoRow(str(operation))
     if not scale or last is not end:
         raise NoRow("no shuffle at the end")
+    if not layers or layers[-1].depthwise:
+        raise NoRow("no convolution of all maps before the shuffle")
     return layers, scale
 
 
@@ -100,18 +102,24 @@ def _convolution(operation: tflite.Operation) -> Convolution:
 def weights_of(operation: tflite.Operation, step: int = 1) -> tuple[np.ndarray, np.ndarray, str]:
     """Kernel (rows, columns, inputs, outputs), bias and activation of a zero-padded CONV_2D of that step.
 
+    A depthwise kernel is (rows, columns, outputs, 1).
+
     Raises:
         NoRow: a convolution of another kind.
     """
     options = operation.options
     steps = (options.strideH, options.strideW, options.dilationHFactor, options.dilationWFactor)
     activations = {0: "linear", 1: "relu"}
-    if steps != (step, step, 1, 1) or options.padding != 0 or options.fusedActivationFunction not in activations:
-        raise NoRow("a CONV_2D of another kind")
+    if getattr(options, "depthMultiplier", 1) != 1:
+        raise NoRow("a depthwise convolution that makes several maps of one")
     _, weights, *bias = operation.inputs
-    # TFLite has (outputs, rows, columns, inputs).
+    # A kernel of one pixel has nothing to pad.
+    padded = options.padding == 0 or tuple(weights.shape[1:3]) == (1, 1)
+    if steps != (step, step, 1, 1) or not padded or options.fusedActivationFunction not in activations:
+        raise NoRow(f"a {operation.name} of another kind")
+    # TFLite has (outputs, rows, columns, inputs), of a depthwise one (1, rows, columns, outputs).
     kernel = _constant(weights).transpose(1, 2, 3, 0)
-    values = _constant(bias[0]) if any(bias) else np.zeros(kernel.shape[3], np.float32)
+    values = _constant(bias[0]) if any(bias) else np.zeros(operation.outputs[0].shape[3], np.float32)
     return kernel, values, activations[options.fusedActivationFunction]
 
 

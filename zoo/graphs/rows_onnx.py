@@ -36,8 +36,11 @@ def write(layers: list[Convolution], scale: int) -> bytes:
         nodes.append(helper.make_node(kind, inputs, [f"maps{len(nodes)}"], **attributes))
 
     results: list[str] = []
-    for kernel, bias, activation, slopes, added in layers:
-        add("Conv", kernel.transpose(3, 2, 0, 1), bias, pads=[len(kernel) // 2] * 4)
+    for layer in layers:
+        kernel, bias, activation, slopes, added = layer
+        by_map = {"group": len(bias)} if layer.depthwise else {}
+        axes = (2, 3, 0, 1) if layer.depthwise else (3, 2, 0, 1)
+        add("Conv", kernel.transpose(axes), bias, pads=[len(kernel) // 2] * 4, **by_map)
         if activation != "linear":
             add(_ACTIVATIONS[activation], *([] if slopes is None else [slopes[:, None, None]]))
         if added is not None:
