@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from upscale_cases import network, photo
 
+import zoo
 from zoo.engines import Chain, Engine, open_engine
 from zoo.engines.keras import KerasEngine
 from zoo.engines.tflite import TFLiteEngine
@@ -78,6 +79,40 @@ def test_what_a_network_tells_of_its_reach_goes_before_what_is_stated(tflite, tm
     assert open_engine(path, radius=40).step == 2
     # Control: whoever makes the engine says it.
     assert TFLiteEngine(path.read_bytes(), "strided", radius=40).radius == 40
+
+
+def test_a_picture_that_a_keras_network_does_not_take_is_one_sentence():
+    import keras
+
+    def enlarged(image, *layers):
+        x = image
+        for layer in layers:
+            x = layer(x)
+        return keras.Model(image, x, name="mine")
+
+    fixed = KerasEngine(enlarged(keras.Input((24, 32, 1)), keras.layers.UpSampling2D()))
+    with pytest.raises(UsageError, match="Expected a picture of 24×32 px, which mine takes. Received: 23×32"):
+        fixed.run(np.zeros((23, 32, 1), np.float32))
+    image = keras.Input((None, None, 1))
+    halved = keras.layers.UpSampling2D()(keras.layers.AveragePooling2D(2)(image))
+    even = KerasEngine(
+        enlarged(keras.Input((None, None, 1)), keras.Model(image, halved + image), keras.layers.UpSampling2D())
+    )
+    assert even.run(np.zeros((8, 6, 1), np.float32)).shape == (16, 12, 1)
+    with pytest.raises(UsageError, match="Expected a picture that mine takes. Received: 9×6: "):
+        even.run(np.zeros((9, 6, 1), np.float32))
+    with pytest.raises(UsageError, match="both sides free or none"):
+        KerasEngine(enlarged(keras.Input((None, 32, 1)), keras.layers.UpSampling2D()))
+
+
+def test_keras_networks_of_one_name_are_told_apart(tmp_path):
+    first = network("luma")
+    marks = [KerasEngine(first).fingerprint()]
+    first.save(tmp_path / "first.keras")
+    marks.append(KerasEngine(zoo.open_model(str(tmp_path / "first.keras"))).fingerprint())
+    first.weights[0].assign(first.weights[0] + 1e-3)
+    marks.append(KerasEngine(first).fingerprint())
+    assert marks[0] == marks[1] != marks[2]
 
 
 def test_an_engine_stays_what_it_was_when_it_was_made(tflite):

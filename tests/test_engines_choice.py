@@ -124,7 +124,30 @@ def test_what_getting_ready_for_another_size_takes():
 
     times = measuring.times({"a": Sized("a", clock, 0.1), "far": Sized("far", clock, 0.2)}, clock=clock, pause=0)
     # Who is far behind is not asked.
-    assert times["a"] == pytest.approx((0.1, 0.2)) and times["far"] == pytest.approx((0.2, 0.0))
+    assert times["a"] == pytest.approx((0.1, 0.2))
+    assert times["far"].run == pytest.approx(0.2) and times["far"].ready is None
+
+
+def test_who_was_not_asked_for_another_size_is_not_ready_at_once():
+    first = choices.Choice({"near": 1.0, "far": 1.3}, {"near": 4.0}, {})
+    assert first.order(sizes=True) == ["near", "far"]
+    # Control: one that was asked and is ready at once is ahead.
+    assert choices.Choice(first.seconds, {"near": 4.0, "far": 0.0}, {}).order(sizes=True) == ["far", "near"]
+    later = choices.Choice({"near": 1.1, "far": 1.2}, {"far": 2.0, "near": 5.0}, {})
+    assert later.and_before(first).ready == {"near": 4.0, "far": 2.0} == first.and_before(later).ready
+
+
+def test_a_network_of_a_step_is_measured_on_what_it_takes():
+    clock = Clock()
+
+    class Halving(Timed):
+        def run(self, lr_image):
+            assert not any(side % 4 for side in lr_image.shape[:2]), lr_image.shape
+            return super().run(lr_image)
+
+    engine = Halving("strided", clock, 0.01)
+    Engine.__init__(engine, "strided", 2, 1, 7, step=4, kind="strided")
+    assert measuring.times({"strided": engine}, clock=clock, pause=0)["strided"].ready is not None
 
 
 @pytest.fixture

@@ -147,6 +147,9 @@ REFUSED = {
     "no padding": lambda x: tf.nn.depth_to_space(
         tf.nn.conv2d(tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]]), _kernel(3, 3, 1, 4), 1, "VALID"), 2
     ),
+    "groups": lambda x: tf.nn.depth_to_space(
+        tf.nn.conv2d(tf.nn.conv2d(x, _kernel(3, 3, 1, 8), 1, "SAME"), _kernel(3, 3, 4, 4), 1, "SAME"), 2
+    ),
     "two maps of one": lambda x: tf.nn.depth_to_space(
         tf.nn.conv2d(tf.nn.depthwise_conv2d(x, _kernel(3, 3, 1, 2), [1] * 4, "SAME"), _kernel(3, 3, 2, 4), 1, "SAME"), 2
     ),

@@ -61,6 +61,15 @@ def test_what_others_take_of_the_processors(monkeypatch, after, share):
     assert machine.taken(0) == pytest.approx(share)
 
 
+@pytest.mark.parametrize(
+    ("told", "share"), [("max 100000", 8), ("200000 100000", 2), ("50000 100000", 1), ("150000 100000", 2)]
+)
+def test_a_container_has_as_many_threads_as_it_has_time_for(monkeypatch, told, share):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    monkeypatch.setattr(Path, "read_text", lambda self, **_: {"/sys/fs/cgroup/cpu.max": f"{told}\n"}[str(self)])
+    assert machine.available_threads() == share
+
+
 def test_versions_are_of_what_is_installed(monkeypatch):
     assert machine.versions(["numpy", "no-such-package"]) == {"numpy": np.__version__}
     monkeypatch.setitem(sys.modules, "numpy", types.SimpleNamespace(__version__="9"))
@@ -77,5 +86,8 @@ def test_the_memory_that_is_free_is_the_systems_or_the_containers(monkeypatch):
     assert machine.available_memory() == 4 << 20
     files |= {"/sys/fs/cgroup/memory.max": "3000000\n", "/sys/fs/cgroup/memory.current": "1000000\n"}
     assert machine.available_memory() == 2_000_000
+    # What was read of files is given back.
+    files["/sys/fs/cgroup/memory.stat"] = "anon 7\nactive_file 300000\ninactive_file 200000\n"
+    assert machine.available_memory() == 2_500_000
     files.clear()
     assert machine.available_memory() is None

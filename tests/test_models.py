@@ -149,6 +149,38 @@ def test_every_model_takes_the_same_first_arguments():
         assert parameters[:2] == ["scale", "channels"] and "upsampler" in parameters, name
 
 
+def test_a_scale_is_seen_however_the_result_is_named():
+    image = keras.Input((None, None, 1))
+    large = layers.DepthToSpace(2)(keras.layers.Conv2D(4, 3, padding="same")(image))
+    assert zoo.models.scale_of(keras.Model([image], [large])) == 2
+    with pytest.raises(UsageError, match="scale·H"):
+        zoo.models.scale_of(keras.Model(image, [large, large]))
+    with pytest.raises(UsageError, match="scale·H"):
+        zoo.models.scale_of(keras.Model(image, {"a": large, "b": image}))
+
+    class Subclass(keras.Model):
+        def call(self, x):
+            return x
+
+    with pytest.raises(UsageError, match="Received: unknown"):
+        zoo.models.scale_of(Subclass())
+
+
+def test_a_scale_is_seen_of_a_network_that_halves_the_picture_several_times():
+    image = x = keras.Input((None, None, 1))
+    kept = []
+    for _ in range(4):
+        kept.append(x)
+        x = keras.layers.Conv2D(1, 3, strides=2, padding="same")(x)
+    for before in reversed(kept):
+        x = keras.layers.Add()([before, keras.layers.UpSampling2D()(x)])
+    deep = keras.Model(image, keras.layers.UpSampling2D(3)(x))
+    assert zoo.models.scale_of(deep) == 3
+    # At the size tried first its sums do not fit.
+    with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
+        deep(np.zeros((1, 24, 36, 1), np.float32))
+
+
 def test_no_scale_is_seen_in_other_functions():
     inputs = keras.Input((None, None, 1))
     with pytest.raises(UsageError, match="scale·H"):

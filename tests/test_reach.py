@@ -16,6 +16,7 @@ from zoo.engines import tiles
 from zoo.engines.chain import Chain
 from zoo.engines.engine import Engine
 from zoo.engines.keras import KerasEngine
+from zoo.errors import UsageError
 from zoo.graphs import tflite
 from zoo.reach import keras_model, tflite_file
 
@@ -54,6 +55,35 @@ NETWORKS = {
         lambda x: keras.ops.concatenate([x[:, 1:4][:, ::-1], x], axis=1)[:, :-3], layers.UpSampling2D(2)
     ),
 }
+
+
+def test_maps_that_are_rounded_by_the_range_of_the_window_have_no_bound():
+    """What `Optimize.DEFAULT` alone writes: LiteRT rounds the maps at run time, by what the whole window holds."""
+    rng = np.random.default_rng(0)
+    kernels = [rng.normal(size=(3, 3, *maps)).astype(np.float32) for maps in ((1, 32), (32, 32), (32, 4))]
+
+    def network(x):
+        for kernel in kernels:
+            x = tf.nn.conv2d(x, kernel, 1, "SAME")
+        return tf.nn.depth_to_space(x, 2)
+
+    content = [convert(network, (1, 96, 96, 1), dynamic=dynamic) for dynamic in (False, True)]
+    plain, rounded = (tflite.parse(each, "file") for each in content)
+    assert tflite_file.reach(plain).radius == 3
+    with pytest.raises(reach.Unbounded, match="CONV_2D whose maps are rounded by the range"):
+        tflite_file.reach(rounded)
+
+
+def test_a_network_that_does_not_take_the_size_tried_has_no_reach_and_says_so():
+    image = keras.Input((256, 256, 1))
+    x, kept = image, []
+    for _ in range(5):
+        kept.append(x)
+        x = layers.MaxPooling2D(padding="same")(x)
+    for before in reversed(kept):
+        x = layers.Add()([before, layers.UpSampling2D()(x)])
+    with pytest.raises(UsageError, match="Expected a network whose layers can be followed at 144×144"):
+        keras_model.reach(keras.Model(image, x))
 
 
 @pytest.mark.parametrize("name", NETWORKS)

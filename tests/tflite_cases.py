@@ -69,7 +69,9 @@ def thinned(x):
     return tf.nn.conv2d(x, THIN, 1, "SAME")
 
 
-def convert(function, shape=(1, 16, 20, 4), flex=False, int16=False, sparse=False, replaced=None) -> bytes:
+def convert(
+    function, shape=(1, 16, 20, 4), flex=False, int16=False, sparse=False, dynamic=False, replaced=None
+) -> bytes:
     """A function without variables, as a TFLite file; `replaced` exchanges one builtin operation for another."""
     concrete = tf.function(function, autograph=False).get_concrete_function(tf.TensorSpec(shape, tf.float32))
     converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
@@ -79,6 +81,8 @@ def convert(function, shape=(1, 16, 20, 4), flex=False, int16=False, sparse=Fals
         converter.target_spec.supported_ops = [sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8]
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: ([rng.random(shape, dtype=np.float32)] for _ in range(2))
+    if dynamic:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if sparse:
         converter.optimizations = [tf.lite.Optimize.EXPERIMENTAL_SPARSITY]
     content = converter.convert()

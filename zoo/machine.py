@@ -8,10 +8,17 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+# Of a process in a container, as it sees it.
+_CGROUP = Path("/sys/fs/cgroup")
+
 
 def available_threads() -> int:
-    """The processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """The processors that this process may use; in a container as many as it has the time of."""
+    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with contextlib.suppress(OSError, ValueError):
+        quota, period = map(int, _CGROUP.joinpath("cpu.max").read_text(encoding="utf-8").split())
+        found = min(found, max(1, -(-quota // period)))
+    return found
 
 
 def available_memory() -> int | None:
@@ -21,9 +28,18 @@ def available_memory() -> int | None:
         lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
         found.append(next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:")))
     with contextlib.suppress(OSError, ValueError):
-        limit, taken = (int(Path("/sys/fs/cgroup", name).read_text()) for name in ("memory.max", "memory.current"))
-        found.append(limit - taken)
+        limit, taken = (int(_CGROUP.joinpath(name).read_text()) for name in ("memory.max", "memory.current"))
+        found.append(limit - taken + _read_of_files())
     return min(found, default=None)
+
+
+def _read_of_files() -> int:
+    """The bytes of a container's files in memory: they count as taken until something else needs the place."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        lines = _CGROUP.joinpath("memory.stat").read_text(encoding="utf-8").splitlines()
+        counted = dict(line.split() for line in lines)
+        return int(counted["active_file"]) + int(counted["inactive_file"])
+    return 0
 
 
 def processor() -> str:

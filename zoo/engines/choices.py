@@ -36,7 +36,7 @@ class Choice:
 
     Attributes:
         seconds: kind → the least time that a window of noise took.
-        ready: kind → how much longer the first window of another size took.
+        ready: kind → how much longer the first window of another size took; not of those that were far behind.
         refused: kind → why it was not measured.
         date: of the last measurement, as 2026-11-27.
         measurements: that the times are the least of.
@@ -54,14 +54,20 @@ class Choice:
         Args:
             sizes: the work has pictures of many sizes, so that engines get ready again and again.
         """
-        return sorted(self.seconds, key=lambda kind: self.seconds[kind] + sizes * self.ready.get(kind, 0) / RUNS)
+        # Who was not asked is taken to be as slow as the slowest that was.
+        most = max(self.ready.values(), default=0.0)
+        return sorted(self.seconds, key=lambda kind: self.seconds[kind] + sizes * self.ready.get(kind, most) / RUNS)
 
     def and_before(self, earlier: "Choice") -> "Choice":
         """This measurement and those before it: each kind's least times, the kinds that are measured now."""
         return replace(
             self,
             seconds={kind: min(time, earlier.seconds.get(kind, time)) for kind, time in self.seconds.items()},
-            ready={kind: min(time, earlier.ready.get(kind, time)) for kind, time in self.ready.items()},
+            ready={
+                kind: min(times)
+                for kind in self.seconds
+                if (times := [each.ready[kind] for each in (self, earlier) if kind in each.ready])
+            },
             measurements=self.measurements + earlier.measurements,
         )
 
@@ -101,7 +107,7 @@ def read(key: dict[str, Any]) -> Choice | None:
         if record.get("of") != key:
             return None
         choice = Choice(*(record[each.name] for each in fields(Choice)))
-        sound = all(choice.seconds[kind] > 0 <= choice.ready[kind] for kind in choice.order())
+        sound = all(time > 0 for time in choice.seconds.values()) and all(time >= 0 for time in choice.ready.values())
         if choice.measurements < 1 or not choice.seconds or not sound:
             raise ValueError("times")
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:

@@ -64,6 +64,10 @@ class Engine:
             sr_image = self.run(lr_image)
         return sr_image[hr_slice(rows, self.scale), hr_slice(columns, self.scale)]
 
+    def whole(self, length: int) -> int:
+        """The next length of a side that the network takes, where it takes only multiples of its step."""
+        return -(-length // self.step) * self.step
+
     def fingerprint(self) -> str:
         """What tells one network from another, for work that goes on later."""
         return self.name

@@ -1,6 +1,8 @@
 """Keras models as engines: as TFLite where that is possible, else by Keras' backend."""
 
 import contextlib
+import functools
+import hashlib
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,9 +67,10 @@ class KerasEngine(Engine):
         from zoo.reach import keras_model
 
         scale, (*size, channels) = scale_of(model), model.input_shape[1:]
-        if scale < 2 or channels not in (1, 3):
+        if scale < 2 or channels not in (1, 3) or (size[0] is None) != (size[1] is None):
             raise UsageError(
-                "Expected a model (N, H, W, C) → (N, scale·H, scale·W, C), C 1 or 3, scale at least 2. "
+                "Expected a model (N, H, W, C) → (N, scale·H, scale·W, C), C 1 or 3, scale at least 2, both sides free "
+                "or none. "
                 f"Received: {model.name!r}, {model.input_shape} → {model.output_shape}"
             )
         self._taken, self._given = (str(end.dtype) for end in (model.inputs[0], model.outputs[0]))
@@ -82,6 +85,7 @@ class KerasEngine(Engine):
             unbounded = str(error) if radius is None else ""
         fixed = None if None in size else tuple(size)
         super().__init__(model.name, scale, channels, radius, unbounded, fixed, step=step, kind="Keras")
+        self._model = model
         self._call = lambda images: model(images, training=False)
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf
@@ -90,12 +94,40 @@ class KerasEngine(Engine):
             signature = tf.TensorSpec((1, *model.input_shape[1:]), "uint8" if self._taken == "uint8" else "float32")
             self._call = tf.function(self._call, input_signature=[signature])
 
+    def fingerprint(self) -> str:
+        return self._fingerprint
+
+    @functools.cached_property
+    def _fingerprint(self) -> str:
+        """Of its layers and weights: networks of one name are others."""
+        from keras import ops
+
+        found = hashlib.sha256(self.name.encode())
+        # A subclass may not say what it consists of.
+        with contextlib.suppress(Exception):
+            found.update(self._model.to_json().encode())
+        for variable in self._model.variables:
+            found.update(f"{variable.shape} {variable.dtype}".encode())
+            found.update(np.ascontiguousarray(ops.convert_to_numpy(variable)).tobytes())
+        return found.hexdigest()
+
     def run(self, lr_image: np.ndarray) -> np.ndarray:
         from keras import ops
 
+        height, width, _ = lr_image.shape
+        if self.size not in (None, (height, width)):
+            own = "×".join(map(str, self.size))
+            raise UsageError(f"Expected a picture of {own} px, which {self.name} takes. Received: {height}×{width}")
         if self._taken == "uint8":
             lr_image = np.clip(np.floor(lr_image * 255 + 0.5), 0, 255).astype(np.uint8)
-        sr_image = ops.convert_to_numpy(self._call(ops.convert_to_tensor(lr_image[None])))[0]
+        try:
+            sr_image = ops.convert_to_numpy(self._call(ops.convert_to_tensor(lr_image[None])))[0]
+        # A stranger's network fails in any way, at an odd size, say.
+        except Exception as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise UsageError(
+                f"Expected a picture that {self.name} takes. Received: {height}×{width}: {reason}"
+            ) from error
         if self._given == "uint8":
             return sr_image.astype(np.float32) / np.float32(255)
         return sr_image.astype(np.float32, copy=False)

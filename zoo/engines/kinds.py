@@ -98,7 +98,8 @@ def _check(engine: Engine, expected: Engine) -> None:
         Unfit: the results differ.
     """
     around = engine.radius or 0
-    height, width = expected.size or (max(engine.cell[0] + 18, 3 * around), max(engine.cell[1] + 25, 3 * around))
+    least = max(engine.cell[0] + 18, 3 * around), max(engine.cell[1] + 25, 3 * around)
+    height, width = expected.size or map(expected.whole, least)
     noise = np.random.default_rng(0).random((height, width, expected.channels), np.float32)
     theirs = expected.run(noise)
     results = [(engine.run(noise), theirs)]

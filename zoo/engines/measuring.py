@@ -21,10 +21,10 @@ FAR = 1.25
 
 
 class Time(NamedTuple):
-    """What an engine takes, s: the least for a run, and how much more for the first of another size."""
+    """What an engine takes, s: the least for a run, and how much more for the first of another size, where asked."""
 
     run: float
-    ready: float = 0.0
+    ready: float | None = None
 
 
 def times(
@@ -68,7 +68,7 @@ def times(
     for name in names if last.size is None else []:
         time.sleep(pause)
         start = clock()
-        _run(engines[name], noise[:-1, :-1])
+        _run(engines[name], noise[: -last.step, : -last.step])
         found[name] = Time(taken[name], max(clock() - start - taken[name], 0.0))
     return found
 
@@ -88,9 +88,9 @@ def _window(engine: Engine, clock: Callable[[], float]) -> np.ndarray | None:
     """The noise: of the largest size that does not take too long."""
     random = np.random.default_rng(1)
     for size in [engine.size] if engine.size else [SIZE, SMALL]:
-        sides = [side + 2 * _margin(engine) for side in size]
+        sides = [engine.whole(side + 2 * _margin(engine)) for side in size]
         noise = random.random((*sides, engine.channels), np.float32)
-        tried = noise if engine.size else noise[: SMALL[0], : SMALL[1]]
+        tried = noise if engine.size else noise[: engine.whole(SMALL[0]), : engine.whole(SMALL[1])]
         engine.run(tried)
         start = clock()
         engine.run(tried)

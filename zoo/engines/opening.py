@@ -176,7 +176,8 @@ def measured(engine: TFLiteEngine) -> Choice | None:
     if not found:
         LOGGER.info("%s is too slow to be measured", engine.name)
         return None
-    runs, ready = ({kind: time[part] for kind, time in found.items()} for part in range(2))
+    runs = {kind: time.run for kind, time in found.items()}
+    ready = {kind: time.ready for kind, time in found.items() if time.ready is not None}
     return choices.keep(choices.of(engine.fingerprint(), engine.threads), Choice(runs, ready, refused))
 
 

@@ -113,6 +113,8 @@ def weights_of(operation: tflite.Operation, step: int = 1) -> tuple[np.ndarray, 
     if getattr(options, "depthMultiplier", 1) != 1:
         raise NoRow("a depthwise convolution that makes several maps of one")
     _, weights, *bias = operation.inputs
+    if operation.name == "CONV_2D" and weights.shape[3] != operation.inputs[0].shape[3]:
+        raise NoRow("a convolution in groups")
     # A kernel of one pixel has nothing to pad.
     padded = options.padding == 0 or tuple(weights.shape[1:3]) == (1, 1)
     if steps != (step, step, 1, 1) or not padded or options.fusedActivationFunction not in activations:

@@ -257,7 +257,16 @@ def walk(model: keras.Model, length: int) -> Iterator[Step]:
     """
     graph = _functional(model)
     picture = Map((spans.image(length), spans.image(length)), graph.inputs[0].shape[-1])
-    yield from _walk(graph, [(picture, 0)], count(1))
+    try:
+        yield from _walk(graph, [(picture, 0)], count(1))
+    except UsageError:
+        raise
+    # What a stranger's network holds, and whether it takes this size, no list of exceptions foresees.
+    except Exception as error:
+        raise UsageError(
+            f"Expected a network whose layers can be followed at {length}×{length}. Received: {model.name!r} "
+            f"({type(error).__name__}: {error})"
+        ) from error
 
 
 def _walk(graph, inputs: list[tuple[Map, int]], numbers):

@@ -59,6 +59,10 @@ def reach(file: File) -> field.Reach:
         raise Unbounded(f"a graph that cannot be followed ({type(error).__name__})") from error
 
 
+# What LiteRT computes in whole numbers where only the weights are stored as such.
+_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
+
+
 class _Walk:
     """A graph followed for a picture of one size; `maps` holds the spans of rows and columns, the output's last."""
 
@@ -87,6 +91,8 @@ class _Walk:
         name = operation.name
         if any(len(tensor.shape) not in (0, 4) for tensor in operation.outputs):
             raise Unbounded(f"{name} to a tensor of rank {len(operation.outputs[0].shape)}")
+        if name in _WEIGHTED and _rounds_maps(operation):
+            raise Unbounded(f"{name} whose maps are rounded by the range that they have in the whole picture")
         read = [self.maps[tensor][axis] for tensor in operation.inputs if tensor in self.maps]
         if name in POINTWISE:
             self._check_alike(operation)
@@ -106,6 +112,13 @@ class _Walk:
                 raise Unbounded("FULLY_CONNECTED of a whole map")
         elif any(side != 1 for tensor in others for side in tensor.shape[-3:-1]):
             raise Unbounded(f"{operation.name} with a number for each pixel")
+
+
+def _rounds_maps(operation: Operation) -> bool:
+    """Whether an operation has float maps and whole weights."""
+    given = [tensor for tensor in operation.inputs if tensor is not None]
+    whole = any(tensor.constant and tensor.dtype in ("int8", "int4") for tensor in given)
+    return whole and any(not tensor.constant and tensor.dtype == "float32" for tensor in given)
 
 
 def _strides(operation: Operation, axis: int) -> int:
