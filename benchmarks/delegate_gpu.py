@@ -101,15 +101,18 @@ def times_of(times: dict[tuple[str, str, str], list[float]], precision: str, for
 
 
 def summarise(forms: dict[str, dict[str, list[float]]]) -> dict[str, dict[str, float]]:
-    """Form → median ms of both, and the time of computing as a ratio to the first form's."""
+    """Form → median ms of both, and the time of computing as a ratio to the first form's, unless only that is left
+    which the LR form is compared with.
+    """
     if not forms:
         return {}
-    computing = timing.summarise({form: each["computing"] for form, each in forms.items()}, next(iter(forms)))
+    first = next(iter(forms))
+    computing = timing.summarise({form: each["computing"] for form, each in forms.items()}, first)
     return {
         form: {
             "frame_ms": 1e3 * statistics.median(each["frame"]),
             "computing_ms": 1e3 * computing[form]["median"],
-            "ratio": computing[form]["ratio"],
+            **({} if first == DECONVOLUTION else {"ratio": computing[form]["ratio"]}),
             "rounds": computing[form]["rounds"],
         }
         for form, each in forms.items()

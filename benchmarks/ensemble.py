@@ -10,10 +10,12 @@ import numpy as np
 
 from benchmarks import record
 from benchmarks.timing import paired, summarise
+from zoo.errors import UsageError, exit_on_usage_error
 
 FRAME = (180, 320)
 
 
+@exit_on_usage_error
 def main(arguments: list[str] | None = None) -> None:
     """The command `python -m benchmarks.ensemble`."""
     parser = record.parser("ensemble", __doc__)
@@ -28,7 +30,10 @@ def main(arguments: list[str] | None = None) -> None:
     from zoo.upscale import open_engine
 
     names = flags.model.split(",") if flags.model else registry.list_presets()
-    engines = [engine for engine in map(open_engine, names) if engine.channels == 1]
+    engines = list(map(open_engine, names))
+    if flags.model and (rgb := [engine.name for engine in engines if engine.channels != 1]):
+        raise UsageError(f"Expected luma networks. Received: {', '.join(rgb)}")
+    engines = [engine for engine in engines if engine.channels == 1]
     frame = np.random.default_rng(0).random((*FRAME, 1), np.float32)
     rows = []
     for engine in engines:

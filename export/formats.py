@@ -179,6 +179,29 @@ FORMATS = {
 }
 
 
+# Options that are for some of the formats only.
+_OWN = {
+    "io": ("tflite_int8",),
+    "calibration": ("tflite_int8",),
+    "layer_errors": ("tflite_int8",),
+    "border": ("glsl", "wgsl"),
+}
+
+
+def check_used(options: Options, formats: Sequence[str]) -> None:
+    """Sees that every option has a format that it changes.
+
+    Raises:
+        UsageError: one has none.
+    """
+    for name, own in _OWN.items():
+        if getattr(options, name) != getattr(Options, name) and not set(own) & set(formats):
+            raise UsageError(
+                f"Expected {' or '.join(own)} among the formats for --{name}, which changes no other. "
+                f"Received: {', '.join(formats)}"
+            )
+
+
 def check_formats(formats: Sequence[str]) -> list[str]:
     """The formats, each once; UsageError for an unknown one or none."""
     if not formats:

@@ -82,7 +82,8 @@ def photographs(file: tflite.File, limits: tuple[float, float] = UNIT) -> list[l
 
 
 def _takes_a_picture(tensor: tflite.Tensor) -> bool:
-    return len(tensor.shape) == 4 and tensor.shape[-1] in (1, 3)
+    # Whole numbers of 32 or 64 bits are labels or places.
+    return len(tensor.shape) == 4 and tensor.shape[-1] in (1, 3) and tensor.dtype not in ("bool", *PLACES)
 
 
 def _cut(rgb: np.ndarray, tensor: tflite.Tensor) -> np.ndarray:

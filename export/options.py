@@ -31,7 +31,8 @@ class Options:
         drawn: how much drawn graphics count beside photographs where int8 is fitted; more keeps text and lines nearer
             to the float network and photographs farther.
         copies: how many multiplications an int8 file may have besides, as a part of its own, for channels that are
-            computed several times (`export.int8.copies`, `export.int8.overflow`); 0 for none.
+            computed several times (`export.int8.copies`, `export.int8.overflow`); 0 for none. Copies of a channel that
+            sets the step of all weights behind it come besides.
         data: folders of test sets to measure PSNR on.
         check: whether the files are run at all; False writes them, and no report on them.
         gate: `"full"` runs each static TFLite file on the GPU delegate at its own size and re-exported at small ones,

@@ -10,7 +10,7 @@ import keras
 from export import delegate, measure
 from export.claim import claim
 from export.described import describe
-from export.formats import FORMATS, Content, Format, check_formats
+from export.formats import FORMATS, Content, Format, check_formats, check_used
 from export.int8.errors import node_data
 from export.network import enlarges_pictures, export_network
 from export.options import Options
@@ -74,6 +74,7 @@ def export_model(
     earlier(Path(output))
     if not enlarges_pictures(model):
         return export_network(model, Path(output), sizes, formats, progress, chosen)
+    check_used(chosen, formats)
     sizes = sizes or [(360, 640)]
     job = _Job(model, chosen, progress)
     output = Path(output)

@@ -85,7 +85,10 @@ def main(arguments: list[str] | None = None) -> int:
     results = []
     for path in flags.results:
         try:
-            results.append(json.loads(path.read_text(encoding="utf-8")))
+            result = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(result, dict) or not {"presets", "size", "environment"} <= set(result):
+                raise ValueError("something else")
+            results.append(result)
         except (OSError, ValueError) as error:
             raise UsageError(f"Expected results of `python -m export.arm --json`. Received: {path}: {error}") from error
     return settle({PAGE: inserted(PAGE.read_text(encoding="utf-8"), table(results), BEGIN, END)}, check=False)

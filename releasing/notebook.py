@@ -1,9 +1,11 @@
 """Runs the quickstart notebook and keeps what it shows in its file: `python -m releasing.notebook`, some minutes."""
 
 import argparse
+import contextlib
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +16,25 @@ ROOT = Path(__file__).parent.parent
 NOTEBOOK = ROOT / "notebooks" / "quickstart.ipynb"
 
 
+@contextlib.contextmanager
+def _extra() -> Iterator[None]:
+    """Says which extra an import in it comes with."""
+    try:
+        yield
+    except ImportError as error:
+        raise UsageError(
+            f'Expected what `pip install ".[notebook]"` brings. Received: no module {error.name}'
+        ) from error
+
+
 def executed(notebook: Any) -> Any:
     """The notebook with its outputs; what libraries write on stderr, and when it ran, is left out.
 
     Raises:
         UsageError: the extra that runs notebooks is not installed.
     """
-    try:
+    with _extra():
         from nbclient import NotebookClient
-    except ImportError as error:
-        raise UsageError(
-            f'Expected what `pip install ".[notebook]"` brings. Received: no module {error.name}'
-        ) from error
     with tempfile.TemporaryDirectory() as folder:
         # Its kernel finds this checkout, and what it writes is gone afterwards.
         os.environ |= {"PYTHONPATH": str(ROOT), "TMPDIR": folder, "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -50,8 +59,8 @@ def _told(output: Any) -> bool:
 def main(argv: list[str] | None = None) -> int:
     """The command."""
     argparse.ArgumentParser(prog="python -m releasing.notebook", description=__doc__).parse_args(argv)
-    import nbformat
-
+    with _extra():
+        import nbformat
     made = executed(nbformat.read(NOTEBOOK, as_version=4))
     with whole_file(NOTEBOOK) as unfinished:
         nbformat.write(made, unfinished)

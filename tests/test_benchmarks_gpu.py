@@ -29,6 +29,9 @@ def test_what_is_not_read_back_is_told_from_the_way_back():
     assert summary["0.002"] == pytest.approx({"frame_ms": 35, "computing_ms": 2, "ratio": 1, "rounds": 3})
     assert summary["0.004"] == pytest.approx({"frame_ms": 35, "computing_ms": 4, "ratio": 2, "rounds": 3})
     assert delegate_gpu.summarise({}) == {}
+    # A deconvolution whose LR form did not run is compared with nothing.
+    (alone,) = delegate_gpu.summarise({"deconvolution": delegate_gpu.times_of(times, "f32", "0.002")}).values()
+    assert "ratio" not in alone and alone["computing_ms"] == pytest.approx(2)
 
 
 def test_a_gpu_has_a_row_a_file():

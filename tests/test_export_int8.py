@@ -212,6 +212,52 @@ def test_what_is_added_goes_through_depthwise_convolutions(crops):
     assert np.abs(output(folded, crops) - expected).max() <= tolerance
 
 
+@pytest.mark.parametrize("first", ["itself", "by map"])
+def test_channels_that_reach_a_layer_by_two_ways_are_added_on_both(crops, first):
+    """A map and what a depthwise convolution makes of it, side by side in either order."""
+    rng = np.random.default_rng(5)
+    image = keras.Input((None, None, 1))
+    x = keras.layers.PReLU(shared_axes=[1, 2])(keras.layers.Conv2D(4, 3, padding="same")(image))
+    ways = [x, keras.layers.DepthwiseConv2D(3, padding="same")(x)]
+    joined = keras.layers.Concatenate()(ways if first == "itself" else ways[::-1])
+    model = keras.Model(image, zoo.layers.DepthToSpace(2)(keras.layers.Conv2D(4, 3, padding="same")(joined)))
+    for weight in model.weights:
+        weight.assign(rng.normal(size=weight.shape, scale=0.3))
+    original = simulation.Simulation(int8.float_file(model, (48, 48)))
+    expected = output(original, crops)
+    tolerance = 1e-5 * np.abs(expected).max()
+    everything = {number: np.arange(channels.size) for number, channels in _channels(original)}
+    folded = simulation.Simulation(prelu.fold(simulation.Simulation(original.file.packed()), everything))
+    assert "PRELU" not in _kinds(folded)
+    assert np.abs(output(folded, crops) - expected).max() <= tolerance
+    counts = {place.number: np.array([2, 1, 3, *[1] * 5]) for place in copies.places(folded)}
+    several = simulation.Simulation(copies.insert(simulation.Simulation(folded.content()), counts))
+    assert len(counts) == 1 and np.abs(output(several, crops) - expected).max() <= tolerance
+    (joined_channels,) = [
+        several.graph.tensors[outputs[0]].shape[-1]
+        for name, _, outputs, _ in several.operations
+        if name == "CONCATENATION"
+    ]
+    assert joined_channels == 2 * (8 + 3)
+
+
+def test_what_a_tuning_cannot_follow_is_left_to_the_converter(crops):
+    image = keras.Input((None, None, 1))
+    maps = keras.layers.Conv2D(8, 3, padding="same")(image)
+    for body in (
+        keras.layers.Conv2D(8, 3, padding="same", groups=2)(maps),
+        # Maps below zero beside the image, whose range is that of pixels.
+        keras.layers.Concatenate()([image, maps]),
+    ):
+        model = keras.Model(image, zoo.layers.DepthToSpace(2)(keras.layers.Conv2D(4, 3, padding="same")(body)))
+        with pytest.raises(simulation.Unsupported):
+            simulation.Simulation(int8.float_file(model, (48, 48)))
+        assert int8.tune(model, pictures.mixed(sample(2).pictures(), 1, 8)) is None
+    added = keras.layers.Add()([image, keras.layers.Conv2D(1, 3, padding="same")(maps)])
+    model = keras.Model(image, zoo.layers.DepthToSpace(2)(keras.layers.Conv2D(4, 3, padding="same")(added)))
+    assert "ADD" in _kinds(simulation.Simulation(sums.unfold(simulation.Simulation(int8.float_file(model, (48, 48))))))
+
+
 def test_a_sum_that_others_read_stays_and_one_before_a_wide_kernel_inside(crops):
     image = keras.Input((None, None, 1))
     x = keras.layers.Conv2D(4, 3, padding="same")(image)

@@ -84,6 +84,16 @@ def by_map():
     return keras.Model(image, DepthToSpace(2)(keras.layers.Conv2D(12, 3, padding="same")(x)), name="by_map")
 
 
+def normalised_by_map():
+    """As MobileNet's blocks are: batch normalisation behind a separable convolution without a bias."""
+    image = keras.Input((None, None, 1))
+    x = keras.layers.SeparableConv2D(6, 3, padding="same", use_bias=False)(image)
+    x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
+    x = keras.layers.SeparableConv2D(5, 3, padding="same")(x)
+    x = keras.layers.LeakyReLU()(keras.layers.BatchNormalization(scale=False, center=False)(x))
+    return keras.Model(image, DepthToSpace(2)(keras.layers.Conv2D(4, 3, padding="same")(x)), name="normalised_by_map")
+
+
 def as_trained():
     """Branches, normalisation and what is for training alone, as RepVGG and SESR have them."""
     image = keras.Input((None, None, 1))
@@ -119,6 +129,7 @@ def beside(method, channels=1, **options):
         home_made,
         as_trained,
         by_map,
+        normalised_by_map,
     ],
 )
 def test_a_row_is_what_the_model_computes(model):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import UsageError, exit_on_usage_error, one_of
+from zoo.files import file_to_write, in_place_of
 from zoo.program import Parser, program, quiet_tensorflow
 
 SIZE = (96, 96)
@@ -58,6 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
     if flags.install:
         print(f"{emulator.install()}: QEMU and LiteRT for ARM64")
         return 0
+    if flags.json:
+        file_to_write(flags.json)
     if not emulator.installed():
         raise UsageError(f"Expected an emulator of ARM64. Received: none; {emulator.MISSING}")
     quiet_tensorflow()
@@ -76,7 +79,9 @@ def main(arguments: list[str] | None = None) -> int:
                 if "half" in part:
                     print(f"{name} {form}: {part['half']['sentence']}", flush=True)
     if flags.json:
+        replaced = in_place_of(flags.json)
         write_json(flags.json, {"size": SIZE, "presets": presets, "environment": environment()})
+        print(f"wrote {flags.json}{replaced}")
     return int(any(worst(entry) != "right" for preset in presets.values() for entry in preset.values()))
 
 

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from export.int8.errors import moved
 from export.int8.pictures import Crops
-from export.int8.readers import Reader, add_channels, between, readers
+from export.int8.readers import Reader, add_channels, backwards, between, readers
 from export.int8.simulation import WEIGHTED, Ranges, Simulation, fake_quantize
 
 # How far the rounding of all maps may move photographs: a root mean square, in levels of 255.
@@ -158,7 +158,7 @@ def insert(simulation: Simulation, chosen: dict[int, np.ndarray], shared: bool =
         counts, copied = chosen[number], _copied(chosen[number])
         for index in simulation.operations[number][1][1:3]:
             constants[index] = np.concatenate([constants[index], constants[index][copied]])
-        for reader in behind:
+        for reader in backwards(behind):
             here, end = constants[reader.weights], reader.offset + len(counts)
             own = here[..., reader.offset : end] / (counts if shared else np.ones_like(counts)).astype(np.float32)
             parts = here[..., : reader.offset], own, own[..., copied], here[..., end:]

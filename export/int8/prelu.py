@@ -8,7 +8,7 @@ signed levels that the convolution rounded before and rounds again; a ReLU costs
 import numpy as np
 import tensorflow as tf
 
-from export.int8.readers import add_channels, readers
+from export.int8.readers import add_channels, backwards, readers
 from export.int8.simulation import Simulation
 from zoo.graphs.tflite import schema
 
@@ -43,7 +43,7 @@ def fold(simulation: Simulation, chosen: dict[int, np.ndarray]) -> bytes:
         constants[weights] = np.concatenate([constants[weights], -constants[weights][mirrored]])
         constants[bias] = np.concatenate([constants[bias], -constants[bias][mirrored]])
         count = graph.tensors[before].shape[-1]
-        for reader in behind:
+        for reader in backwards(behind):
             here = constants[reader.weights]
             own = here[..., reader.offset : reader.offset + count]
             rest = here[..., reader.offset + count :]

@@ -70,6 +70,11 @@ def is_depthwise(simulation: Simulation, number: int) -> bool:
     return alike and len(inputs) > 2 and not options.fusedActivationFunction
 
 
+def backwards(found: list[Reader]) -> list[Reader]:
+    """Readers in an order in which channels can be put into their kernels: the other places stay where they are."""
+    return sorted(found, key=lambda reader: -reader.offset)
+
+
 def between(found: list[Reader]) -> list[int]:
     """The numbers of the depthwise convolutions before some readers, each once."""
     return list(dict.fromkeys(number for reader in found for number in reader.between))
@@ -77,6 +82,8 @@ def between(found: list[Reader]) -> list[int]:
 
 def add_channels(simulation: Simulation, constants: dict, found: list[Reader], copied, biased: bool) -> None:
     """Takes further channels of a tensor, behind its own, to its readers; their kernels there are the caller's.
+
+    A convolution that reads the tensor at several places is among its readers as often: `backwards`.
 
     Args:
         constants: of the graph; changed.
@@ -90,9 +97,10 @@ def add_channels(simulation: Simulation, constants: dict, found: list[Reader], c
         constants[weights] = np.concatenate([constants[weights], constants[weights][..., copied]], axis=-1)
         constants[bias] = np.concatenate([constants[bias], constants[bias][copied] * biased])
         _widen(graph, number, len(copied))
-    # A concatenation has the tensor's channels once for each reader behind the same depthwise convolution too.
-    for number in dict.fromkeys(number for reader in found for number in reader.joined):
-        _widen(graph, number, len(copied))
+    # A concatenation gets them on every way that leads there, however many read it.
+    ways = {(each.between, each.joined[: end + 1]) for each in found for end in range(len(each.joined))}
+    for _, joined in ways:
+        _widen(graph, joined[-1], len(copied))
 
 
 def _widen(graph, number: int, channels: int) -> None:

@@ -55,6 +55,8 @@ class Simulation:
         for operation in self.graph.operations:
             if operation.name not in _COMPUTE:
                 raise Unsupported(str(operation))
+            if operation.name == "CONV_2D" and operation.inputs[0].shape[3] != operation.inputs[1].shape[3]:
+                raise Unsupported(f"{operation} in groups")
             indices = ([numbers[tensor] for tensor in side] for side in (operation.inputs, operation.outputs))
             self.operations.append((operation.name, *indices, operation.options))
         self.constants = {number: tensor.values for number, tensor in enumerate(self.graph.tensors) if tensor.constant}
@@ -70,6 +72,8 @@ class Simulation:
             if name in _FIXED:
                 fixed[outputs[0]] = _FIXED[name]
             if name in _SAME_RANGE:
+                if len({groups[index] for index in moving}) > 1 and groups[self.input] in map(groups.get, moving):
+                    raise Unsupported(f"{name} of the image, which reaches from 0 to 1, and others")
                 first = groups[moving[0]]
                 for old in [groups[index] for index in (*moving[1:], outputs[0])]:
                     groups = {index: first if group == old else group for index, group in groups.items()}

@@ -21,6 +21,8 @@ def unfold(simulation: Simulation) -> bytes:
     for operation, (name, inputs, (after, *_), options) in zip(list(graph.operations), simulation.operations):
         maps = [graph.tensors[index] for index in inputs if index not in constants]
         alike = len(maps) == 2 and maps[0].shape == maps[1].shape and maps[0] is not maps[1]
+        # Side by side with the image maps would have its range, from 0 to 1.
+        alike = alike and simulation.groups[simulation.input] not in map(simulation.groups.get, inputs)
         if name != "ADD" or not alike or options.fusedActivationFunction or after == simulation.output:
             continue
         read = [number for number, (_, given, _, _) in enumerate(simulation.operations) if after in given]

@@ -104,6 +104,8 @@ def read_row(model: keras.Model) -> ConvolutionRow:
             layers.extend(_convolutions(layer, place))
         elif type(layer) in _NOTHING and number >= 0:
             pass
+        elif _normalizes(layer) and len(inputs) == 1 and layers and number not in added and layers[-1].slopes is None:
+            layers[-1] = _normalized(layers[-1], layer, place)
         elif len(inputs) == 1 and number >= 0 and number not in added and layers[-1].activation == "linear":
             layers[-1] = _activated(layers[-1], layer, place)
         else:
@@ -176,6 +178,20 @@ def _full(kernel: np.ndarray) -> np.ndarray:
     full = np.zeros((rows, columns, maps, maps, several))
     full[:, :, np.arange(maps), np.arange(maps)] = kernel
     return full.reshape(rows, columns, maps, maps * several)
+
+
+def _normalizes(layer) -> bool:
+    """Whether a layer is what `collapsed` leaves behind a separable convolution: batch normalisation by map."""
+    return type(layer) is keras.layers.BatchNormalization and layer.axis in (-1, 3)
+
+
+def _normalized(convolution: Convolution, layer: keras.layers.BatchNormalization, place: str) -> Convolution:
+    if convolution.activation != "linear":
+        raise UsageError(f"Expected batch normalisation right behind a shader's convolution. Received: {place}")
+    mean, variance = (np.asarray(each, np.float64) for each in (layer.moving_mean, layer.moving_variance))
+    gain = (np.asarray(layer.gamma) if layer.scale else 1.0) / np.sqrt(variance + layer.epsilon)
+    beta = np.asarray(layer.beta) if layer.center else 0.0
+    return convolution._replace(kernel=convolution.kernel * gain, bias=(convolution.bias - mean) * gain + beta)
 
 
 def _activated(convolution: Convolution, layer, place: str) -> Convolution:
