@@ -171,12 +171,12 @@ def child(job: dict, environment: dict[str, str], timeout: float) -> tuple[dict[
     """The results of a job, the child's exit code (None: ended for time) and what it wrote to standard error."""
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "export.runner"],
+            [sys.executable, "-P", "-m", "export.runner"],
             input=json.dumps(job),
             capture_output=True,
             text=True,
             errors="replace",
-            env={**environment, "PYTHONPATH": os.pathsep.join(sys.path)},
+            env={**environment, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             timeout=timeout,
         )
         code, out, log = done.returncode, done.stdout, done.stderr

@@ -233,6 +233,10 @@ def test_numpys_integers_are_integers(name, options, tmp_path):
         ("fsrcnn", {"s": 1.5}, "Expected s to be an integer of at least 1. Received: s=1.5"),
         ("gecko", {"depth": -1}, "Expected depth to be an integer of at least 0. Received: depth=-1"),
         ("gecko", {"expand": 0.5}, "Expected expand to be an integer of at least 0. Received: expand=0.5"),
+        *(
+            (name, {"kernel_size": 0}, "Expected kernel_size to be an integer of at least 1. Received: kernel_size=0")
+            for name in ("espcn", "espcn_residual", "gecko", "srcnn")
+        ),
         ("espcn", {"channels": np.int64(2)}, "Expected channels to be 1 (luma) or 3 (RGB). Received: 2"),
         ("srcnn", {"kernels": (9, 2, 5)}, "Expected kernels to be three odd sides, as (9, 1, 5). Received: (9, 2, 5)"),
     ],

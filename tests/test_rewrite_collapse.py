@@ -272,6 +272,22 @@ def test_onnx_nodes_without_a_convolution_stay(make, channels, left):
     np.testing.assert_allclose(values(proto, image), expected, rtol=0, atol=1e-5 * np.ptp(expected))
 
 
+@pytest.mark.parametrize("maps", [1, 3])
+def test_one_map_that_becomes_several_stays(maps):
+    """ONNX repeats it for each value; with three maps it is a gain, the control."""
+    held = {"w": weights(maps, 4, 3, 3), "g": weights(3, 1, 1)}
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["s"], name="conv", pads=[1] * 4),
+        helper.make_node("Mul", ["s", "g"], ["y"], name="gain"),
+    ]
+    proto = model(nodes, held)
+    before, image = proto.SerializeToString(), weights(2, 4, 7, 10)
+    onnx_collapse.collapsed(proto)
+    assert kinds(proto) == (["Conv", "Mul"] if maps == 1 else ["Conv"])
+    expected = values(onnx.load_model_from_string(before), image)
+    np.testing.assert_allclose(values(proto, image), expected, rtol=0, atol=1e-5 * np.ptp(expected))
+
+
 @pytest.mark.parametrize("suffix", ["keras", "tflite", "onnx"])
 def test_the_command(tmp_path, capsys, suffix):
     source, target = tmp_path / f"in.{suffix}", tmp_path / f"out.{suffix}"

@@ -65,10 +65,26 @@ def test_the_quantization_is_carried_over(tmp_path, name):
     # A sum on the edge of two levels goes either way; of all values a handful does.
     apart = np.abs(received - expected)
     assert apart.max() <= 1.01 * level and np.mean(apart > level / 2) < 1e-3
+    # Nothing is left of the old weights.
+    read = {name for node in proto.graph.node for name in node.input} | {"y"}
+    assert all(name in read for node in proto.graph.node for name in node.output)
     # As many weights as before, in 8 bits, and zeros where a phase has no tap.
     held = {each.name: each for each in proto.graph.initializer}
     (kept,) = [onnx.numpy_helper.to_array(each) for name, each in held.items() if name.endswith("weights_q")]
     assert kept.dtype in (np.int8, np.uint8)
+
+
+def test_weights_of_one_scale_need_no_axis_which_older_operation_sets_lack(tmp_path):
+    proto = quantized(tmp_path, False, proto=deconvolution(opset=21, strides=[2, 2], pads=[1, 1, 1, 1]))
+    (row,) = onnx_file.to_lr_space(proto)
+    assert row.action == "moved"
+    made = [node for node in proto.graph.node if node.op_type == "DequantizeLinear" and "weights" in node.input[0]]
+    assert len(made) == 1 and not made[0].attribute
+    # Control: several scales say along which axis.
+    several = quantized(tmp_path, True, proto=deconvolution(opset=21, strides=[2, 2], pads=[1, 1, 1, 1]))
+    onnx_file.to_lr_space(several)
+    (made,) = [node for node in several.graph.node if node.op_type == "DequantizeLinear" and "weights" in node.input[0]]
+    assert [(each.name, each.i) for each in made.attribute] == [("axis", 0)]
 
 
 def test_a_quantized_enlargement_is_named(tmp_path):

@@ -79,6 +79,15 @@ def test_a_shuffle_alone_is_a_kernel_of_ones(reason):
         assert each.value <= 1e-6
 
 
+def test_a_shuffle_of_levels_stays():
+    levels = helper.make_node("Cast", ["lr"], ["m"], to=onnx.TensorProto.UINT8)
+    proto = shuffled(before=(levels,))
+    proto.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
+    before = proto.SerializeToString()
+    (row,) = onnx_transposed.to_transposed(proto)
+    assert row.action == "stays" and "integers" in row.note and proto.SerializeToString() == before
+
+
 def test_a_wrong_order_is_seen():
     proto = shuffled("CRD")
     image = weights(2, 4, 7, 10)

@@ -89,6 +89,22 @@ def test_what_stays_says_why(words):
     assert "RESIZE_NEAREST_NEIGHBOR" in names(file) and "DEPTH_TO_SPACE" not in names(file)
 
 
+@pytest.mark.parametrize(
+    ("method", "between", "words"),
+    [("nearest", True, "no CONV_2D reads it"), ("bilinear", False, "no copies of pixels")],
+)
+def test_an_enlargement_that_no_convolution_takes_in_is_named(method, between, words):
+    kernel = np.random.default_rng(0).normal(size=(3, 3, 8 if between else 4, 4)).astype(np.float32)
+
+    def function(x):
+        large = tf.image.resize(x, (14, 20), method)
+        return tf.nn.conv2d(tf.concat([large, tf.nn.relu(large)], -1) if between else large, kernel, 1, "SAME")
+
+    content = converted(function, (1, 7, 10, 4))
+    file, (row,) = rewritten(content)
+    assert row.action == "stays" and words in row.note and file.packed() == tflite.parse(content, "x").packed()
+
+
 def test_an_enlargement_that_others_read_stays_for_them():
     content, _ = enlarged(twice=True)
     file, (row,) = rewritten(content)

@@ -185,11 +185,15 @@ def padded_free(x):
 
 
 @pytest.mark.parametrize("padding", ["SAME", "VALID"])
-def test_zeros_in_a_picture_of_any_size_too(padding):
+@pytest.mark.parametrize(
+    ("spelling", "shape"),
+    [("padded_free", (1, None, None, 4)), ("shuffled", (1, None, None, 4)), ("shuffled", (None, 7, 10, 4))],
+)
+def test_zeros_in_a_picture_of_any_size_too(padding, spelling, shape):
     def function(x):
-        return tf.nn.bias_add(tf.nn.conv2d(padded_free(x), WIDE, 1, padding), BIAS[:3])
+        return tf.nn.bias_add(tf.nn.conv2d(globals()[spelling](x), WIDE, 1, padding), BIAS[:3])
 
-    content = converted(function, (1, None, None, 4))
+    content = converted(function, shape)
     file, (row,) = rewritten(content)
     assert row.action == "moved" and row.facts.kind == "zero_interleaved" and apart(content, file) == []
     assert set(names(file)) <= {"CONV_2D", "DEPTH_TO_SPACE", "PAD", "STRIDED_SLICE"}

@@ -48,6 +48,12 @@ def test_the_shift_is_what_the_two_paddings_differ_by():
         assert gpu_delegate.transposed_shift(kernel, stride, size) == over_input - max(kernel - stride, 0) // 2
 
 
+def test_the_shift_goes_by_the_length_of_the_output():
+    """Keras' `output_padding=0` gives stride · (size - 1) + kernel - 2 · (kernel // 2) pixels."""
+    assert gpu_delegate.transposed_shift(3, 2, 8, 15) == -1 and gpu_delegate.transposed_shift(3, 2, 8) == 0
+    assert gpu_delegate.transposed_shift(3, 2, 7, 13) == 0 and gpu_delegate.transposed_shift(3, 2, 7) == 1
+
+
 @pytest.mark.parametrize("content", [b"", b"not a flatbuffer at all", b"\x1c\0\0\0TFL3" + b"\xff" * 40])
 def test_a_file_that_is_no_tflite_gets_a_sentence(tmp_path, content):
     path = tmp_path / "x.tflite"

@@ -47,6 +47,16 @@ def cyclic_file(tmp_path):
     return path
 
 
+def test_nothing_of_the_folder_one_stands_in_is_run(tmp_path, monkeypatch):
+    (tmp_path / "numpy.py").write_text("open('ran', 'w').close()")
+    (tmp_path / "signal.py").write_text("open('ran', 'w').close()")
+    monkeypatch.chdir(tmp_path)
+    content = registry.preset_file("fsrcnn_s_x2", ".tflite").read_bytes() + b"\0"
+    assert trial.tried("tflite", content) == (True, "") and not (tmp_path / "ran").exists()
+    # The guard is still there.
+    assert trial.tried("tflite", content[:400])[1]
+
+
 def test_a_file_that_ends_its_process_does_not_end_ours(tmp_path):
     path = cyclic_file(tmp_path)
     for opening in (open_engine, evaluate.open_network):

@@ -121,7 +121,7 @@ class _Trial:
             if "keras" in sys.modules:
                 environment["KERAS_BACKEND"] = sys.modules["keras"].config.backend()
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "zoo.keras_file", str(IDLE)],
+                [sys.executable, "-P", "-m", "zoo.keras_file", str(IDLE)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -196,7 +196,7 @@ class OnnxGraph:
                 self.graph.initializer.remove(self._initializers.pop(name))
                 continue
             maker = next((node for node in self.graph.node if name in node.output), None)
-            if maker is not None and self.constant_node(maker):
+            if maker is not None and (self.constant_node(maker) or self._of_constants(maker)):
                 self.graph.node.remove(maker)
                 uses.subtract(maker.input)
                 gone += maker.input
@@ -204,6 +204,12 @@ class OnnxGraph:
         for info in [each for each in self.graph.value_info if each.name in self._makers and each.name not in made]:
             self.graph.value_info.remove(info)
         self._makers = {name: node for node in self.graph.node for name in node.output if name}
+
+    def _of_constants(self, node: Any) -> bool:
+        """Whether a node makes numbers of stored integers."""
+        return node.op_type == "DequantizeLinear" and all(
+            self.constant(name) is not None for name in node.input if name
+        )
 
     def _uses(self) -> Counter:
         nodes = [*self.graph.node, *(inner for node in self.graph.node for inner in _inside(node))]

@@ -73,10 +73,11 @@ def tried(kind: str, content: bytes) -> tuple[bool, str]:
     """Whether the interpreter itself ended it, if it was ended, and why; "" if it was not."""
     if not sys.executable:
         return True, ""
+    # -P: nothing of the folder that the user stands in is imported.
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "zoo.graphs.trial", kind],
+            [sys.executable, "-P", "-m", "zoo.graphs.trial", kind],
             input=content,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -35,7 +35,7 @@ def espcn(
     lr_image = lr_input(scale, channels)
     x = convolution(64, 5, activation=activation, name="feature")(lr_image)
     x = convolution(32, 3, activation=activation, name="mapping")(x)
-    sr_image = upsample(x, upsampler, channels, kernel_size or 3 * scale, scale)
+    sr_image = upsample(x, upsampler, channels, 3 * scale if kernel_size is None else kernel_size, scale)
     return Network(lr_image, sr_image, name=name or f"espcn_x{scale}")
 
 
@@ -59,7 +59,7 @@ def espcn_residual(
     x = layers.Rescaling(1.0, offset=-0.5, name="centre")(lr_image)
     x = convolution(64, 5, activation=activation, name="feature")(x)
     x = convolution(32, 3, activation=activation, name="mapping")(x)
-    residual = upsample(x, upsampler, channels, kernel_size or 3 * scale, scale)
+    residual = upsample(x, upsampler, channels, 3 * scale if kernel_size is None else kernel_size, scale)
     bicubic = upsample(lr_image, "bicubic", channels, None, scale, name="bicubic")
     sr_image = layers.Add(name="sum", dtype=residual.dtype)([residual, bicubic])
     return Network(lr_image, sr_image, name=name or f"espcn_residual_x{scale}")

@@ -59,7 +59,7 @@ def gecko(
     if expand:
         x = _maps(x, expand, 1, "expand")
     options = {"kernel_constraint": EvenPhases(scale)} if even else {}
-    sr_image = upsample(x, upsampler, channels, kernel_size or 3 * scale, scale, **options)
+    sr_image = upsample(x, upsampler, channels, 3 * scale if kernel_size is None else kernel_size, scale, **options)
     return Network(lr_image, sr_image, name=name or f"gecko_x{scale}")
 
 

@@ -44,9 +44,9 @@ def srcnn(
     lr_image = lr_input(scale, channels)
     options = {}
     if upsampler == "resize":
-        kernel_size = kernel_size or 3
+        kernel_size = 3 if kernel_size is None else kernel_size
     elif upsampler in LEARNED:
-        kernel_size = kernel_size or 4 * scale - scale % 2
+        kernel_size = 4 * scale - scale % 2 if kernel_size is None else kernel_size
         options = {"kernel_initializer": Interpolation("bicubic", scale)}
     x = upsample(lr_image, upsampler, channels, kernel_size, scale, **options)
     x = convolution(64, sides[0], activation="relu", name="patches")(x)

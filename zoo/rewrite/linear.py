@@ -212,13 +212,12 @@ def _cost(kernel: np.ndarray) -> int:
 
 
 def _rings(before: Run, joined: Collapsed, own: Convolution) -> tuple:
-    """The border that differs, of a run that had one already."""
+    """The border that differs, of a run that had one already: wider by what the step pads, narrower by what it cuts."""
     if joined.exact and before.exact:
         return before.ring
-    reach = [side - 1 for side in own.kernel.shape[:2]]
     return tuple(
-        tuple(max(new, old + more if old else 0) for new, old in zip(*pairs))
-        for *pairs, more in zip(joined.ring, before.ring, reach)
+        tuple(max(new, old + zeros if old else 0) for new, old, zeros in zip(*sides))
+        for sides in zip(joined.ring, before.ring, own.pads)
     )
 
 

@@ -91,6 +91,9 @@ def _arithmetic(graph: OnnxGraph, node: Any):
     # A value a channel: (C, 1, 1), with or without the batch's axis.
     if values.ndim not in (3, 4) or values.size < 2 or values.shape[-3] != values.size:
         return None
+    # A map of one channel, or of no known number, would get as many.
+    if [*graph.shape(moving[0]), None, None][1] != values.size:
+        return None
     values = values.reshape(-1).astype(np.float64)
     gain = values if node.op_type == "Mul" else np.ones_like(values)
     added = {"Mul": np.zeros_like(values), "Add": values, "Sub": -values}[node.op_type]

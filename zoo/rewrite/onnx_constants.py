@@ -66,4 +66,5 @@ class Constant:
         names = [
             steps.constant(f"{what}_{part}", each) for part, each in (("q", held), ("scale", scales), ("zero", zeros))
         ]
-        return steps.beside("DequantizeLinear", *names, axis=0)
+        # Older operation sets have no axis, and a single scale needs none.
+        return steps.beside("DequantizeLinear", *names, **({"axis": 0} if scales.size > 1 else {}))

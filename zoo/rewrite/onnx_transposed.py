@@ -105,6 +105,8 @@ def _alone(graph: OnnxGraph, name: str, node: Any, scale: int, order: str, found
     channels, dtype = [*graph.shape(node.input[0]), None, None][1], graph.dtype(node.input[0])
     if channels is None or dtype is None:
         raise Stays("the number of its channels is not known")
+    if dtype.kind != "f":
+        raise Stays("a ConvTranspose does not compute in integers")
     transposed = shuffle_as_transposed(scale, channels // scale**2, order)
     _steps(graph, name, node.input[0], transposed, None, dtype, 1).replace([node])
     becomes = f"ConvTranspose {scale}×{scale}"

@@ -22,10 +22,13 @@ from zoo.rewrite.explanation import Row
 from zoo.rewrite.tflite_constants import Constant, Stays, no_bias
 from zoo.rewrite.tflite_find import Deconvolution, Geometry, at_sizes, deconvolutions, geometries
 from zoo.rewrite.tflite_moves import Interleaved
-from zoo.rewrite.tflite_resized import Resized, lr_form, resized, scales
+from zoo.rewrite.tflite_resized import Resized, left, lr_form, resized, scales
 from zoo.rewrite.tflite_shuffles import copies, left_copies, of_zeros_between, shuffled, zeros_between
 from zoo.rewrite.tflite_steps import CONVOLUTIONS, Steps
 from zoo.targets.facts import Upsampling
+
+# Of operations that move pixels, those whose effect depends on the picture's size, or that need a batch of one.
+_MOVERS = ("RESHAPE", "TRANSPOSE", "DEPTH_TO_SPACE")
 
 
 def to_lr_space(file: File) -> list[Row]:
@@ -43,10 +46,10 @@ def to_lr_space(file: File) -> list[Row]:
     """
     graph, found, enlarged = file.only_graph, deconvolutions(file), resized(file)
     # All sizes and places first: they are read from the file as it was.
-    sized = at_sizes(file) if any(each.name in ("RESHAPE", "TRANSPOSE") for each in graph.operations) else []
+    sized = at_sizes(file) if any(each.name in _MOVERS for each in graph.operations) else []
     ways: list[tuple[Any, Any]] = [*zip(found, geometries(file, found)), *zip(enlarged, scales(file, enlarged))]
     ways += [*zeros_between(graph, sized), *copies(graph, sized)]
-    rows = left_copies(graph, sized) + shuffled(graph, sized)
+    rows = left_copies(graph, sized) + left(graph, enlarged) + shuffled(graph, sized)
     for each, how in ways:
         rows.append(moved(graph, each, how))
     return rows

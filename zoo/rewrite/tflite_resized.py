@@ -13,6 +13,7 @@ import numpy as np
 from zoo.graphs.tflite import File, Graph, Operation, Tensor, schema
 from zoo.identities.lr_convolution import LrConvolution, lr_convolution, resized_convolution
 from zoo.identities.phases import Pair
+from zoo.rewrite.explanation import Row
 from zoo.rewrite.tflite_constants import Constant, Stays
 from zoo.rewrite.tflite_find import sizes_of
 from zoo.rewrite.tflite_steps import CONVOLUTIONS
@@ -67,6 +68,17 @@ def resized(file: File) -> list[Resized]:
         if enlargement is not None and enlargement.name == _RESIZE:
             found.append(Resized(operation, enlargement, enlargement.inputs[0]))
     return found
+
+
+def left(graph: Graph, found: list[Resized]) -> list[Row]:
+    """A row for each enlargement that no convolution takes in, with the reason."""
+    taken = [each.enlargement for each in found]
+    rows = []
+    for operation in graph.operations:
+        if operation.name.startswith("RESIZE_") and operation not in taken:
+            why = "no CONV_2D reads it" if operation.name == _RESIZE else "its values are no copies of pixels"
+            rows.append(Row(operation.outputs[0].name, operation.name, note=why))
+    return rows
 
 
 def scales(file: File, found: list[Resized]) -> list[int | Stays]:

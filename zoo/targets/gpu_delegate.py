@@ -125,18 +125,22 @@ def _slice_masks(operation: Operation) -> Iterator[str]:
             yield f"a slice with {' and '.join(used)} mask, which the delegate does not support"
 
 
-def transposed_shift(kernel: int, stride: int, size: int) -> int:
+def transposed_shift(kernel: int, stride: int, size: int, length: int | None = None) -> int:
     """By how many pixels the delegate shifts one axis of a 'same' transposed convolution; 0 where it is right.
 
-    TFLite crops max(0, kernel - stride) // 2 pixels at the start. The delegate computes that padding as for a
-    convolution over the *input*: max(0, kernel - (size - 1) mod stride - 1) // 2.
+    TFLite crops what a convolution over the output would pad at the start: max(0, kernel - stride) // 2 pixels where
+    that is stride times the input. The delegate computes that padding as for a convolution over the *input*:
+    max(0, kernel - (size - 1) mod stride - 1) // 2.
 
     Args:
         kernel: the kernel's side in HR px.
         stride: the scale.
         size: height or width of the LR input in px.
+        length: of the output, px; default: stride · size.
     """
-    return max(0, kernel - (size - 1) % stride - 1) // 2 - max(0, kernel - stride) // 2
+    length = length or stride * size
+    cropped = max(0, (-(-length // stride) - 1) * stride + kernel - length) // 2
+    return max(0, kernel - (size - 1) % stride - 1) // 2 - cropped
 
 
 def obstacle(upsampling: Upsampling) -> tuple[str, str]:
@@ -167,7 +171,8 @@ def _shift(operation: Operation) -> Iterator[str]:
         return
     kernel, image = operation.inputs[1].shape, operation.inputs[2].shape
     for axis, stride in ((1, options.strideH), (2, options.strideW)):
-        if image[axis] is not None and (shift := transposed_shift(kernel[axis], stride, image[axis])):
+        length = operation.outputs[0].shape[axis]
+        if image[axis] is not None and (shift := transposed_shift(kernel[axis], stride, image[axis], length)):
             yield (
                 f"kernel {kernel[axis]}, stride {stride} at {'height' if axis == 1 else 'width'} {image[axis]}: "
                 f"the delegate's result is shifted by {abs(shift)} px and it says nothing; "
