@@ -4,6 +4,7 @@ With `--check` it writes nothing and fails where a page is not what the cards sa
 """
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
@@ -77,7 +78,7 @@ def beside_fsrcnn(cards: list[dict]) -> str:
         f"|---|---|---|---|{'---|' * len(SETS)}---|---|",
     ]
     for name, entry in known.items():
-        other = known.get(name.replace("gecko_research", "gecko").replace("gecko", "fsrcnn", 1))
+        other = known.get(re.sub("gecko(_dw)?(_research)?", "fsrcnn", name, count=1))
         if other is None or other is entry:
             continue
         aim = AIMS[entry["model"]]
@@ -151,7 +152,8 @@ def page(cards: list[dict]) -> str:
         "## The zoo's own network beside FSRCNN",
         "PSNR of a gecko preset less that of FSRCNN's of its scale and size, dB; bold where it reaches its aim, "
         "which is the same for all sets. FSRCNN's presets and gecko_research's were trained on all sets, for research "
-        "only, the other gecko's on free pictures alone. Held out, which nothing was trained on or chosen by: "
+        "only, the other gecko's on free pictures alone. The layers of gecko_dw are depthwise separable "
+        "(`separable=True`). Held out, which nothing was trained on or chosen by: "
         f"{next((each['held_out']['pictures'] for each in cards if 'held_out' in each), 'not measured')}. "
         "Training settings that were compared: [recipes.md](recipes.md).",
         beside_fsrcnn(cards),
