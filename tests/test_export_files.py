@@ -309,17 +309,29 @@ def test_the_gate_tells_the_deconvolution_from_its_rewrite(tmp_path):
     assert "At 24×25: WRONG" in pages[1]
 
 
+@pytest.mark.parametrize(
+    "options", [{"io": "uint8"}, {"layer_errors": True}, {"border": "zeros"}], ids=lambda each: [*each][0]
+)
+def test_an_option_that_none_of_the_formats_has_is_refused(tmp_path, options):
+    (name,) = options
+    with pytest.raises(
+        UsageError, match=f"among the formats for --{name}, which changes no other. Received: tflite_fp32"
+    ):
+        export_model(espcn(2), tmp_path, [(12, 12)], ["tflite_fp32"], **options)
+    assert not [*tmp_path.iterdir()]
+
+
 def test_a_new_format_is_one_entry(tmp_path, monkeypatch):
     def write(content, path, size):
-        path.write_text(f"{content.model.name} {content.options.io}")
+        path.write_text(f"{content.model.name} {content.options.clip}")
 
     described = Format(".words", write, lambda path: lambda image: np.zeros((24, 24, 1)), "Words; no pixels")
     monkeypatch.setitem(FORMATS, "words", described)
     monkeypatch.setattr("export.write.ANY_SIZE", (12, 12))
     network = espcn(2)
-    report = export_model(network, tmp_path, formats=["words"], io="uint8")
+    report = export_model(network, tmp_path, formats=["words"], clip=True)
     (entry,) = report["files"]
-    assert (tmp_path / entry["name"]).read_text() == "espcn_x2 uint8" and entry["name"] == "espcn_x2.words"
+    assert (tmp_path / entry["name"]).read_text() == "espcn_x2 True" and entry["name"] == "espcn_x2.words"
     # Control: what the file gives is compared with the network, which does not give zeros.
     assert entry["keras"]["max_difference"] > 1e-3
     assert "- Words; no pixels." in (tmp_path / "report.md").read_text(encoding="utf-8")

@@ -46,10 +46,10 @@ def test_keras_files_with_code_in_them_are_refused(tmp_path):
 
 def test_keras_models_of_another_kind_are_refused():
     image = keras.Input((None, None, 2))
-    with pytest.raises(UsageError, match="C 1 or 3, scale at least 2. Received"):
+    with pytest.raises(UsageError, match="C 1 or 3, scale at least 2, both sides free or none. Received"):
         open_engine(keras.Model(image, keras.layers.UpSampling2D(2)(image)))
     image = keras.Input((None, None, 1))
-    with pytest.raises(UsageError, match="scale at least 2. Received"):
+    with pytest.raises(UsageError, match="scale at least 2, both sides free or none. Received"):
         open_engine(keras.Model(image, keras.layers.ReLU()(image)))
     with pytest.raises(UsageError, match=r"Expected a model \(N, H, W, C\)"):
         open_engine(keras.Model(image, keras.layers.GlobalAveragePooling2D()(image)))

@@ -59,13 +59,19 @@ class Pass:
 
     @property
     def multiplications(self) -> int:
-        """For an LR pixel; of a depthwise kernel, what is not zero."""
-        return sum(int(np.count_nonzero(layer.kernel)) for layer in (*self.layers, *([self.base] if self.base else [])))
+        """For an LR pixel."""
+        return sum(map(_multiplications, (*self.layers, *([self.base] if self.base else []))))
 
 
 def slices(maps: int) -> int:
     """Texels that hold so many maps, four each."""
     return -(-maps // 4)
+
+
+def _multiplications(layer: Convolution) -> int:
+    """For an LR pixel: all taps; where each map is made of one other, those of that one."""
+    sources = np.count_nonzero(layer.kernel.any(axis=(0, 1)), axis=0).max(initial=0)
+    return layer.kernel.size // layer.kernel.shape[2] if sources <= 1 else layer.kernel.size
 
 
 def _seen(layer: Convolution) -> float:

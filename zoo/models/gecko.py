@@ -47,7 +47,7 @@ def gecko(
         >>> gecko(scale=2).output_shape
         (None, None, None, 1)
         >>> gecko(scale=2, maps=32, depth=9, separable=True).count_params()
-        13988
+        13889
     """
     maps, depth = whole_number("maps", maps, 1), whole_number("depth", depth, 0)
     expand = whole_number("expand", expand, 0)
