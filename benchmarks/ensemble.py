@@ -4,6 +4,7 @@ The sets are folders of HR pictures (Set5 …); the protocol is that of `python 
 """
 
 import functools
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -65,4 +66,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

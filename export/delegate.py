@@ -21,6 +21,7 @@ from export.inputs import noise, three
 from export.outputs import figures, judged, sentence, worst
 from zoo.graphs import tflite
 from zoo.machine import available_threads
+from zoo.program import this_python
 
 # Of the output's range: how far the delegate may be from XNNPACK in float32 and still be right.
 TOLERANCE = 1e-4
@@ -169,14 +170,15 @@ def environments(folder: str) -> list[dict[str, str]]:
 
 def child(job: dict, environment: dict[str, str], timeout: float) -> tuple[dict[str, Any], int | None, str]:
     """The results of a job, the child's exit code (None: ended for time) and what it wrote to standard error."""
+    python, environment = this_python(environment)
     try:
         done = subprocess.run(
-            [sys.executable, "-P", "-m", "export.runner"],
+            [*python, "-m", "export.runner"],
             input=json.dumps(job),
             capture_output=True,
             text=True,
             errors="replace",
-            env={**environment, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env=environment,
             timeout=timeout,
         )
         code, out, log = done.returncode, done.stdout, done.stderr

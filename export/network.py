@@ -15,8 +15,6 @@ import numpy as np
 from export import measure, network_files
 from export.claim import claim
 from export.delegate import QUANTIZED_TOLERANCE, in_software
-from export.int8.copies import MORE
-from export.int8.pictures import DRAWN
 from export.network_files import FORMATS, Format, Size, is_picture, reads_a_photograph
 from export.options import Options
 from export.prepare import in_form
@@ -29,17 +27,8 @@ from zoo.models import scale_of
 from zoo.rewrite.difference import outputs
 from zoo.rewrite.graph import has_graph, inputs_of
 
-# What only a super-resolution network has; the value that stands for "not asked for".
-_PICTURES = {
-    "layer_errors": False,
-    "drawn": DRAWN,
-    "copies": MORE,
-    "color": None,
-    "io": "float",
-    "clip": False,
-    "data": (),
-    "border": "mirror",
-}
+# What only a super-resolution network has.
+_PICTURES = ("layer_errors", "drawn", "copies", "color", "io", "clip", "data", "border")
 Progress = Callable[[str], None]
 
 
@@ -119,7 +108,7 @@ def _check(model: keras.Model, formats: Sequence[str], options: Options) -> None
             "Expected a network that reads pictures of 1 or 3 channels for tflite_int8, fitted to photographs. "
             f"Received: one that reads {_shapes(model.inputs)}; fit it to what it reads by TensorFlow's TFLiteConverter"
         )
-    asked = [name for name, value in _PICTURES.items() if getattr(options, name) not in (value, [])]
+    asked = [name for name in _PICTURES if getattr(options, name) not in (getattr(Options, name), [])]
     if asked:
         raise UsageError(
             "Expected a network that enlarges pictures of 1 or 3 channels and any size for "

@@ -152,8 +152,7 @@ def page(cards: list[dict]) -> str:
         "## The zoo's own network beside FSRCNN",
         "PSNR of a gecko preset less that of FSRCNN's of its scale and size, dB; bold where it reaches its aim, "
         "which is the same for all sets. FSRCNN's presets and gecko_research's were trained on all sets, for research "
-        "only, the other gecko's on free pictures alone. The layers of gecko_dw are depthwise separable "
-        "(`separable=True`). Held out, which nothing was trained on or chosen by: "
+        "only, the other gecko's on free pictures alone. Held out, which nothing was trained on or chosen by: "
         f"{next((each['held_out']['pictures'] for each in cards if 'held_out' in each), 'not measured')}. "
         "Training settings that were compared: [recipes.md](recipes.md).",
         beside_fsrcnn(cards),

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UsageError
-from zoo.program import quiet_tensorflow
+from zoo.program import quiet_tensorflow, this_python
 
 if TYPE_CHECKING:
     import keras
@@ -115,13 +115,13 @@ class _Trial:
 
     def _ask(self, path: Path, anew: bool = False) -> None:
         if anew or self.process is None or self.process.poll() is not None:
-            environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+            python, environment = this_python()
             # It needs no accelerator, whose memory may be this process's alone.
             environment |= {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
             if "keras" in sys.modules:
                 environment["KERAS_BACKEND"] = sys.modules["keras"].config.backend()
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "zoo.keras_file", str(IDLE)],
+                [*python, "-m", "zoo.keras_file", str(IDLE)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -10,7 +10,7 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -51,6 +51,14 @@ class Parser(argparse.ArgumentParser):
             kind = {"int": "a whole number", "float": "a number"}[number[2]]
             raise UsageError(f"{number[1]} takes {kind}. Received: {number[3]}")
         raise UsageError(f"{message[0].upper()}{message[1:]}; `{self.prog} --help` explains the flags")
+
+
+def this_python(environment: Mapping[str, str] = os.environ) -> tuple[list[str], dict[str, str]]:
+    """The command of another process of this Python, and its environment.
+
+    It imports from where this one does, and nothing of the folder that the user stands in.
+    """
+    return [sys.executable, "-P"], {**environment, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 def own_package(name: str) -> None:

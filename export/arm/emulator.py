@@ -18,6 +18,7 @@ from typing import Any
 
 from zoo.errors import UsageError
 from zoo.files import user_cache
+from zoo.program import this_python
 
 # A phone's core of 2018, with dot products and half precision; and all that the emulator knows: i8mm, bf16, SVE.
 CPUS = ("cortex-a76", "max")
@@ -79,7 +80,7 @@ def install(place: Path | None = None) -> Path:
 def python(cpu: str | None) -> tuple[list[str], dict[str, str]]:
     """The command of a Python that finds this project, and its environment: an emulated one, or with None this one."""
     if cpu is None:
-        return [sys.executable], {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        return this_python()
     root, project = folder() / "root", Path(__file__).resolve().parents[2]
     command = [str(folder() / "host/usr/bin/qemu-aarch64"), "-cpu", cpu, "-L", str(root), str(_python(root))]
     return command, {**os.environ, "PYTHONPATH": os.pathsep.join((str(folder() / "wheels"), str(project)))}

@@ -8,9 +8,10 @@ import numpy as np
 from zoo import identities
 from zoo.errors import UsageError
 from zoo.graphs.operations import Convolution
+from zoo.identities import collapse
 from zoo.layers import DepthToSpace, FixedUpsampler, SubpixelUpsampler
 from zoo.models import scale_of
-from zoo.rewrite.collapsing import collapsed
+from zoo.rewrite.collapsing import collapsed, normalization
 from zoo.rewrite.tracing import graphs_of
 
 _ACTIVATIONS = ("linear", "relu", "tanh")
@@ -104,10 +105,8 @@ def read_row(model: keras.Model) -> ConvolutionRow:
             layers.extend(_convolutions(layer, place))
         elif type(layer) in _NOTHING and number >= 0:
             pass
-        elif _normalizes(layer) and len(inputs) == 1 and layers and number not in added and layers[-1].slopes is None:
-            layers[-1] = _normalized(layers[-1], layer, place)
         elif len(inputs) == 1 and number >= 0 and number not in added and layers[-1].activation == "linear":
-            layers[-1] = _activated(layers[-1], layer, place)
+            layers[-1] = _followed(layers[-1], layer, place)
         else:
             raise UsageError(f"Expected convolutions, activations and one shuffle for a shader. Received: {place}")
         last = node.outputs[0]
@@ -167,38 +166,27 @@ def _convolutions(layer, place: str) -> list[Convolution]:
     if name not in _ACTIVATIONS:
         raise UsageError(f"Expected linear, relu or tanh in a shader's convolution. Received: {name} at {place}")
     if type(layer) is keras.layers.DepthwiseConv2D:
-        kernel = _full(kernel)
-    linear = [Convolution(each, np.zeros(each.shape[3])) for each in map(_full, depthwise)]
+        kernel = _by_map(kernel)
+    linear = [Convolution(each, np.zeros(each.shape[3])) for each in map(_by_map, depthwise)]
     return [*linear, Convolution(kernel, np.zeros(kernel.shape[3]) if bias is None else bias, name)]
 
 
-def _full(kernel: np.ndarray) -> np.ndarray:
+def _by_map(kernel: np.ndarray) -> np.ndarray:
     """A depthwise kernel (K, K, I, M) as (K, K, I, I·M): zero but where a map reads its own."""
-    rows, columns, maps, several = kernel.shape
-    full = np.zeros((rows, columns, maps, maps, several))
-    full[:, :, np.arange(maps), np.arange(maps)] = kernel
-    return full.reshape(rows, columns, maps, maps * several)
+    rows, columns, maps, _ = kernel.shape
+    return collapse.dense(kernel.reshape(rows, columns, 1, -1), maps)
 
 
-def _normalizes(layer) -> bool:
-    """Whether a layer is what `collapsed` leaves behind a separable convolution: batch normalisation by map."""
-    return type(layer) is keras.layers.BatchNormalization and layer.axis in (-1, 3)
-
-
-def _normalized(convolution: Convolution, layer: keras.layers.BatchNormalization, place: str) -> Convolution:
-    if convolution.activation != "linear":
-        raise UsageError(f"Expected batch normalisation right behind a shader's convolution. Received: {place}")
-    mean, variance = (np.asarray(each, np.float64) for each in (layer.moving_mean, layer.moving_variance))
-    gain = (np.asarray(layer.gamma) if layer.scale else 1.0) / np.sqrt(variance + layer.epsilon)
-    beta = np.asarray(layer.beta) if layer.center else 0.0
-    return convolution._replace(kernel=convolution.kernel * gain, bias=(convolution.bias - mean) * gain + beta)
-
-
-def _activated(convolution: Convolution, layer, place: str) -> Convolution:
+def _followed(convolution: Convolution, layer, place: str) -> Convolution:
+    """A linear convolution with what stands behind it: an activation, or the normalisation of a separable one."""
     maps = convolution.bias.shape
     if isinstance(layer, keras.layers.PReLU) and np.size(layer.alpha) in (1, maps[0]):
         slopes = np.broadcast_to(np.ravel(np.asarray(layer.alpha, np.float64)), maps)
         return convolution._replace(activation="prelu", slopes=slopes)
+    if type(layer) is keras.layers.BatchNormalization and layer.axis in (-1, 3):
+        kernel, shift = normalization(layer)[:2]
+        gain = np.diagonal(kernel[0, 0])
+        return convolution._replace(kernel=convolution.kernel * gain, bias=convolution.bias * gain + shift)
     if isinstance(layer, keras.layers.LeakyReLU):
         return convolution._replace(activation="prelu", slopes=np.full(maps, float(layer.negative_slope)))
     if (

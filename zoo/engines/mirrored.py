@@ -23,7 +23,7 @@ def margin(engine: Engine) -> int | None:
     if engine.radius is None:
         return None
     # Windows of a network with strides begin on its grid.
-    around = math.ceil(engine.radius / engine.step) * engine.step
+    around = engine.whole(engine.radius)
     if engine.size is not None and min(engine.size) < 2 * around + engine.step:
         return None
     return around

@@ -149,15 +149,15 @@ def network_of(row: Row, padded: bool, size: tuple[int, int] = (-1, -1)):
     # What each layer has lost of its sides.
     lost = [0]
 
-    def convolve(kernel: np.ndarray, block: int = 1):
-        weights = np.ascontiguousarray(kernel.transpose(3, 2, 0, 1), np.float32)
+    def convolve(kernel: np.ndarray, block: int = 1, by_map: bool = False):
         before = [(side - block + 1) // 2 * padded for side in kernel.shape[:2]]
         # An odd row or column of pixels gets one more.
         after = [side + block - 1 for side in before]
-        if layer.depthwise:
+        if by_map:
             # (groups, outputs of each, inputs of each, rows, columns)
             groups = np.ascontiguousarray(kernel.transpose(2, 3, 0, 1)[:, None], np.float32)
             return operations.group_convolution(maps, groups, [1, 1], before, after, [1, 1])
+        weights = np.ascontiguousarray(kernel.transpose(3, 2, 0, 1), np.float32)
         return operations.convolution(maps, weights, [block] * 2, before, after, [1, 1])
 
     for layer in row.layers:
@@ -172,7 +172,7 @@ def network_of(row: Row, padded: bool, size: tuple[int, int] = (-1, -1)):
             maps = convolve(np.eye(side)[None, :, None])
             maps = convolve(kernel.transpose(0, 2, 1, 3))
         else:
-            maps = convolve(kernel)
+            maps = convolve(kernel, by_map=layer.depthwise)
         maps = operations.add(maps, bias.reshape(1, -1, 1, 1).astype(np.float32))
         if layer.activation == "relu":
             maps = operations.relu(maps)

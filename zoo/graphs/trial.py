@@ -6,7 +6,6 @@ memory or never come to an end. `python -m zoo.graphs.trial KIND` is that proces
 
 import contextlib
 import functools
-import os
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from collections.abc import Callable
 
 from zoo.errors import UsageError
 from zoo.graphs.tflite import parse
+from zoo.program import this_python
 
 # Where a size is free; odd ones are tried when the network is opened.
 FREE = 24
@@ -73,11 +73,10 @@ def tried(kind: str, content: bytes) -> tuple[bool, str]:
     """Whether the interpreter itself ended it, if it was ended, and why; "" if it was not."""
     if not sys.executable:
         return True, ""
-    # -P: nothing of the folder that the user stands in is imported.
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    python, environment = this_python()
     try:
         done = subprocess.run(
-            [sys.executable, "-P", "-m", "zoo.graphs.trial", kind],
+            [*python, "-m", "zoo.graphs.trial", kind],
             input=content,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -113,7 +113,7 @@ def _step(graph: Graph, node: Node, calls: Counter) -> Step | None:
             return None
         activated, cost = operation.activation is not keras.activations.linear, convolution.kernel.size
     elif type(operation) is keras.layers.BatchNormalization and operation.axis in (-1, 3):
-        convolution = _normalization(operation)
+        convolution = normalization(operation)
         cost = len(convolution.bias)
     elif type(operation) in (keras.layers.ZeroPadding2D, keras.layers.Cropping2D):
         if operation.data_format != "channels_last":
@@ -146,7 +146,8 @@ def _convolution(layer: keras.layers.Conv2D | keras.layers.DepthwiseConv2D) -> C
     return convolution if layer.padding == "same" else convolution._replace(pads=((0, 0), (0, 0)))
 
 
-def _normalization(layer: keras.layers.BatchNormalization) -> Convolution:
+def normalization(layer: keras.layers.BatchNormalization) -> Convolution:
+    """Batch normalisation of the last axis, at inference, as a 1×1 convolution."""
     mean, variance = array(layer.moving_mean), array(layer.moving_variance)
     gamma = array(layer.gamma) if layer.scale else np.ones_like(mean)
     beta = array(layer.beta) if layer.center else np.zeros_like(mean)

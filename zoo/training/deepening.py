@@ -51,16 +51,15 @@ def _passing_on(layer: keras.layers.Layer, name: str) -> list[np.ndarray]:
         return [np.ones(shapes[0], np.float32)]
     separable = isinstance(layer, keras.layers.SeparableConv2D)
     plain = separable or isinstance(layer, keras.layers.Conv2D) and layer.groups == 1
-    mixing = shapes[1 if separable else 0]
-    if not plain or mixing[2] != mixing[3] or not all(side % 2 for side in shapes[0][:2]):
+    # A separable one has a depthwise kernel before the one of all maps.
+    *_, mixing = kernels = shapes[: 1 + separable]
+    if not plain or mixing[2] != mixing[3] or not all(side % 2 for kernel in kernels for side in kernel[:2]):
         raise UsageError(
             f"Expected {name} to have the variables of the network that is trained, or all but those of convolutions "
             f"of odd kernels from as many maps to as many. Received: none for {layer.name}"
         )
     weights = [np.zeros(shape, np.float32) for shape in shapes]
-    if separable:
-        weights[0][shapes[0][0] // 2, shapes[0][1] // 2] = 1
-        weights[1][0, 0] = np.eye(mixing[2])
-    else:
-        weights[0][shapes[0][0] // 2, shapes[0][1] // 2] = np.eye(mixing[2])
+    for kernel in weights[: len(kernels)]:
+        rows, columns, inputs, outputs = kernel.shape
+        kernel[rows // 2, columns // 2] = np.eye(inputs) if outputs == inputs else 1
     return weights

@@ -97,7 +97,7 @@ class SOAP(keras.optimizers.Optimizer):
 def _matrix_shape(shape) -> tuple[int, int]:
     """(…, last) as a matrix; a transposed convolution's (K, K, O, I) too, whose last axis is its input.
 
-    A depthwise kernel (K, K, I, 1) counts as taps by maps.
+    A kernel whose last axis is 1, as a depthwise one's, counts as taps by maps.
     """
     if len(shape) == 4 and shape[-1] == 1:
         return shape[0] * shape[1], shape[2]
