@@ -1,5 +1,6 @@
 """The manifest of a library: links in the output are not followed, damaged lines are one sentence."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -73,3 +74,18 @@ def test_a_large_file_is_read_in_pieces(tmp_path):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert sha256(path) and sha256(tmp_path / "absent") is None
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 << 10
+
+
+def test_a_line_that_is_being_written_is_left_for_later(tmp_path, monkeypatch):
+    manifest = Manifest(tmp_path)
+    manifest.folder.mkdir()
+    part = manifest.part()
+    append(part, ENTRY)
+    line = part.read_text(encoding="utf-8")
+    other = line.replace("a.png", "b.png")
+    # What a reader gets of a file that grows while it is read: the end of the file within a line, then its rest.
+    monkeypatch.setattr(type(part), "open", lambda *_, **__: contextlib.nullcontext(iter([line, other[:9], other[9:]])))
+    assert manifest.written() == {"a.png": ENTRY}
+    # Control: whole, it is an entry.
+    monkeypatch.setattr(type(part), "open", lambda *_, **__: contextlib.nullcontext(iter([line, other])))
+    assert sorted(manifest.written()) == ["a.png", "b.png"]

@@ -5,6 +5,7 @@ pictures and what each process has done so far; what a killed job left there cou
 """
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -185,7 +186,8 @@ def sha256(path: Path) -> str | None:
 
 
 def _lines(file: Path) -> Iterator[str]:
-    """The whole lines of a file: a process that was killed may have left a piece of one behind them."""
+    """The whole lines of a file. Its process may be writing a piece of one just now, or was killed there: that piece
+    ends the reading, as what comes behind it when it is read on is the rest of the line and no line."""
     if file.is_file():
         with file.open(encoding="utf-8") as lines:
-            yield from (line for line in lines if line.endswith("\n"))
+            yield from itertools.takewhile(lambda line: line.endswith("\n"), lines)
