@@ -14,9 +14,9 @@ train: .venv/installed
 test: .venv/installed-test
 	$(BIN)/python -m pytest -m "not slow" -n logical --maxprocesses=4 --dist=loadfile $(PYTEST_FLAGS)
 
-# Three on two cores: a third of the slow tier's time is waiting for programs that it starts.
+# Four on two cores: of the slow tier's time more than a third is waiting for programs that it starts.
 test-all: .venv/installed-test .venv-jax/installed .venv-beam/installed
-	$(BIN)/python -m pytest -m slow -n 3 --dist=loadfile $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest -m slow -n 4 --dist=loadfile $(PYTEST_FLAGS)
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

@@ -123,12 +123,13 @@ def make_preset(workdir: Path, name: str, folders: list[Path], output: Path = PR
     if not (name.startswith(config.model) and name.endswith(f"_x{config.scale}")):
         raise UsageError(f"Expected a name {config.model}[_VARIANT]_x{config.scale}. Received: {name!r}")
     options = {"channels": config.channels, **assignments(config.model_options, "model_options")}
-    model = build_model(config)
-    model.load_weights(workdir / "best.weights.h5")
     upsampler = {"SubpixelUpsampler": "subpixel", "TransposedUpsampler": "transposed"}
-    form = upsampler.get(type(model.get_layer("upsampler")).__name__)
+    form = upsampler.get(type(build_model(config).get_layer("upsampler")).__name__)
     if form:
         options["upsampler"] = form
+    # By the preset's name, which its files tell and the run did not know.
+    model = create_model(config.model, config.scale, name=name, **options)
+    model.load_weights(workdir / "best.weights.h5")
 
     training = training_card(workdir, config)
     may = redistribution(training)

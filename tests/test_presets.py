@@ -17,6 +17,7 @@ from zoo.data.names import by_name
 from zoo.data.records import write_records
 from zoo.errors import UsageError
 from zoo.evaluate import evaluate, mean
+from zoo.graphs import tflite, tflite_metadata
 from zoo.training import TrainConfig
 from zoo.training.start import build_model
 
@@ -196,3 +197,11 @@ def test_what_cannot_be_measured_leaves_a_preset_as_it_was(tmp_path):
     # Control: with nothing to measure all three are new.
     make_preset(workdir, "fsrcnn_s_x2", [], output)
     assert len(list(output.iterdir())) == 3 and all(path.read_bytes() != b"of before" for path in output.iterdir())
+
+
+def test_a_variants_file_tells_its_name(tmp_path):
+    workdir, output = run(tmp_path / "run", model="fsrcnn_s", scale=2), tmp_path / "presets"
+    build_model(TrainConfig(model="fsrcnn_s", scale=2)).save_weights(workdir / "best.weights.h5")
+    make_preset(workdir, "fsrcnn_s_mine_x2", [], output)
+    content = tflite.read(output / "fsrcnn_s_mine_x2.tflite").metadata(tflite_metadata.NAME)
+    assert tflite_metadata.read(content).name == "fsrcnn_s_mine_x2"

@@ -73,7 +73,9 @@ def test_the_page_names_the_best_that_may_be_shipped():
     }
     rows["JPEG, quality 60"]["gecko_jpeg_x3"] = 40.0
     assert "  at quality 60 -0.50 to +0.25 dB (×3);" in limits_text.jpeg_gains({3: rows})
-    assert "`fsrcnn_x3` (+" in limits_text.ahead({name: card(name) for name in list_presets()}, best_presets())
+    assert "`gecko_dw_research_x3` (+" in limits_text.ahead(
+        {name: card(name) for name in list_presets()}, best_presets()
+    )
 
 
 def test_pages_are_compared_by_their_words_and_nearly_by_their_figures():

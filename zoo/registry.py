@@ -154,11 +154,11 @@ def best_presets() -> dict[int, str]:
     """Scale → the preset that `zoo upscale` takes by itself.
 
     It is for luma and for pictures that were no JPEG files, its weights may be shipped, and among such it has the
-    highest mean PSNR over the test sets of its card. A preset for research only may be some hundredths of a dB ahead.
+    highest mean PSNR over the test sets of its card. A preset for research only may be a tenth of a dB ahead.
 
     Example:
         >>> best_presets()[2]
-        'gecko_x2'
+        'gecko_dw_x2'
     """
     found: dict[int, tuple[float, str]] = {}
     for each in map(card, list_presets()):
