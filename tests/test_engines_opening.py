@@ -9,6 +9,7 @@ import tensorflow as tf
 from upscale_cases import network
 
 from zoo import machine, registry
+from zoo.engines import __main__ as command
 from zoo.engines.kinds import X86, guess
 from zoo.engines.ncnn import NcnnEngine
 from zoo.engines.opening import candidates, fastest, without_cells
@@ -108,3 +109,9 @@ def test_a_chain_has_no_cells():
     assert chain.engines[0] is chain.engines[1] and chain.fingerprint().count(engines[0].fingerprint()) == 2
     assert registry.card("espcn_x2")["radius"] == chain.engines[0].radius
     assert chain.kinds() == {engines[0].fingerprint(): "OpenVINO", engines[2].fingerprint(): "OpenVINO"}
+
+
+def test_names_of_any_length_stand_apart_in_the_listing(capsys):
+    assert command.main(["gecko_*dw_*x2"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("  gecko")]
+    assert [row[0] for row in rows] == registry.list_presets("gecko_*dw_*x2") and len(rows) >= 2

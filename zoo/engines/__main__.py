@@ -47,13 +47,13 @@ def main(arguments: list[str] | None = None) -> int:
         with quiet():
             engine = of_preset(name, threads)
             choice = measured(engine) if flags.measure else choices.read(choices.of(engine.fingerprint(), threads))
-            lines = _lines(engine, fastest(engine), choice)
+            lines = _lines(engine, fastest(engine), choice, max(map(len, names)))
         print("\n".join(lines), flush=True)
     return 0
 
 
-def _lines(file: TFLiteEngine, chosen: Engine, choice: Choice | None) -> list[str]:
-    """What a preset gets and why, and why not the others."""
+def _lines(file: TFLiteEngine, chosen: Engine, choice: Choice | None, width: int) -> list[str]:
+    """What a preset gets and why, and why not the others; names as wide as the longest."""
     if choice is None:
         why, others, refused = "a guess: --measure, or a larger job, measures", "", candidates(file)[1]
     else:
@@ -61,7 +61,7 @@ def _lines(file: TFLiteEngine, chosen: Engine, choice: Choice | None) -> list[st
         why, refused = f"measured {choice.date}", choice.refused
         why += f", the least of {choice.measurements} measurements" if choice.measurements > 1 else ""
         others = ", ".join(times.values())
-    lines = [f"  {file.name:<16}{chosen.kind:<17}{why}"]
+    lines = [f"  {file.name:<{width}}  {chosen.kind:<17}{why}"]
     lines += [f"    {others}"] if others else []
     if choice is not None and choice.order(sizes=True)[0] != chosen.kind:
         other = choice.order(sizes=True)[0]
