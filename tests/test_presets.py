@@ -92,9 +92,10 @@ def test_the_zoos_own_presets_stand_beside_fsrcnn():
     cards = [
         made("fsrcnn_s_x2", "fsrcnn_s", 36.0), made("fsrcnn_x2", "fsrcnn", 37.0), made("gecko_jpeg_x2", "gecko", 40.0),
         made("gecko_dw_x2", "gecko", 36.9), made("gecko_s_x2", "gecko_s", 36.2), made("gecko_x2", "gecko", 37.104),
-        made("gecko_research_x2", "gecko", 37.0),
+        made("gecko_research_x2", "gecko", 37.0), made("gecko_dw_s_x2", "gecko", 36.25),
     ]  # fmt: skip
-    *_, separable, small, medium, research = pages.beside_fsrcnn(cards).splitlines()
+    *_, separable, small, medium, research, thin = pages.beside_fsrcnn(cards).splitlines()
+    assert thin == "| gecko_dw_s_x2 | 1.00 | fsrcnn_s_x2 | 1.00 | **+0.25** | +0.00 | +0.00 | – | +0.25 |"
     assert separable == "| gecko_dw_x2 | 1.00 | fsrcnn_x2 | 1.00 | -0.10 | +0.00 | +0.00 | – | +0.10 |"
     assert research.startswith("| gecko_research_x2 | 1.00 | fsrcnn_x2 |")
     assert small == "| gecko_s_x2 | 1.00 | fsrcnn_s_x2 | 1.00 | +0.20 | +0.00 | +0.00 | – | +0.25 |"
