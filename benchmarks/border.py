@@ -15,7 +15,7 @@ from benchmarks.timing import paired, summarise
 FRAME = (360, 640)
 HEADINGS = ["network", "engine", "reach, px", "ms", "time with it", "quartiles"]
 # One of each architecture and scale that a video is enlarged by.
-PRESETS = "espcn_x2,fsrcnn_x2,fsrcnn_s_x2,gecko_x2,srcnn_x2,espcn_x3,fsrcnn_x3,gecko_x3"
+PRESETS = "espcn_x2,fsrcnn_x2,fsrcnn_s_x2,gecko_x2,gecko_dw_x2,srcnn_x2,espcn_x3,fsrcnn_x3,gecko_x3"
 
 
 @contextlib.contextmanager

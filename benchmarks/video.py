@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         write_clip(folder / "clip.mp4", count)
-        for name, scale in (("fsrcnn", 2), ("espcn", 2), ("gecko", 2), ("fsrcnn", 3), ("espcn", 3)):
+        for name, scale in (("fsrcnn", 2), ("espcn", 2), ("gecko", 2), ("gecko_dw", 2), ("fsrcnn", 3), ("espcn", 3)):
             engine = open_engine(network_file(folder, name, scale), measure=True)
             start = time.perf_counter()
             row = upscale_video(Job(folder / "clip.mp4", folder / f"{name}_{scale}.mp4"), engine, VideoOptions())

@@ -61,7 +61,8 @@ def inspect(
     """
     record = records.named(target)
     path = Path(path)
-    if not path.exists() and (presets := list_presets(f"{path}*")):
+    presets = [name for name in list_presets() if str(path) in (name, name.rpartition("_x")[0])]
+    if presets and not path.exists():
         raise UsageError(
             f"Expected a .tflite file. Received: {str(path)!r}, the name of {', '.join(presets)}; `zoo export "
             f"--model={presets[0]} --formats=tflite_fp32 --output=files` writes one"

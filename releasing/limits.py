@@ -112,7 +112,8 @@ def pictures(engines: dict[int, dict[str, Engine]], found: dict[str, Case]) -> d
     # What has no original: words as a screen has them, and their echoes.
     ways = ["bicubic", "lanczos", *(name for name in engines[scale] if name != "srcnn_x4")]
     enlarged = enlargements(hard_text()[4:34, 2:62], scale, engines[scale])
-    made[Path("limits") / "screen.jpg"] = sheet([{way: enlarged[way] for way in ways[i : i + 3]} for i in (0, 3, 6)], 2)
+    rows = [{way: enlarged[way] for way in ways[start : start + 3]} for start in range(0, len(ways), 3)]
+    made[Path("limits") / "screen.jpg"] = sheet(rows, 2)
     return made
 
 

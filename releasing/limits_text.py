@@ -87,7 +87,7 @@ echoes, but blurs. For graphics in saturated colours take a luma preset, or `gec
 - ×2, ×3 and ×4. `--scale=8` applies presets one after another: what the first draws wrong the second takes for true.
 - Chroma is enlarged by bicubic in luma presets: a coloured edge without a step in brightness stays soft.
 - A video is enlarged frame by frame: nothing is taken from the frames beside it, and noise flickers as before.
-- int8 files are a little off, most on text: [presets.md](presets.md).
+- int8 files are a little off, those of `gecko_dw` much: [presets.md](presets.md).
 """
 
 

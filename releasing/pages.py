@@ -153,7 +153,8 @@ def page(cards: list[dict]) -> str:
         "PSNR of a gecko preset less that of FSRCNN's of its scale and size, dB; bold where it reaches its aim, "
         "which is the same for all sets. FSRCNN's presets and gecko_dw_research's were trained on all sets, for "
         "research only, the other gecko's on free pictures alone. gecko_dw has depthwise separable layers, twice as "
-        "many maps for as many multiplications: it is ahead of gecko, and loses more in int8. "
+        "many maps for nearly as many multiplications: on the mean of the sets it is ahead of gecko, and int8 costs it "
+        "more. "
         "Held out, which nothing was trained on or chosen by: "
         f"{next((each['held_out']['pictures'] for each in cards if 'held_out' in each), 'not measured')}. "
         "Training settings that were compared: [recipes.md](recipes.md).",

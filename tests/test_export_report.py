@@ -103,3 +103,6 @@ def test_a_preset_is_no_file_to_check(capsys):
         assert check.main([name]) == 2
         error = capsys.readouterr().err
         assert f"Received: {name!r}, the name of fsrcnn_s_x2" in error and "zoo export --model=fsrcnn_s_x2" in error
+    # Of a family's name those of the family, and not of another that begins like it.
+    assert check.main(["gecko"]) == 2
+    assert "the name of gecko_x2, gecko_x3, gecko_x4; `zoo export --model=gecko_x2 " in capsys.readouterr().err

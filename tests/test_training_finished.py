@@ -86,6 +86,11 @@ def test_which_preset_a_run_is_held_against():
     assert rival(TrainConfig(model="fsrcnn", scale=3, channels=3))[0] == "fsrcnn_rgb_x3"
     assert rival(TrainConfig(model="fsrcnn", scale=3, preset="fsrcnn_x3")) is None
     assert rival(TrainConfig(model="fsrcnn", scale=5)) is None
+    # Of an architecture with several: its very network, then what may be shipped, however far ahead another one is.
+    assert rival(TrainConfig(model="gecko", scale=2)) == ("gecko_x2", "--preset=gecko_x2")
+    separable = "maps=32,depth=9,separable=True"
+    assert rival(TrainConfig(model="gecko", scale=2, model_options=separable))[0] == "gecko_dw_x2"
+    assert rival(TrainConfig(model="gecko", scale=2, model_options="maps=20"))[0] == "gecko_dw_x2"
 
 
 def test_a_finished_run_is_known_at_once_and_another_is_not(short_run, tmp_path):

@@ -45,7 +45,7 @@ MODELS = {
     "espcn_residual": ("zoo.models.espcn", "ESPCN over a fixed bicubic path; not a published architecture"),
     "fsrcnn": ("zoo.models.fsrcnn", "eight thin layers with PReLU and a 9×9 deconvolution; Dong et al. 2016"),
     "fsrcnn_s": ("zoo.models.fsrcnn", "the small FSRCNN; Dong et al. 2016"),
-    "gecko": ("zoo.models.gecko", "this zoo's own: a row of 3×3 convolutions in LR space with one sum"),
+    "gecko": ("zoo.models.gecko", "this zoo's own: 3×3 convolutions in LR space, whole or separable, with one sum"),
     "gecko_s": ("zoo.models.gecko", "the small gecko"),
     "srcnn": ("zoo.models.srcnn", "bicubic, then three layers in HR space; Dong et al. 2014"),
 }

@@ -67,7 +67,10 @@ def advice(results: dict[str, Any]) -> list[str]:
 
 
 def rival(config: TrainConfig) -> tuple[str, str] | None:
-    """The best preset of the architecture that a run from scratch trains, and the flags that make its network."""
+    """The preset that a run from scratch is held against, and the flags that make its network.
+
+    Of those of its architecture one of its very network if there is one, then one that may be shipped, then the best.
+    """
     if config.preset or config.weights or config.degradation != "none":
         return None
     cards = [card(name) for name in list_presets()]
@@ -75,10 +78,19 @@ def rival(config: TrainConfig) -> tuple[str, str] | None:
     cards = [each for each in cards if (each["model"], each["scale"], each["channels"]) == wanted]
     if not cards:
         return None
-    best = max(cards, key=lambda each: each["results"].get("Set5", {}).get("psnr", 0.0))
-    flags, options = f"--preset={best['name']}", network_of(best["name"])["model_options"]
-    if assignments(options, "model_options") != assignments(config.model_options, "model_options"):
-        flags = f"--model_options={options} {flags}"
+
+    def is_same(each: dict) -> bool:
+        options = network_of(each["name"])["model_options"]
+        return assignments(options, "model_options") == assignments(config.model_options, "model_options")
+
+    def rank(each: dict) -> tuple[bool, bool, float]:
+        psnr = each["results"].get("Set5", {}).get("psnr", 0.0)
+        return is_same(each), each["redistribution"] == "free pictures only", psnr
+
+    best = max(cards, key=rank)
+    flags = f"--preset={best['name']}"
+    if not is_same(best):
+        flags = f"--model_options={network_of(best['name'])['model_options']} {flags}"
     return best["name"], flags
 
 
