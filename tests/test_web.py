@@ -111,7 +111,7 @@ def test_samples_names_and_a_closer_look(own_server, tmp_path):
         assert difference(result["pixels"], expected(picture, best[2])) <= 1
         assert result["tags"] == ["before: enlarged by the browser", f"after: {best[2]}"]
     assert [result["note"] for result in report["steps"][:3]] == [""] * 3
-    assert report["steps"][3]["note"] == "If the blocks of JPEG show, take gecko_jpeg_x2, which is for such files."
+    assert report["steps"][3]["note"] == "If the blocks of JPEG show, take gecko_dw_jpeg_x2, which is for such files."
     # Real size, four times that, and all of it again.
     real, large, whole = (result["shown"] for result in report["steps"][4:])
     width = report["steps"][4]["width"]
