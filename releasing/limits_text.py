@@ -49,8 +49,8 @@ sample, levels of 255) and "blur" (a Gaussian) are what was done to the small pi
   than either: see "blur".
 - **JPEG**: plain presets are ahead of bicubic (+) or behind it (-) by
 {jpeg}
-  `gecko_dw_jpeg_x2` and `gecko_jpeg_x4` are made for such files, and behind `gecko_dw_x2` and `gecko_x4` on clean pictures.
-  None brings back what is gone.
+  `gecko_dw_jpeg_x2` and `gecko_jpeg_x4` are made for such files, and behind `gecko_dw_x2` and `gecko_x4` on clean
+  pictures. None brings back what is gone.
 
 ![JPEG of quality 60 and 30, ×{shown}](limits/jpeg.jpg)
 
