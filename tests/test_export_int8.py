@@ -255,7 +255,7 @@ def test_a_graph_that_is_not_known_is_left_to_the_converter(tmp_path, mixed):
 
 @pytest.mark.slow
 def test_a_preset_loses_little(reference_data, tmp_path):
-    """At most 0.10 dB on Set5 and Set14; fsrcnn_x3 lies at 0.09 with AVX2 and at 0.10 with AVX-512, whose sums differ."""
+    """At most 0.10 dB on Set5 and Set14; fsrcnn_x3 lies at 0.09 with AVX2, at 0.10 with AVX-512: sums differ."""
     data = [str(reference_data / "eval" / name) for name in ("Set5", "Set14")]
     report = export_model(zoo.load("gecko_x3"), tmp_path, [(40, 64)], ["tflite_int8"], data=data, gate="small")
     (file,) = report["files"]
