@@ -22,7 +22,7 @@ from zoo.errors import UsageError, exit_on_usage_error, one_of
 from zoo.files import file_to_write, in_place_of, write_json
 from zoo.graphs import tflite
 from zoo.program import Parser, program
-from zoo.registry import list_presets
+from zoo.registry import family_presets, list_presets
 from zoo.targets import records
 from zoo.targets.record import Finding, summarized
 
@@ -61,8 +61,7 @@ def inspect(
     """
     record = records.named(target)
     path = Path(path)
-    presets = [name for name in list_presets() if str(path) in (name, name.rpartition("_x")[0])]
-    if presets and not path.exists():
+    if not path.exists() and (presets := list_presets(str(path)) or family_presets(str(path))):
         raise UsageError(
             f"Expected a .tflite file. Received: {str(path)!r}, the name of {', '.join(presets)}; `zoo export "
             f"--model={presets[0]} --formats=tflite_fp32 --output=files` writes one"

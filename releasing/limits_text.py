@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from zoo.registry import FREE
+
 GROUPS = {
     "clean photographs": ("photograph", "face"),
     "text and graphics, reduced": ("text, reduced", "thin lines, reduced", "interface, reduced"),
@@ -93,7 +95,7 @@ echoes, but blurs. For graphics in saturated colours take a luma preset, or `gec
 
 def free(way: str, cards: Mapping[str, dict]) -> bool:
     """Whether anybody may ship it: a fixed way, or a preset whose weights may go on."""
-    return way in FIXED or cards[way]["redistribution"] == "free pictures only"
+    return way in FIXED or cards[way]["redistribution"] == FREE
 
 
 def best_way(rows: Mapping[str, Mapping[str, float]], group: str, cards: Mapping[str, dict]) -> tuple[str, float]:

@@ -1,5 +1,7 @@
 """The sets of pictures behind the presets: their terms, whom to credit, and whether weights may be shipped."""
 
+from zoo.registry import FREE
+
 # What each set is, and under which terms; weights trained on it carry this along.
 TERMS = {
     "DIV2K_train_Y_subset": "181 luma crops of DIV2K training pictures; academic research",
@@ -12,7 +14,7 @@ TERMS = {
     "graphics": "text, lines, user interfaces and flat colours drawn by code; no licence is needed",
     "div2k": "DIV2K train, 800 pictures; academic research",
 }
-FREE, RESEARCH = "free pictures only", "research only"
+RESEARCH = "research only"
 # Sets whose every picture may be used for weights that people ship → whom to name.
 CREDITS = {
     "photos_free": (

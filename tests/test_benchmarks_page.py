@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks import chart, int8, int8_page, page, record
 from benchmarks.record import RESULTS
-from releasing.picture_terms import FREE, RESEARCH
-from zoo.registry import card
+from releasing.picture_terms import RESEARCH
+from zoo.registry import FREE, card
 
 
 def test_the_page_is_what_was_measured(tmp_path, monkeypatch, capsys):

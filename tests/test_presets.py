@@ -143,7 +143,7 @@ def test_a_card_says_whether_its_weights_may_be_shipped(name):
     # A single picture for research, however early, and the weights are for research.
     seen = {"data": {"photos_free": "", "graphics": ""}, "started_from": {"data": {"sample": ""}}}
     free = picture_terms.redistribution(seen)
-    assert free["redistribution"] == picture_terms.FREE
+    assert free["redistribution"] == registry.FREE
     assert any("CC-BY-4.0" in line for line in free["credits"]) and any("scikit-image" in c for c in free["credits"])
     seen["started_from"]["started_from"] = {"data": {"sample": "", "T91": ""}}
     assert picture_terms.redistribution(seen) == {"redistribution": picture_terms.RESEARCH}

@@ -39,6 +39,8 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
+# A card's `redistribution` where the weights may be shipped.
+FREE = "free pictures only"
 # Name → where its function lives and what it is, in one line.
 MODELS = {
     "espcn": ("zoo.models.espcn", "three layers in LR space, tanh; Shi et al. 2016"),
@@ -129,11 +131,14 @@ def a_preset(name: str, *others: str) -> str:
         zoo.errors.UsageError: Expected a preset, with its scale. Received: 'srcnn', the name of srcnn_x2, srcnn_x3, \
 srcnn_x4
     """
-    presets = list_presets()
-    family = [each for each in presets if each.rpartition("_x")[0] == name]
-    if family:
+    if family := family_presets(name):
         raise UsageError(f"Expected a preset, with its scale. Received: {name!r}, the name of {', '.join(family)}")
-    return one_of("the preset" if not others else "the model", name, [*presets, *others])
+    return one_of("the preset" if not others else "the model", name, [*list_presets(), *others])
+
+
+def family_presets(name: str) -> list[str]:
+    """The presets NAME_xSCALE."""
+    return [each for each in list_presets() if each.rpartition("_x")[0] == name]
 
 
 def card(name: str) -> dict[str, Any]:
@@ -162,7 +167,7 @@ def best_presets() -> dict[int, str]:
     """
     found: dict[int, tuple[float, str]] = {}
     for each in map(card, list_presets()):
-        if each["channels"] == 1 and "compressed" not in each and each["redistribution"] == "free pictures only":
+        if each["channels"] == 1 and "compressed" not in each and each["redistribution"] == FREE:
             figures = [result["psnr"] for result in each["results"].values()]
             mean = sum(figures) / max(1, len(figures))
             found[each["scale"]] = max(found.get(each["scale"], (0.0, "")), (mean, each["name"]))

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.files import read_record
-from zoo.registry import card, list_presets
+from zoo.registry import FREE, card, list_presets
 from zoo.training.config import TrainConfig, assignments
 from zoo.training.recipes import network_of
 
@@ -85,7 +85,7 @@ def rival(config: TrainConfig) -> tuple[str, str] | None:
 
     def rank(each: dict) -> tuple[bool, bool, float]:
         psnr = each["results"].get("Set5", {}).get("psnr", 0.0)
-        return is_same(each), each["redistribution"] == "free pictures only", psnr
+        return is_same(each), each["redistribution"] == FREE, psnr
 
     best = max(cards, key=rank)
     flags = f"--preset={best['name']}"
