@@ -182,7 +182,7 @@ def test_names_in_the_chart_of_costs_do_not_overprint(dataset):
     assert named == sum(point.macs is not None for point in cost.points(dataset)) and overprinted(made) == []
     # Control: two names at one place do.
     made.axes[0].annotate("first", (1, 37)), made.axes[0].annotate("second", (1, 37))
-    assert overprinted(made) == [("second", "first")]
+    assert ("second", "first") in overprinted(made)
 
 
 @pytest.mark.parametrize("colours", [(), (3,)], ids=["grey", "RGB"])
