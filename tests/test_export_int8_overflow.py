@@ -57,6 +57,34 @@ def test_further_ranges_keep_the_function_up_to_their_ends(content, crops):
     assert off[0] < 4 / 255 and off[1] > 20 / 255
 
 
+def test_further_ranges_pass_a_depthwise_convolution_that_moves_them_into_its_range(crops):
+    image = keras.Input((None, None, 1))
+    layers = [
+        keras.layers.Conv2D(2, 1, activation="relu"),
+        keras.layers.DepthwiseConv2D(3, padding="same"),
+        keras.layers.Conv2D(1, 1),
+    ]
+    model = keras.Sequential([image, *layers])
+    edges = np.full((3, 3, 2, 1), -0.05, np.float32)
+    edges[1, 1] = 0.4
+    for layer, kernel, bias in zip(layers, ([[[[1.0, 2.5]]]], edges, [[[[0.5], [0.2]]]]), ([0, 0], [0.5, 0.4], [0])):
+        layer.set_weights([np.float32(kernel), np.float32(bias)])
+    content = int8.float_file(model, (48, 48))
+    graph = simulation.Simulation(content)
+    number, images = _hidden(graph), crops.images
+    expected = _output(graph, images)
+    more = overflow.insert(simulation.Simulation(content), {number: np.array([1, 3])}, _ranges(graph))
+    assert np.abs(_output(more, images) - expected).max() < 1e-6
+    off = [np.abs(_output(more, images, _ranges(more)) - expected.clip(0, 1)).max()]
+    # Control: unmoved, half of what they hand on lies below the range.
+    (by_map, last) = (more.operations[number + further][1] for further in (1, 2))
+    more.constants[last[2]] = more.constants[last[2]] + more.constants[last[1]][:, 0, 0, 2:].sum() * np.float32(0.4)
+    more.constants[by_map[2]] = more.constants[by_map[2]] * np.float32([1, 1, 0, 0])
+    assert np.abs(_output(more, images) - expected).max() < 1e-6
+    off.append(np.abs(_output(more, images, _ranges(more)) - expected.clip(0, 1)).max())
+    assert off[0] < 3 / 255 and off[1] > 10 / 255
+
+
 def test_what_is_added_is_what_shows(content, crops, monkeypatch):
     graph = simulation.Simulation(content)
     number, hard = _hidden(graph), crops.only("hardest").images

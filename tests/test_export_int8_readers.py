@@ -96,6 +96,13 @@ def test_what_is_added_goes_through_depthwise_convolutions(crops):
     assert np.abs(output(added, crops) - expected).max() <= tolerance
     assert len(ranges.equalize(folded, crops)) == 6
     assert np.abs(output(folded, crops) - expected).max() <= tolerance
+    # What 1×1 convolutions alone read reaches from 0 to 1; what meets a border of zeros has its own zero.
+    tensors = folded.run(crops)
+    by_maps = [number for number in range(len(folded.operations)) if readers.is_depthwise(folded, number)]
+    maps = [tensors[folded.operations[number][2][0]].numpy() for number in by_maps]
+    low, high = (np.array([getattr(each, end)((0, 1, 2)) for each in maps[1:2]]) for end in ("min", "max"))
+    assert np.abs(low).max() < 1e-5 and np.abs(high - 1).max() < 1e-5
+    assert all(each.min() < -0.5 and np.abs(each).max() < 1 + 1e-5 for each in (maps[0], maps[2]))
 
 
 @pytest.mark.parametrize("first", ["itself", "by map"])

@@ -52,7 +52,7 @@ def fold(simulation: Simulation, chosen: dict[int, np.ndarray]) -> bytes:
             reads = graph.operations[reader.first]
             reads.inputs = [graph.tensors[before] if given is graph.tensors[after] else given for given in reads.inputs]
         # The difference of two channels has a depthwise convolution's bias once.
-        add_channels(simulation, constants, behind, mirrored, biased=False)
+        add_channels(simulation, constants, behind, mirrored, biased=())
         for index in (before, after):
             graph.tensors[index].shape = (*graph.tensors[index].shape[:-1], len(constants[bias]))
         graph.operations[first].options.fusedActivationFunction = schema.ActivationFunctionType.RELU

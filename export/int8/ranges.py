@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from export.int8.pictures import Crops
-from export.int8.readers import is_depthwise, readers
+from export.int8.readers import is_depthwise, readers, takes_shifts
 from export.int8.simulation import Ranges, Simulation, fake_quantize
 
 # Tried ends, as parts of the largest value seen: rare extremes are cut where finer levels gain more.
@@ -76,6 +76,8 @@ def equalize(simulation: Simulation, images: np.ndarray) -> dict[int, np.ndarray
 
     A convolution's output channel is divided by c > 0 and the next one's input channel multiplied by it; PReLU and its
     kin let c pass. Channels share one range in int8, so a channel that reaches a tenth of it has a tenth of the levels.
+    What a depthwise convolution hands to 1×1 ones alone is moved too, so that each channel reaches from 0 to 1: the
+    1×1 ones take it off again, and have no border to which that would make a difference.
 
     Returns:
         For each tensor that was scaled, by what its channels were divided.
@@ -86,14 +88,22 @@ def equalize(simulation: Simulation, images: np.ndarray) -> dict[int, np.ndarray
     constants, divisors = simulation.constants, {}
     tensors = simulation.run(images)
     for first, through, behind in _chains(simulation):
-        reach = np.max([tf.reduce_max(tf.abs(tensors[index]), (0, 1, 2)).numpy() for index in through], axis=0)
-        reach = np.where(reach > 1e-6, reach, 1.0)
+        low = np.min([tf.reduce_min(tensors[index], (0, 1, 2)) for index in through], axis=0)
+        high = np.max([tf.reduce_max(tensors[index], (0, 1, 2)) for index in through], axis=0)
         weights, bias, depthwise = first
+        moved = depthwise and len(through) == 1 and all(takes_shifts(simulation, reader) for reader in behind)
+        shift = -low if moved else np.zeros_like(low)
+        reach = high - low if moved else np.maximum(-low, high)
+        reach = np.where(reach > 1e-6, reach, 1.0)
         # Of a depthwise kernel the last axis is the channels'.
         constants[weights] = constants[weights] / (reach if depthwise else reach[:, None, None, None])
         if bias in constants:
-            constants[bias] = constants[bias] / reach
+            constants[bias] = (constants[bias] + shift) / reach
         for reader in behind:
+            if moved:
+                own = constants[reader.weights][:, 0, 0, reader.offset : reader.offset + len(shift)]
+                its_bias = simulation.operations[reader.number][1][2]
+                constants[its_bias] = constants[its_bias] - own @ shift
             factors = np.ones(constants[reader.weights].shape[-1], np.float32)
             factors[reader.offset : reader.offset + len(reach)] = reach
             constants[reader.weights] = constants[reader.weights] * factors

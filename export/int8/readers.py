@@ -80,7 +80,23 @@ def between(found: list[Reader]) -> list[int]:
     return list(dict.fromkeys(number for reader in found for number in reader.between))
 
 
-def add_channels(simulation: Simulation, constants: dict, found: list[Reader], copied, biased: bool) -> None:
+def takes_shifts(simulation: Simulation, reader: Reader) -> bool:
+    """Whether its bias can take off what was added to all that it reads: a border of zeros would not have it."""
+    name, inputs, _, _ = simulation.operations[reader.number]
+    return name == "CONV_2D" and len(inputs) > 2 and np.shape(simulation.constants[reader.weights])[1:3] == (1, 1)
+
+
+def shifted(simulation: Simulation, found: list[Reader]) -> list[int]:
+    """Of the depthwise convolutions before some readers, those whose bias all readers behind can take off."""
+    behind = {number: [reader for reader in found if number in reader.between] for number in between(found)}
+    return [
+        number
+        for number, own in behind.items()
+        if all(reader.between[-1] == number and takes_shifts(simulation, reader) for reader in own)
+    ]
+
+
+def add_channels(simulation: Simulation, constants: dict, found: list[Reader], copied, biased) -> None:
     """Takes further channels of a tensor, behind its own, to its readers; their kernels there are the caller's.
 
     A convolution that reads the tensor at several places is among its readers as often: `backwards`.
@@ -89,13 +105,13 @@ def add_channels(simulation: Simulation, constants: dict, found: list[Reader], c
         constants: of the graph; changed.
         found: all that reads the tensor.
         copied: the channels that the further ones are copies of.
-        biased: whether a depthwise convolution adds its bias to the further ones too.
+        biased: the numbers of the depthwise convolutions that add their bias to the further ones too.
     """
     graph = simulation.graph
     for number in between(found):
         weights, bias = simulation.operations[number][1][1:3]
         constants[weights] = np.concatenate([constants[weights], constants[weights][..., copied]], axis=-1)
-        constants[bias] = np.concatenate([constants[bias], constants[bias][copied] * biased])
+        constants[bias] = np.concatenate([constants[bias], constants[bias][copied] * (number in biased)])
         _widen(graph, number, len(copied))
     # A concatenation gets them on every way that leads there, however many read it.
     ways = {(each.between, each.joined[: end + 1]) for each in found for end in range(len(each.joined))}
