@@ -106,6 +106,18 @@ def test_a_file_that_takes_too_much_memory_is_refused(monkeypatch):
     assert reason
 
 
+@pytest.mark.parametrize(("code", "fatal"), [(0, False), (1, True), (0xC0000005, True), (-11, True)])
+def test_a_process_that_ends_by_itself_is_not_one_that_was_well(monkeypatch, code, fatal):
+    monkeypatch.setattr(trial, "tried", trial.tried.__wrapped__)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], code, b""))
+    content = registry.preset_file("fsrcnn_s_x2", ".tflite").read_bytes()
+    if fatal:
+        with pytest.raises(UsageError, match=r"it ends the process that runs it \((exit code 0x|SIGSEGV)"):
+            trial.survive(content, "crash.tflite", runs=False)
+    else:
+        trial.survive(content, "well.tflite")
+
+
 def test_a_file_that_does_not_end_is_refused(monkeypatch):
     monkeypatch.setattr(trial, "SECONDS", 1e-3)
     monkeypatch.setattr(trial, "tried", trial.tried.__wrapped__)

@@ -87,8 +87,10 @@ def tried(kind: str, content: bytes) -> tuple[bool, str]:
         return False, f"it is not done after {SECONDS} s"
     if done.returncode < 0:
         return False, f"it ends the process that runs it ({signal.Signals(-done.returncode).name})"
-    said = done.stdout.decode(errors="replace").strip()
-    return done.returncode != _GREEDY, said if done.returncode in (_FAILED, _GREEDY) else ""
+    # Windows has a number in place of a signal; and a library may call exit.
+    if done.returncode not in (0, _FAILED, _GREEDY):
+        return False, f"it ends the process that runs it (exit code {done.returncode:#x})"
+    return done.returncode != _GREEDY, done.stdout.decode(errors="replace").strip()
 
 
 def _limit(pixels: int) -> int:
@@ -111,9 +113,10 @@ def main(kind: str) -> int:
 
 
 def _tflite(content: bytes) -> int:
-    from ai_edge_litert.interpreter import Interpreter
-
+    # Where it is not installed it does not run in the command's process either.
     try:
+        from ai_edge_litert.interpreter import Interpreter
+
         interpreter = Interpreter(model_content=content, num_threads=1)
         details = interpreter.get_input_details()
         # The first axis is the batch.
