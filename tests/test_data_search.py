@@ -48,6 +48,7 @@ def test_what_pillow_reads_is_taken_and_the_rest_is_named(tmp_path, caplog):
     if features.check("avif"):
         save(folder / "d.avif", RGB)
     (folder / "e.HEIC").write_bytes(b"")
+    (folder / "h.mp4").write_bytes(b"")
     os.mkfifo(folder / "f.png")
     (tmp_path / "elsewhere").mkdir()
     (folder / "g").symlink_to(tmp_path / "elsewhere")
@@ -55,7 +56,7 @@ def test_what_pillow_reads_is_taken_and_the_rest_is_named(tmp_path, caplog):
         caplog.clear()
         assert [each[0] for each in read()] == ["a", "b", "c"] + ["d"] * features.check("avif")
         assert f"left out of {folder}: 1 .heic, which are not read here: convert them to PNG first" in caplog.text
-        assert f"left out: {folder / 'f.png'}: no regular file" in caplog.text
+        assert f"left out: {folder / 'f.png'}: no regular file" in caplog.text and ".mp4" not in caplog.text
         assert f"left out: {folder / 'g'}: a link to a folder" in caplog.text
 
 

@@ -281,9 +281,11 @@ def test_what_pillow_reads_is_taken_and_what_it_does_not_is_named(tmp_path, capl
         Image.fromarray(photo(9, 12)).save(folder / "c.avif")
     (folder / "d.heic").write_bytes(b"")
     (folder / "e.HEIC").write_bytes(b"")
+    (folder / "f.MP4").write_bytes(b"")
     found = {job.target.name for job in jobs([str(folder)], str(tmp_path / "out"))}
     assert found == {"a.png", "b.jfif", "a.gif.png"} | ({"c.avif.png"} if features.check("avif") else set())
     assert f"left out of {folder}: 2 .heic, which are not read here: convert them to PNG first" in caplog.text
+    assert f"left out of {folder}: 1 .mp4, which are given one at a time" in caplog.text
     code, out, _ = upscale_command("in", "--output=out")
     assert code == 0 and out.startswith(f"{len(found)} written")
     result = np.asarray(Image.open(tmp_path / "out/a.gif.png").convert("L"))

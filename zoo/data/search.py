@@ -67,6 +67,7 @@ def files_below(
     suffixes: Collection[str],
     logger: logging.Logger,
     enter: Callable[[Path], bool] = lambda folder: True,
+    alone: Collection[str] = (),
 ) -> list[Path]:
     """What ends like a picture in a folder and below, folder by folder, without hidden names.
 
@@ -74,6 +75,7 @@ def files_below(
         suffixes: in lower case, with their dots.
         logger: where what is passed over is named.
         enter: whether to look into a folder.
+        alone: suffixes of what is not taken with others, and named.
     """
 
     def unreadable(error: OSError) -> None:
@@ -90,8 +92,9 @@ def files_below(
             suffix = Path(name).suffix.lower()
             if suffix in suffixes and not name.startswith("."):
                 found.append(Path(root, name))
-            passed_over[suffix] += suffix in _OTHERS
-    if passed_over.total():
-        kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(passed_over.items()) if count)
-        logger.warning("left out of %s: %s, which are not read here: convert them to PNG first", folder, kinds)
+            passed_over[suffix] += 1
+    for named, why in ((_OTHERS, "not read here: convert them to PNG first"), (alone, "given one at a time")):
+        kinds = ", ".join(f"{passed_over[suffix]} {suffix}" for suffix in sorted(passed_over) if suffix in named)
+        if kinds:
+            logger.warning("left out of %s: %s, which are %s", folder, kinds, why)
     return found

@@ -68,13 +68,7 @@ def family_of(name: str) -> dict[int, str]:
     """Scale → preset for the presets NAME_xSCALE, or for the best ones, largest first; empty if there is none."""
     if name == BEST:
         return dict(sorted(registry.best_presets().items(), reverse=True))
-    if name in registry.list_presets():
-        return {}
-    scales = {}
-    for preset in registry.list_presets():
-        family, _, scale = preset.rpartition("_x")
-        if family == name and scale.isdigit():
-            scales[int(scale)] = preset
+    scales = {int(preset.rpartition("_x")[2]): preset for preset in registry.family_presets(name)}
     return dict(sorted(scales.items(), reverse=True))
 
 

@@ -123,7 +123,7 @@ def _find(name: str, output: Path) -> list[tuple[Path, Path]]:
 
 def _walk(folder: Path, output: Path) -> list[tuple[Path, Path]]:
     # Results of an earlier run are no pictures to enlarge.
-    found = files_below(folder, SUFFIXES, LOGGER, lambda below: not _same(below, output))
+    found = files_below(folder, SUFFIXES, LOGGER, lambda below: not _same(below, output), VIDEOS)
     return [(path, path.relative_to(folder)) for path in found]
 
 
