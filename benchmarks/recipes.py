@@ -112,7 +112,7 @@ def wide_section(folder: Path) -> str:
     lines = [
         "## Trained wide and collapsed, gecko ×3 from scratch",
         "",
-        "`python -m experiments.wide` trains each convolution as more weights than it needs, one kernel out of all of them.",
+        "`python -m experiments.wide` trains each convolution as more weights than it needs, in one kernel.",
         f"PSNR of the plain network that is left, mean of {seeds} seeds; one function at the start.",
         "",
         f"| optimizer | rate | trained as | weights | {' | '.join(f'{mark:,}' for mark in marks)} |",
