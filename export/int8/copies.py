@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from export.int8.errors import moved
 from export.int8.pictures import Crops
-from export.int8.readers import Reader, add_channels, backwards, between, readers, shifted
+from export.int8.readers import Reader, add_channels, backwards, between, readers, shifted, take_off
 from export.int8.simulation import WEIGHTED, Ranges, Simulation, fake_quantize
 
 # How far the rounding of all maps may move photographs: a root mean square, in levels of 255.
@@ -158,19 +158,18 @@ def insert(simulation: Simulation, chosen: dict[int, np.ndarray], shared: bool =
         counts, copied = chosen[number], _copied(chosen[number])
         for index in simulation.operations[number][1][1:3]:
             constants[index] = np.concatenate([constants[index], constants[index][copied]])
-        # Less its range a channel is seen behind as what it is: there the depthwise convolution's bias comes off again,
-        # which is in the levels only because all channels share one range.
-        biased = between(behind) if shared else shifted(simulation, behind)
+        # A channel less its range counts behind without a depthwise convolution's bias, which it has all the same where
+        # it can be taken off again: all channels share one range, and the bias moves them into it.
+        moved_in = [] if shared else shifted(simulation, behind)
         for reader in backwards(behind):
             here, end = constants[reader.weights], reader.offset + len(counts)
             own = here[..., reader.offset : end] / (counts if shared else np.ones_like(counts)).astype(np.float32)
-            if not shared and reader.between and reader.between[-1] in biased:
-                added = constants[simulation.operations[reader.between[-1]][1][2]][copied]
-                bias = simulation.operations[reader.number][1][2]
-                constants[bias] = constants[bias] - own[:, 0, 0, copied] @ added
+            for by_map in set(reader.between).intersection(moved_in):
+                bias = constants[simulation.operations[by_map][1][2]]
+                take_off(simulation, constants, reader, own[..., copied], bias[copied])
             parts = here[..., : reader.offset], own, own[..., copied], here[..., end:]
             constants[reader.weights] = np.concatenate(parts, axis=-1)
-        add_channels(simulation, constants, behind, copied, biased)
+        add_channels(simulation, constants, behind, copied, between(behind) if shared else moved_in)
         graph.tensors[after].shape = (*graph.tensors[after].shape[:-1], len(counts) + len(copied))
     return simulation.content(constants=constants)
 

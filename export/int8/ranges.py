@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from export.int8.pictures import Crops
-from export.int8.readers import is_depthwise, readers, takes_shifts
+from export.int8.readers import is_depthwise, readers, take_off, takes_shifts
 from export.int8.simulation import Ranges, Simulation, fake_quantize
 
 # Tried ends, as parts of the largest value seen: rare extremes are cut where finer levels gain more.
@@ -100,12 +100,11 @@ def equalize(simulation: Simulation, images: np.ndarray) -> dict[int, np.ndarray
         if bias in constants:
             constants[bias] = (constants[bias] + shift) / reach
         for reader in behind:
+            own = slice(reader.offset, reader.offset + len(reach))
             if moved:
-                own = constants[reader.weights][:, 0, 0, reader.offset : reader.offset + len(shift)]
-                its_bias = simulation.operations[reader.number][1][2]
-                constants[its_bias] = constants[its_bias] - own @ shift
+                take_off(simulation, constants, reader, constants[reader.weights][..., own], shift)
             factors = np.ones(constants[reader.weights].shape[-1], np.float32)
-            factors[reader.offset : reader.offset + len(reach)] = reach
+            factors[own] = reach
             constants[reader.weights] = constants[reader.weights] * factors
         divisors.update(dict.fromkeys(through, reach))
     return divisors

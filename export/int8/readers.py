@@ -86,6 +86,19 @@ def takes_shifts(simulation: Simulation, reader: Reader) -> bool:
     return name == "CONV_2D" and len(inputs) > 2 and np.shape(simulation.constants[reader.weights])[1:3] == (1, 1)
 
 
+def take_off(simulation: Simulation, constants: dict, reader: Reader, kernels: np.ndarray, added: np.ndarray) -> None:
+    """Takes what was added to some channels off again, in the bias of the convolution that reads them.
+
+    Args:
+        constants: of the graph; changed.
+        reader: one that `takes_shifts`.
+        kernels: its weights for these channels, (O, 1, 1, C).
+        added: (C,).
+    """
+    bias = simulation.operations[reader.number][1][2]
+    constants[bias] = constants[bias] - kernels[:, 0, 0] @ added
+
+
 def shifted(simulation: Simulation, found: list[Reader]) -> list[int]:
     """Of the depthwise convolutions before some readers, those whose bias all readers behind can take off."""
     behind = {number: [reader for reader in found if number in reader.between] for number in between(found)}
