@@ -34,6 +34,29 @@ def test_graphics_have_what_photographs_hardly_have():
     assert (np.abs(np.diff(photograph, axis=1)).max(axis=-1) == 0).mean() < 0.5
 
 
+@pytest.mark.parametrize("channels, scale", [(1, 3), (3, 2)])
+def test_screenshots_are_lr_images_of_their_own(channels, scale):
+    pictures = list(data.screenshots(scale, channels).pictures())
+    assert len({lr.tobytes() for _, lr, _ in pictures}) == 24
+    for (name, lr, hr), (_, again, _) in zip(pictures, data.screenshots(scale, channels).pictures()):
+        np.testing.assert_array_equal(lr, again)
+        assert lr.shape == (80, 80, channels)
+        np.testing.assert_array_equal(hr, np.kron(lr, np.ones((scale, scale, 1))), err_msg=name)
+        # Two colours, and neither so rare that it could be a speck.
+        colours, counts = np.unique(lr.reshape(-1, channels), axis=0, return_counts=True)
+        assert len(colours) == 2 and counts.min() > 200, name
+        # Control: what bicubic makes of the HR image is another LR image, with greys between.
+        assert len(np.unique(data.imresize(hr, 1 / scale).reshape(-1, channels), axis=0)) > 10
+
+
+def test_screenshots_are_cut_in_pairs_like_other_pictures():
+    lr, hr = next(iter(by_name("sample,screenshots", 2).patches(batch=2, lr_size=9, seed=3)))
+    assert lr.shape == (2, 9, 9, 1) and hr.shape == (2, 18, 18, 1)
+    own = data.screenshots(2).patches(batch=3, lr_size=9, seed=3)
+    for _, (lr, hr) in zip(range(3), own):
+        np.testing.assert_array_equal(hr, np.repeat(np.repeat(lr, 2, 1), 2, 2))
+
+
 @pytest.mark.slow
 def test_graphics_and_folders_are_joined_by_commas():
     joined = by_name("sample,graphics", 2)

@@ -10,7 +10,7 @@ from zoo.lazy import lazy
 if TYPE_CHECKING:  # for editors and type checkers, which do not run `__getattr__`
     from zoo.data.benchmarks import benchmark
     from zoo.data.degrade import crop_to_multiple, imresize
-    from zoo.data.drawing import graphics
+    from zoo.data.drawing import graphics, screenshots
     from zoo.data.folders import from_folder
     from zoo.data.names import by_name
     from zoo.data.samples import sample
@@ -26,6 +26,7 @@ _HOME = {
     "from_folder": "folders",
     "sample": "samples",
     "graphics": "drawing",
+    "screenshots": "drawing",
     "by_name": "names",
     "div2k": "tfds_div2k",
 }
@@ -40,5 +41,6 @@ __all__ = [
     "graphics",
     "imresize",
     "sample",
+    "screenshots",
 ]
 __getattr__, __dir__ = lazy(__name__, _HOME)

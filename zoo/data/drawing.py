@@ -1,7 +1,7 @@
 """Graphics made by code: text, lines, user interfaces, flat colours, gradients, dithering. No licence is needed.
 
 Networks trained on photographs alone ghost beside hard edges and put a screen on saturated flats, which photographs
-hardly have.
+hardly have. Nor does making graphics smaller give edges as hard as a screen's: those are LR images of their own.
 """
 
 import math
@@ -14,6 +14,8 @@ from zoo.data.sources import Picture, Source
 SIDE = 768
 # What is cut out of each sheet: more than a few hundredths of all patches would cost photographs their sharpness.
 PART = 224
+# LR pixels of a screenshot, the same at every scale.
+SCREEN = 80
 TWICE = 2  # drawn larger and shrunk: edges as a rasteriser smooths them
 _SENTENCE = (
     "sub pixel layer LR HR 2x 3x 4x kernel phase window zero one border mirror The quick brown fox jumps over the lazy "
@@ -41,6 +43,45 @@ def graphics(scale: int, channels: int = 1) -> Source:
         for index, maker in enumerate(makers)
     ]
     return Source("graphics", scale, channels, pictures, pixels=len(pictures) * PART**2)
+
+
+def screenshots(scale: int, channels: int = 1) -> Source:
+    """Opens LR images that were never made smaller: 24 of 80×80 pixels, words and lines in two colours.
+
+    A screen has its words without a grey between; the HR image repeats each pixel `scale` times, down and across. So a
+    network learns to draw nothing beside such strokes, where it has learnt from smaller pictures to expect ringing.
+
+    Args:
+        scale: HR side / LR side, at least 2.
+        channels: 1 for luma, 3 for RGB.
+
+    Example:
+        >>> name, lr_image, hr_image = next(screenshots(3).pictures())
+        >>> lr_image.shape, hr_image.shape, len(np.unique(hr_image))
+        ((80, 80, 1), (240, 240, 1), 2)
+    """
+    pictures = [Picture(f"screen_{index}", f"zoo.data.drawing/{index}", _screen(index, scale)) for index in range(24)]
+    words = "LR images of screenshots: their own, each pixel repeated in the HR image"
+    return Source("screenshots", scale, channels, pictures, len(pictures) * (scale * SCREEN) ** 2, lr_images=words)
+
+
+def _screen(seed: int, scale: int):
+    def read():
+        random = np.random.default_rng(seed)
+        ink, paper = _pair(random)
+        mask = Image.new("1", (SCREEN, SCREEN))
+        pen, top = ImageDraw.Draw(mask), int(random.integers(-4, 4))
+        while top < SCREEN:
+            size = float(random.uniform(8, 22))
+            line = " ".join(random.choice(WORDS, 6))
+            pen.text((int(random.integers(-20, 6)), top), line, 1, font=ImageFont.load_default(size=size))
+            top += int(size * random.uniform(1.1, 2.2))
+        for ends in random.uniform(0, SCREEN, (6 * (seed % 4 == 3), 2, 2)):
+            pen.line([(float(x), float(y)) for x, y in ends], 1, int(random.integers(1, 3)))
+        lr_image = np.where(np.asarray(mask)[..., None], np.array(ink, np.uint8), np.array(paper, np.uint8))
+        return lr_image.repeat(scale, axis=0).repeat(scale, axis=1), lr_image
+
+    return read
 
 
 def _reader(maker, seed: int):

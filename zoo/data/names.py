@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
-from zoo.data.drawing import graphics
+from zoo.data.drawing import graphics, screenshots
 from zoo.data.folders import SPLITS, from_folder
 from zoo.data.records import RecordsOnDisk, is_prepared
 from zoo.data.samples import sample
 from zoo.data.sources import Source, join
 from zoo.errors import UsageError, one_of
+
+_DRAWN = {"graphics": graphics, "screenshots": screenshots}
+# What comes without a folder or a download.
+_KNOWN = ("sample", *_DRAWN)
 
 
 def by_name(
@@ -16,8 +20,8 @@ def by_name(
     """Opens the pictures that `--data` names.
 
     Args:
-        name: "sample", "div2k", "graphics", a folder of pictures (see `from_folder`), or a folder that
-            `zoo prepare` has written; "sample", "graphics" and folders of pictures may be joined with commas.
+        name: "sample", "graphics", "screenshots", "div2k", a folder of pictures (see `from_folder`), or a folder that
+            `zoo prepare` has written; all but the last and "div2k" may be joined with commas.
         scale: HR side / LR side, at least 2.
         channels: 1 for luma, 3 for RGB.
         split: "train" or "valid"; prepared data is what it was prepared from.
@@ -32,7 +36,7 @@ def by_name(
         'sample/train'
     """
     one_of("split", split, SPLITS)
-    if lr_data and (name in ("sample", "graphics", "div2k") or is_prepared(Path(name).expanduser())):
+    if lr_data and (name in (*_KNOWN, "div2k") or is_prepared(Path(name).expanduser())):
         raise UsageError(f"Expected LR images of one's own beside a folder of pictures. Received: {lr_data}, {name}")
     if is_prepared(Path(name).expanduser()):
         return RecordsOnDisk(Path(name).expanduser(), scale, channels)
@@ -42,7 +46,7 @@ def by_name(
             "Expected prepared data by itself; what is to be joined is prepared together: zoo prepare --data=A,B. "
             f"Received: {name!r}, of which {', '.join(prepared)} is prepared"
         )
-    made = [part for part in name.split(",") if part in ("sample", "graphics")]
+    made = [part for part in name.split(",") if part in _KNOWN]
     if made and made != [name]:
         folders = ",".join(part for part in name.split(",") if part not in made)
         parts = [by_name(part, scale, channels, split) for part in made]
@@ -54,6 +58,6 @@ def by_name(
         return div2k(scale, split=split, channels=channels, **({"manual_dir": manual_dir} if manual_dir else {}))
     if name == "sample":
         return sample(scale, channels=channels, split="train" if split == "train" else "heldout")
-    if name == "graphics":
-        return graphics(scale, channels=channels)
+    if name in _DRAWN:
+        return _DRAWN[name](scale, channels=channels)
     return from_folder(name, scale, channels=channels, split=split, lr_data=lr_data)

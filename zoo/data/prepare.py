@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit code."""
     parser = Parser(prog=program("zoo.data.prepare"), description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--data", required=True, help="sample, graphics, div2k, or folders of pictures; joined with commas"
+        "--data", required=True, help="sample, graphics, screenshots, div2k, or folders of pictures; joined with commas"
     )
     parser.add_argument("--scale", type=int, required=True, help="how many times larger the network's output will be")
     parser.add_argument("--output", type=Path, required=True, help="folder to prepare the data in")

@@ -35,8 +35,8 @@ class TrainConfig:
 
     data: str = _option(
         "sample",
-        "sample, graphics (drawn by code), div2k, or a folder of pictures, several joined with commas; or what zoo "
-        "prepare wrote.",
+        "sample, graphics and screenshots (drawn by code), div2k, or a folder of pictures, several joined with commas; "
+        "or what zoo prepare wrote.",
     )
     valid: str = _option("", "Pictures to validate on, named as in --data; empty: those held out of sample or div2k.")
     lr_data: str = _option(
