@@ -107,6 +107,8 @@ def _write_int8(content: Content, path: Path, size: Size) -> None:
 def _note_int8(content: Content) -> str:
     tuning = content.calibration[1]
     note = tuning.note if tuning else "calibrated by the converter alone"
+    if content.options.layer_errors and not tuning:
+        note += ", so nothing tells where it loses: no file for Model Explorer"
     if content.quantizable is content.model:
         return note
     return f"{note}; quantized in LR space, its shuffle then spelt as RESHAPE, TRANSPOSE, RESHAPE: the same bits"

@@ -251,6 +251,9 @@ def test_a_graph_that_is_not_known_is_left_to_the_converter(tmp_path, mixed):
     assert int8.tune(model, mixed) is None
     report = export_model(model, tmp_path, [(20, 24)], ["tflite_int8"], gate="off")
     assert report["files"][0]["note"] == "calibrated by the converter alone"
+    report = export_model(model, tmp_path, [(20, 24)], ["tflite_int8"], gate="off", layer_errors=True)
+    assert report["files"][0]["note"].endswith("alone, so nothing tells where it loses: no file for Model Explorer")
+    assert [path.name for path in tmp_path.glob("*.json")] == ["report.json"]
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Video: planes, time stamps, sound, subtitles and colours of clips made here, and work that was cut off."""
 
+import copy
 import os
 import signal
 import subprocess
@@ -198,14 +199,22 @@ def test_what_was_stopped_goes_on_at_its_segment(nearest, tmp_path, suffix):
     assert packets(target, "audio") == packets(tmp_path / f"whole.{suffix}", "audio")
 
 
-def test_other_work_is_not_taken_up(nearest, tflite, tmp_path):
+@pytest.mark.parametrize("how", ["another network", "another radius", "the same"])
+def test_other_work_is_not_taken_up(nearest, tflite, tmp_path, how):
     source = clip(tmp_path / "in.mp4", count=30)
     stopped = iter([False] * 12 + [True]).__next__
     job = Job(source, tmp_path / "out.mp4")
     assert upscale_video(job, nearest, VideoOptions(segment=0.2), stopped=stopped).state == "not tried"
-    # Another network: what is there was made by the first.
-    row = upscale_video(job, open_engine(tflite("luma")), VideoOptions(segment=0.2))
-    assert (row.state, row.frames, row.note) == ("written", 30, "")
+    engine = open_engine(tflite("luma")) if how == "another network" else copy.copy(nearest)
+    if how == "another radius":  # as --radius may state it
+        object.__setattr__(engine, "radius", engine.radius + 1)
+    row = upscale_video(job, engine, VideoOptions(segment=0.2))
+    assert row.state == "written"
+    if how == "the same":
+        assert row.frames < 30 and row.note.startswith("went on after")
+    else:
+        # What is there was made by the first.
+        assert (row.frames, row.note) == (30, "")
 
 
 def test_refused(nearest, tflite, tmp_path, monkeypatch):

@@ -46,6 +46,11 @@ class Network(NamedTuple):
         return open_scaled(self.model, self.scale, self.threads, self.radius, measure, kinds, True, self.values)
 
 
+def _told(engine: Engine) -> str:
+    """What tells a network from another; --radius may be what makes it one."""
+    return f"{engine.fingerprint()} {engine.radius}"
+
+
 class Library:
     """Pictures that a runner's processes enlarge into one folder, with a manifest of what became of them."""
 
@@ -80,7 +85,7 @@ class Library:
         Returns:
             A row for each job.
         """
-        work = Work(self.network.model, engine.fingerprint(), engine.kinds(), options.ensemble, options.quality)
+        work = Work(self.network.model, _told(engine), engine.kinds(), options.ensemble, options.quality)
         jobs = {
             job.target.relative_to(self.output).as_posix(): job for job in planned if not (skip and job.target.exists())
         }
@@ -141,7 +146,7 @@ class Upscale(beam.DoFn):
         one_limit()
         with quiet():
             self.engine = self.shared.acquire(lambda: self.network.open(kinds=self.work.kinds))
-        if self.engine.fingerprint() != self.work.network:
+        if _told(self.engine) != self.work.network:
             raise UsageError(f"Expected the network that the job began with. Received: another {self.network.model}")
         # Another one might differ by a level here and there.
         if self.engine.kinds() != self.work.kinds:

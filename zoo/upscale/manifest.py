@@ -26,7 +26,7 @@ class Work:
 
     Attributes:
         preset: the network as it was named.
-        network: its fingerprint.
+        network: its fingerprint, and how far it looks.
         kinds: `Engine.kinds` of what computes it.
         ensemble, quality: as in `zoo.upscale.files.Options`.
     """

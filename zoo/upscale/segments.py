@@ -53,7 +53,7 @@ class Segments:
         self.passed = Passed()
         stat = job.source.stat()
         self.work = [str(job.source.resolve()), stat.st_size, stat.st_mtime_ns]
-        self.work += [engine.fingerprint(), engine.scale, repr(options)]
+        self.work += [engine.fingerprint(), engine.scale, engine.radius, repr(options)]
         self.segments: list[dict] = []
         self.last: Fraction | None = None
         self.container: Any = None
