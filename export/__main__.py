@@ -98,7 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
     from export.formats import check_formats
     from export.network import enlarges_pictures
     from export.network_files import SCALE, reads_a_photograph
-    from export.options import fitting
+    from export.options import better_in_int8, fitting
     from export.write import export_model
     from zoo.data import from_folder
     from zoo.data.decode import one_limit
@@ -127,6 +127,8 @@ def main(arguments: list[str] | None = None) -> int:
         channels = 3 if flags.color == "rgb" else model.inputs[0].shape[-1]
         calibration = from_folder(flags.calibration, scale_of(model) if larger else SCALE, channels)
     entry = card(flags.model) if flags.model in list_presets() else {}
+    if entry and "tflite_int8" in formats and (remark := better_in_int8(entry, map(card, list_presets()))):
+        print(f"note: {remark}", file=sys.stderr)
     asked = {name: value for name in ("drawn", "copies") if (value := getattr(flags, name)) is not None}
     report = export_model(
         model,
