@@ -142,6 +142,30 @@ def test_an_order_without_a_convolution_stays_and_others_do_not():
     assert row.action == "stays" and "something else reads them too" in row.note
 
 
+@pytest.mark.parametrize("free", [False, True])
+@pytest.mark.parametrize(
+    "before, kept",
+    [
+        (lambda x: tf.pad(x, [[0, 0], [1, 2], [0, 1], [0, 0]]), "PAD"),
+        (lambda x: x[:, 1:-1, 2:], "STRIDED_SLICE"),
+        (lambda x: tf.pad(x[:, 1:], [[0, 0], [1, 0], [0, 0], [0, 0]]), "PAD"),
+    ],
+    ids=["pad", "slice", "both"],
+)
+def test_what_is_moved_before_a_shuffle_does_not_hide_it(before, kept, free):
+    spelling = tensorflows_free if free else tensorflows
+    content = converted(lambda x: spelling(before(convolved(x))), (1, None, None, 4) if free else (2, 7, 10, 4))
+    assert "DEPTH_TO_SPACE" not in names(tflite.parse(content, "x"))
+    file, (row,) = rewritten(content)
+    assert row.action == "moved" and names(file)[-2:] == [kept, "DEPTH_TO_SPACE"]
+    for each in tflite_difference.differences(tflite.parse(content, "x"), file):
+        assert each.value == 0, str(each)
+    # Control: another order of channels, which nothing can take over across what is moved.
+    if not free:
+        _, (row,) = rewritten(converted(lambda x: pytorchs(before(convolved(x))), (2, 7, 10, 4)))
+        assert row.action == "stays" and "no CONV_2D stands before it" in row.note
+
+
 def test_what_is_no_shuffle_is_named():
     def mixed(x):
         x = tf.transpose(tf.reshape(x, (1, 7, 10, 2, 2, 3)), (0, 2, 3, 1, 4, 5))

@@ -77,16 +77,11 @@ class Repeated(NamedTuple):
 
 
 def moves(graph: Graph) -> list[Move]:
-    """The longest rows of such operations, each with all shorter ones that begin with it, longest first."""
+    """The rows of such operations: from each on as far as it goes, then the shorter ones that begin there."""
     found = []
     for operation in graph.operations:
         image = _moved(operation)
-        if image is None or len(image.shape) != 4 or None in image.shape:
-            continue
-        before = graph.producer(image)
-        if before is not None and _moved(before) is not None and len(values_read(graph, image)) == 1:
-            continue
-        if np.prod(image.shape) <= _MOST:
+        if image is not None and len(image.shape) == 4 and None not in image.shape and np.prod(image.shape) <= _MOST:
             found += _row(graph, image, operation)[::-1]
     return found
 

@@ -38,11 +38,14 @@ def shuffled(graph: Graph, sized: list[Graph]) -> list[Row]:
     Returns:
         A row for each, also for what has more than four axes and stays.
     """
-    rows, done, named = [], set(), set()
+    rows: list[Row] = []
+    done: set[int] = set()
+    named: set[str] = set()
     for move, found in recognised(graph, sized, shuffle):
-        if id(move.operations[0]) in done:
+        own = {id(each) for each in move.operations}
+        if not own.isdisjoint(done):
             continue
-        done.add(id(move.operations[0]))
+        done |= own
         kinds = ", ".join(each.name for each in move.operations)
         name = move.output.name
         named.add(name)
