@@ -2,6 +2,7 @@
 
 import errno
 import time
+from fractions import Fraction
 from functools import partial
 
 import pytest
@@ -10,6 +11,7 @@ from zoo.upscale import open_engine
 from zoo.upscale.targets import Job
 
 av = pytest.importorskip("av", reason="PyAV is not installed (the extra [video])")
+import video_cases  # noqa: E402
 from video_cases import clip, frames  # noqa: E402
 
 from zoo.upscale import segments, video  # noqa: E402
@@ -51,6 +53,31 @@ def test_frames_without_times_go_on_where_they_ended(tmp_path, monkeypatch, has_
     assert len(whole) == len({content for _, content in whole}) == 30
     for number in (0, 3, 14, 17, 28, 29):
         assert after(whole[number][0]) == whole[number + 1 :]
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_an_avi_s_frames_have_the_times_at_which_they_are_shown(tmp_path, monkeypatch, codec):
+    """An AVI says when a frame is decoded; x264 stores them in another order than they are shown in."""
+    monkeypatch.setattr(video_cases, "times", lambda count: [3600 * index for index in range(count)])
+    seen = {}
+    for suffix in ("mkv", "avi"):
+        path = clip(tmp_path / f"in.{suffix}", count=20, codec=codec, sound=False, base=Fraction(1, 25))
+        with opened(path) as container:
+            stream = container.streams.video[0]
+            found = Frames(container, stream, path)
+            seen[suffix] = [(frame.pts * stream.time_base, bytes(frame.planes[0])) for frame in found.after(None)]
+            assert found.passed.notes() == []
+        with av.open(str(path)) as container:
+            guessed = [frame.pts for frame in container.decode(video=0)]
+        # Control: PyAV's own times are out of order.
+        assert (guessed != sorted(guessed)) == ((codec, suffix) == ("libx264", "avi"))
+    (times, pictures), (expected, originals) = (zip(*seen[suffix]) for suffix in ("avi", "mkv"))
+    assert pictures == originals
+    assert [at - times[0] for at in times] == pytest.approx([at - expected[0] for at in expected], abs=1e-3)
+    with opened(path) as container:
+        stream = container.streams.video[0]
+        gone_on = [frame.pts * stream.time_base for frame in Frames(container, stream, path).after(times[7])]
+    assert gone_on == list(times[8:])
 
 
 class Failing:

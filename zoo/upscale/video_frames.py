@@ -56,6 +56,9 @@ _LOST = {
 }
 # A file that gives nothing but errors has ended.
 _ERRORS = 100
+# Containers that say when a frame is decoded, not when it is shown: FFmpeg's guess is wrong where frames are stored in
+# another order. Decoded frames come as they are shown, so that each has the time of the one that was decoded then.
+_DECODING_TIMES = ("avi",)
 
 
 def url(path: Path) -> str:
@@ -181,6 +184,8 @@ class Frames:
                             self._damaged(f"packet at {place}", packet.pts)
                         continue
                     for frame in decoded:
+                        if self.source.format.name in _DECODING_TIMES:
+                            frame.pts = frame.dts
                         if frame.is_corrupt:
                             self._damaged(f"frame at {frame.pts}", frame.pts)
                         yield frame
