@@ -10,6 +10,7 @@ import pytest
 
 from zoo.errors import UsageError
 from zoo.files import (
+    alone,
     existing_file,
     existing_folder,
     file_to_write,
@@ -136,3 +137,24 @@ def test_an_empty_name_is_no_folder():
     """As in `--data=,`: the folder that one stands in was not meant."""
     with pytest.raises(UsageError, match="^Expected a folder. Received: '', which is not there$"):
         existing_folder("")
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_a_folder_that_its_holder_removes_meanwhile_is_not_held(tmp_path, monkeypatch, anew):
+    fcntl = pytest.importorskip("fcntl", reason="folders are not locked on Windows")
+    folder, flock = tmp_path / "parts", fcntl.flock
+    folder.mkdir()
+
+    def as_it_ended(handle, how):
+        folder.rename(tmp_path / "gone")
+        if anew:
+            folder.mkdir()
+        flock(handle, how)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fcntl, "flock", as_it_ended)
+        with pytest.raises(UsageError, match="Received: a second one, as the first ended"), alone(folder, "video"):
+            pytest.fail("held what is gone")
+    folder.mkdir(exist_ok=True)
+    with alone(folder, "video"), pytest.raises(UsageError, match="a second one$"), alone(folder, "video"):
+        pytest.fail("held twice")

@@ -100,6 +100,9 @@ def alone(folder: Path, kind: str) -> Iterator[None]:
         # Some network's file systems lock nothing.
         except OSError:
             pass
+        # Its holder may have removed it, or it and made another, between the two calls.
+        if not folder.is_dir() or not os.path.samestat(os.fstat(handle), os.stat(folder)):
+            raise UsageError(f"Expected one {kind} at a time in {folder}. Received: a second one, as the first ended")
         yield
     finally:
         os.close(handle)
