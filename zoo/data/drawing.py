@@ -46,10 +46,11 @@ def graphics(scale: int, channels: int = 1) -> Source:
 
 
 def screenshots(scale: int, channels: int = 1) -> Source:
-    """Opens LR images that were never made smaller: 24 of 80×80 pixels, words and lines in two colours.
+    """Opens LR images that were never made smaller: 24 of 80×80 pixels, words, lines and patterns in two colours.
 
     A screen has its words without a grey between; the HR image repeats each pixel `scale` times, down and across. So a
-    network learns to draw nothing beside such strokes, where it has learnt from smaller pictures to expect ringing.
+    network learns to draw nothing beside such strokes, where it has learnt from smaller pictures to expect ringing. And
+    its maps stay within bounds there, so that the 256 levels of int8 are left for photographs.
 
     Args:
         scale: HR side / LR side, at least 2.
@@ -69,19 +70,42 @@ def _screen(seed: int, scale: int):
     def read():
         random = np.random.default_rng(seed)
         ink, paper = _pair(random)
-        mask = Image.new("1", (SCREEN, SCREEN))
-        pen, top = ImageDraw.Draw(mask), int(random.integers(-4, 4))
-        while top < SCREEN:
-            size = float(random.uniform(8, 22))
-            line = " ".join(random.choice(WORDS, 6))
-            pen.text((int(random.integers(-20, 6)), top), line, 1, font=ImageFont.load_default(size=size))
-            top += int(size * random.uniform(1.1, 2.2))
-        for ends in random.uniform(0, SCREEN, (6 * (seed % 4 == 3), 2, 2)):
-            pen.line([(float(x), float(y)) for x, y in ends], 1, int(random.integers(1, 3)))
-        lr_image = np.where(np.asarray(mask)[..., None], np.array(ink, np.uint8), np.array(paper, np.uint8))
+        mask = _patterns(random) if seed % 4 == 2 else _strokes(random, crossed=seed % 4 == 3)
+        lr_image = np.where(mask[..., None], np.array(ink, np.uint8), np.array(paper, np.uint8))
         return lr_image.repeat(scale, axis=0).repeat(scale, axis=1), lr_image
 
     return read
+
+
+def _strokes(random, crossed: bool) -> np.ndarray:
+    """Lines of words of several sizes, some of them crossed by lines: where there is ink, (80, 80)."""
+    mask = Image.new("1", (SCREEN, SCREEN))
+    pen, top = ImageDraw.Draw(mask), int(random.integers(-4, 4))
+    while top < SCREEN:
+        size = float(random.uniform(8, 22))
+        line = " ".join(random.choice(WORDS, 6))
+        pen.text((int(random.integers(-20, 6)), top), line, 1, font=ImageFont.load_default(size=size))
+        top += int(size * random.uniform(1.1, 2.2))
+    for ends in random.uniform(0, SCREEN, (6 * crossed, 2, 2)):
+        pen.line([(float(x), float(y)) for x, y in ends], 1, int(random.integers(1, 3)))
+    return np.asarray(mask)
+
+
+def _patterns(random) -> np.ndarray:
+    """Tiles of checks, dots and hatching, as fills and dithering have them: where there is ink, (80, 80)."""
+    side = SCREEN // 4
+    y, x = np.mgrid[:side, :side]
+    rows = []
+    for _ in range(4):
+        tiles = []
+        for kind in random.integers(3, size=4):
+            period, across, down = (int(number) for number in random.integers((1, -1, 0), (4, 2, 2)))
+            checks = (y // period + x // period) % 2 == 1
+            dots = random.random((side, side)) < random.uniform(0.05, 0.5)
+            hatching = (across * x + max(down, 1 - abs(across)) * y) % (period + 1) == 0
+            tiles.append((checks, dots, hatching)[kind])
+        rows.append(np.concatenate(tiles, axis=1))
+    return np.concatenate(rows)
 
 
 def _reader(maker, seed: int):
