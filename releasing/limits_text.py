@@ -82,14 +82,14 @@ flat, a luma network does not):
 ![words as a screen has them, ×{shown}](limits/screen.jpg)
 
 So: for screenshots that are to stay crisp, enlarge by repeating pixels, or let the program draw larger; bicubic has no
-echoes, but blurs. For graphics in saturated colours take a luma preset, or one for RGB that is off by nothing here.
+echoes, but blurs. For graphics in saturated colours take a luma preset, or one for RGB that is off by a level at most here.
 
 ## Other limits
 
 - ×2, ×3 and ×4. `--scale=8` applies presets one after another: what the first draws wrong the second takes for true.
 - Chroma is enlarged by bicubic in luma presets: a coloured edge without a step in brightness stays soft.
 - A video is enlarged frame by frame: nothing is taken from the frames beside it, and noise flickers as before.
-- int8 files are a little off, those of `gecko_dw_research` much: [presets.md](presets.md).
+- int8 files are a little off, those of `gecko_dw_research` and `gecko_dw_s` more: [presets.md](presets.md).
 """
 
 
