@@ -82,7 +82,8 @@ flat, a luma network does not):
 ![words as a screen has them, ×{shown}](limits/screen.jpg)
 
 So: for screenshots that are to stay crisp, enlarge by repeating pixels, or let the program draw larger; bicubic has no
-echoes, but blurs. For graphics in saturated colours take a luma preset, or one for RGB that is off by a level at most here.
+echoes, but blurs. For graphics in saturated colours take a luma preset, or one for RGB that is off by no more than a
+level here.
 
 ## Other limits
 
