@@ -109,6 +109,19 @@ def test_the_model_file_holds_the_best_average(whole_run):
         np.testing.assert_array_equal(saved, kept)
 
 
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_the_last_average_is_kept_where_that_is_asked_for(tmp_path, keep):
+    config = dataclasses.replace(TINY, preset="fsrcnn_s_x2", learning_rate=0.001, steps=4, validate_every=2, keep=keep)
+    results = run(config, tmp_path)
+    lines = map(json.loads, (tmp_path / "log.jsonl").read_text().splitlines())
+    validated = {line["step"]: line["psnr"] for line in lines if "psnr" in line}
+    highest = max(validated, key=validated.__getitem__)
+    assert sorted(validated) == [0, 2, 4] and highest != 4  # the rate is too high for a preset
+    step = {"best": highest, "last": 4}[keep]
+    assert results["best_step"] == step and best(tmp_path)["psnr"] == pytest.approx(validated[step], abs=1e-3)
+    assert results["model"]["psnr"] == pytest.approx(validated[step], abs=1e-3)
+
+
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_good_checkpoint(tmp_path):
     with pytest.raises(UsageError, match=r"finite loss; at step 8 .* checkpoint of step 4 is kept"):
         run(dataclasses.replace(TINY, log_every=100), tmp_path, poisoned_from=6)

@@ -98,6 +98,12 @@ class TrainConfig:
 
     checkpoint_every: int = _option(500, "Steps between two checkpoints.", minimum=1, harmless=True)
     validate_every: int = _option(1000, "Steps between two validations.", minimum=1, harmless=True)
+    keep: str = _option(
+        "best",
+        "The averaged weights to end with: of the best validation, or the last, where it does not show what is learnt.",
+        choices=("best", "last"),
+        harmless=True,
+    )
     log_every: int = _option(100, "Steps between two lines of the log.", minimum=1, harmless=True)
     jit: str = _option(
         "auto", "Compile the step with XLA; auto: if that is faster.", choices=("auto", "on", "off"), harmless=True

@@ -260,7 +260,7 @@ class Trainer:
             validation.network = functools.partial(self.infer, weights, frozen)
             psnr = validation.psnr()
             recorder.record(self.step, psnr=psnr)
-            keep_best(run.workdir, self._with_average(index), self.step, psnr)
+            keep_best(run.workdir, self._with_average(index), self.step, psnr, run.config.keep)
 
     def _with_average(self, index: int) -> keras.Model:
         """The network with the averaged weights of one run."""

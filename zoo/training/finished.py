@@ -45,9 +45,10 @@ def judged(records: list[dict], bicubic: float | None, model: float | None) -> s
 def advice(results: dict[str, Any]) -> list[str]:
     """Sentences about a run that came to nothing, or that a preset is ahead of; none about any other."""
     lines, bicubic, model = [], results["bicubic"]["psnr"], results["model"]["psnr"]
+    kept = results["config"]["keep"]
     if results["verdict"] == DIVERGED:
         lines.append(
-            f"The run diverged: last validation {results['last_psnr']:.2f} dB. model.keras has the best weights: "
+            f"The run diverged: last validation {results['last_psnr']:.2f} dB. model.keras has the {kept} weights: "
             f"step {results['best_step']}'s. Try a smaller --learning_rate, or --clip_norm, in another workdir."
         )
     if results["verdict"] == WORSE:
@@ -56,7 +57,10 @@ def advice(results: dict[str, Any]) -> list[str]:
             "or other pictures?"
         )
     if results["best_step"] == 0 and (results["config"]["preset"] or results["config"]["weights"]):
-        lines.append("Nothing was gained: no validation was above the start's, and model.keras has those weights.")
+        lines.append(
+            "Nothing was gained: no validation was above the start's, and model.keras has those weights. "
+            "--keep=last, in another workdir, ends with the last ones."
+        )
     preset = results.get("preset", {})
     if preset and model is not None and preset["psnr"] > preset["model"]:
         lines.append(

@@ -224,4 +224,4 @@ def validate(run: Run, recorder: Recorder, step: int) -> None:
     psnr = run.validation.psnr()
     recorder.record(step, psnr=psnr)
     recorder.picture(step, "comparison", run.comparison.draw(run.validation.network, run.config.channels))
-    keep_best(run.workdir, run.average, step, psnr)
+    keep_best(run.workdir, run.average, step, psnr, run.config.keep)

@@ -25,9 +25,12 @@ COMPARED = 20
 LOGGER = logging.getLogger("zoo.training")
 
 
-def keep_best(workdir: Path, average: keras.Model, step: int, psnr: float) -> None:
-    """Writes the averaged weights, and `best.json` with their hash, if no earlier validation was better."""
-    if best(workdir).get("psnr", float("-inf")) >= psnr:
+def keep_best(workdir: Path, average: keras.Model, step: int, psnr: float, keep: str = "best") -> None:
+    """Writes the averaged weights, and `best.json` with their hash, if no earlier validation was better.
+
+    With `keep="last"` none was: the last validation counts as the best.
+    """
+    if keep == "best" and best(workdir).get("psnr", float("-inf")) >= psnr:
         return
     weights = workdir / "best.weights.h5"
     write_network(weights, average.save_weights)
@@ -128,7 +131,8 @@ def against_preset(config: TrainConfig, pictures: list, rows: list) -> dict:
 
 def print_results(results: dict, console: Console | None = None) -> None:
     """Prints the table: bicubic against the model, on every picture where there are few, and the mean."""
-    caption = f"{results['protocol']}; best of {results['steps']} steps: {results['best_step']}"
+    of = results["config"]["keep"]
+    caption = f"{results['protocol']}; {of} of {results['steps']} steps: {results['best_step']}"
     caption += "".join(f"; left out: {name}: {why}" for name, why in results["left_out"].items())
     table = Table(title=f"{results['network']} on {results['valid']}", caption=caption)
     table.add_column("picture")
