@@ -12,7 +12,7 @@ TERMS = {
     "photos_free": "40 photographs (CC0, CC-BY-4.0, Unsplash and NASA, as the credits name them)",
     "sample": "photographs that scikit-image ships; public domain or CC0",
     "graphics": "text, lines, user interfaces and flat colours drawn by code; no licence is needed",
-    "screenshots": "words and lines as a screen has them, drawn by code; no licence is needed",
+    "screenshots": "words, lines and patterns as a screen has them, drawn by code; no licence is needed",
     "div2k": "DIV2K train, 800 pictures; academic research",
 }
 RESEARCH = "research only"

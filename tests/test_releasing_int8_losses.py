@@ -19,8 +19,8 @@ NAMES = zoo.list_presets()
 SEEN = ("text", "lines", "interface", "map")
 # Depthwise separable, and for RGB or trained without screenshots: no int8 file to advise, and docs/export.md says so.
 UNUSED_TO = [
-    name
-    for name, card in ((name, zoo.card(name)) for name in NAMES)
+    card["name"]
+    for card in map(zoo.card, NAMES)
     if card["options"].get("separable") and (card["channels"] == 3 or "screenshots" not in card["training"]["data"])
 ]
 FIT = [name for name in NAMES if name not in UNUSED_TO]

@@ -102,7 +102,7 @@ def _patterns(random) -> np.ndarray:
             period, across, down = (int(number) for number in random.integers((1, -1, 0), (4, 2, 2)))
             checks = (y // period + x // period) % 2 == 1
             dots = random.random((side, side)) < random.uniform(0.05, 0.5)
-            hatching = (across * x + max(down, 1 - abs(across)) * y) % (period + 1) == 0
+            hatching = (across * x + (down if across else 1) * y) % (period + 1) == 0
             tiles.append((checks, dots, hatching)[kind])
         rows.append(np.concatenate(tiles, axis=1))
     return np.concatenate(rows)
