@@ -104,10 +104,14 @@ def int8_table(cards: list[dict]) -> str:
     kinds = list(measured[0]["int8_agreement_db"]) if measured else []
     lines = [f"| preset | {' | '.join((*SETS, *kinds))} |", f"|---|{'---|' * (len(SETS) + len(kinds))}"]
     for entry in measured:
-        losses = [f"{entry['int8_loss_db'][name]:+.2f}" if name in entry["int8_loss_db"] else "–" for name in SETS]
+        losses = [_loss_on(entry, name) if name in entry["int8_loss_db"] else "–" for name in SETS]
         agreement = [f"{entry['int8_agreement_db'][kind]:.1f}" for kind in kinds]
         lines.append(f"| {entry['name']} | {' | '.join((*losses, *agreement))} |")
     return "\n".join(lines)
+
+
+def _loss_on(entry: dict, name: str) -> str:
+    return f"{entry['int8_loss_db'][name]:+.2f} ({entry['int8_input_loss_db'][name]:+.2f})"
 
 
 def int8_beside(cards: list[dict]) -> str:
@@ -160,10 +164,11 @@ def page(cards: list[dict]) -> str:
         "Training settings that were compared: [recipes.md](recipes.md).",
         beside_fsrcnn(cards),
         "## int8",
-        "PSNR of the int8 file less that of the float network, dB; and the int8 file against the float file of the "
-        "same export on a photograph and on other pictures, dB, each kind's worst: drawn by `releasing/screens.py`, "
-        "which nothing is fitted to. `python -m releasing.int8_losses --data=Set5,Set14,BSD100,DIV2K_valid_crop256` "
-        "measures both.",
+        "PSNR of the int8 file less that of the float network, dB, in brackets the part of it that is the LR image's: "
+        "the protocol does not round LR images, int8 files read 8 bits, as picture files hold. And the int8 file "
+        "against the float file of the same export on a photograph and on other pictures, dB, each kind's worst: drawn "
+        "by `releasing/screens.py`, which nothing is fitted to. "
+        "`python -m releasing.int8_losses --data=Set5,Set14,BSD100,DIV2K_valid_crop256` measures both.",
         int8_table(cards),
         "RGB networks beside what others published: the pictures of the challenges on phones as far as they are at "
         "hand, which is crops and not whole pictures, so that losses compare and levels do not; and those of Qualcomm "
@@ -197,6 +202,7 @@ def page(cards: list[dict]) -> str:
             *_compressed(entry.get("compressed", {})),
             *([f"- {entry['note']}"] if entry.get("note") else []),
             f"- int8: {_loss(loss)}{_fitting(entry)}",
+            f"- of that an LR image of 8 bits: {_loss(entry['int8_input_loss_db'])}",
             *(f"- SHA-256 of `{entry['name']}.{suffix}`: `{value}`" for suffix, value in entry["sha256"].items()),
         ]
         parts.append("\n".join([lines[0], "", *lines[1:]]))

@@ -139,7 +139,8 @@ def make_preset(workdir: Path, name: str, folders: list[Path], output: Path = PR
     as_published = complexity.count(create_model(config.model, config.scale, **paper))
     # Measured before anything is written: what is there loads as long as card and files fit together.
     results = scores(model, config.scale, folders)
-    int8 = int8_figures(model, folders) if folders else {"int8_loss_db": None, "int8_agreement_db": None}
+    unmeasured = dict.fromkeys(("int8_loss_db", "int8_input_loss_db", "int8_agreement_db"))
+    int8 = int8_figures(model, folders) if folders else unmeasured
 
     output.mkdir(parents=True, exist_ok=True)
     files = {"weights.h5": output / f"{name}.weights.h5", "tflite": output / f"{name}.tflite"}
