@@ -21,24 +21,30 @@ FORMATS = ("tflite_fp32", "tflite_int8")
 HEADINGS = ["preset", "kB", "int8", "GMAC", "int8", "ms", "int8", "times faster"]
 
 
-def measure(name: str, folder: Path, quick: bool) -> dict:
-    """A preset's row: bytes, multiplications and seconds of its two files, run in turn."""
+def written(name: str, folder: Path) -> dict[str, Path]:
+    """Format → a preset's file, fitted as its card says."""
     import export
-    from export.measure import describe
     from export.options import fitting
+
+    report = export.export_model(
+        registry.load(name), folder / name, [SIZE], FORMATS, check=False, **fitting(registry.card(name))
+    )
+    return {file["format"]: folder / name / file["name"] for file in report["files"]}
+
+
+def measure(name: str, files: dict[str, Path], quick: bool) -> dict:
+    """A preset's row: bytes, multiplications and seconds of its two files, run in turn."""
+    from export.measure import describe
     from zoo.graphs import tflite
     from zoo.targets import records
 
     target = records.named("gpu_delegate")
-    card = registry.card(name)
-    report = export.export_model(registry.load(name), folder / name, [SIZE], FORMATS, check=False, **fitting(card))
-    row: dict = {"preset": name, "scale": card["scale"], "bytes": {}, "macs": {}}
+    row: dict = {"preset": name, "scale": registry.card(name)["scale"], "bytes": {}, "macs": {}}
     frames = {}
-    for file in report["files"]:
-        path = folder / name / file["name"]
-        row["bytes"][file["format"]] = path.stat().st_size
-        row["macs"][file["format"]] = describe(tflite.read(path), target)["macs"]
-        frames[file["format"]] = frame(path)
+    for form, path in files.items():
+        row["bytes"][form] = path.stat().st_size
+        row["macs"][form] = describe(tflite.read(path), target)["macs"]
+        frames[form] = frame(path)
     rounds = 3 if quick else 30
     times = timing.summarise(timing.paired(frames, rounds=rounds, warmup=2, pause=0.0), FORMATS[1])
     row["seconds"] = {form: times[form]["median"] for form in FORMATS}
@@ -85,17 +91,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--presets", default="", help="names with commas; default: those whose cards have int8 figures")
     flags = parser.parse_args(arguments)
     quiet_tensorflow()
-    written = record.start("int8")
     names = [name for name in flags.presets.split(",") if name]
     names = names or [name for name in registry.list_presets() if registry.card(name).get("int8_agreement_db")]
     with tempfile.TemporaryDirectory() as folder:
-        written["results"] = [measure(name, Path(folder), flags.quick) for name in names]
+        # Fitting takes minutes and heats the machine: all of it comes before the first time is taken.
+        files = {}
+        for name in names:
+            files[name] = written(name, Path(folder))
+            print(f"{name}: fitted", flush=True)
+        made = record.start("int8")
+        made["results"] = [measure(name, files[name], flags.quick) for name in names]
     title = f"Float and int8, {SIZE[1]}×{SIZE[0]}"
-    record.table(title, HEADINGS, [cells(row, True) for row in written["results"]])
-    values = [(row["preset"], row["faster"]) for row in written["results"]]
+    record.table(title, HEADINGS, [cells(row, True) for row in made["results"]])
+    values = [(row["preset"], row["faster"]) for row in made["results"]]
     gained = [name for name, faster in values if faster >= 1]
-    written["chart"] = record.chart(f"int8: times as fast as the float file, {SIZE[1]}×{SIZE[0]}", values, "×", gained)
-    record.finish(written, flags.json)
+    made["chart"] = record.chart(f"int8: times as fast as the float file, {SIZE[1]}×{SIZE[0]}", values, "×", gained)
+    record.finish(made, flags.json)
     return 0
 
 

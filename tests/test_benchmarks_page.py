@@ -99,7 +99,7 @@ def _card(terms: str, text: float, loss: float | None = None) -> dict:
 
 @pytest.mark.slow
 def test_the_files_of_a_preset_are_measured(tmp_path):
-    row = int8.measure("fsrcnn_s_x3", tmp_path, quick=True)
+    row = int8.measure("fsrcnn_s_x3", int8.written("fsrcnn_s_x3", tmp_path), quick=True)
     assert row["bytes"]["tflite_int8"] < row["bytes"]["tflite_fp32"]
     # 960×540 px of output are 9/16 of the 1280×720 that the card counts.
     assert row["macs"]["tflite_fp32"] / 1e9 == pytest.approx(card("fsrcnn_s_x3")["macs_720p"] / 1e9 * 9 / 16, rel=0.02)
