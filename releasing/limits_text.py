@@ -90,7 +90,7 @@ level here.
 - ×2, ×3 and ×4. `--scale=8` applies presets one after another: what the first draws wrong the second takes for true.
 - Chroma is enlarged by bicubic in luma presets: a coloured edge without a step in brightness stays soft.
 - A video is enlarged frame by frame: nothing is taken from the frames beside it, and noise flickers as before.
-- int8 files are a little off, those of `gecko_dw_research` and `gecko_dw_s` more: [presets.md](presets.md).
+- int8 files are a little off, those of `gecko_dw_research` more: [presets.md](presets.md).
 """
 
 
