@@ -93,13 +93,14 @@ def main(arguments: list[str] | None = None) -> int:
     quiet_tensorflow()
     names = [name for name in flags.presets.split(",") if name]
     names = names or [name for name in registry.list_presets() if registry.card(name).get("int8_agreement_db")]
+    # Its load is that of others: before this command's own.
+    made = record.start("int8")
     with tempfile.TemporaryDirectory() as folder:
         # Fitting takes minutes and heats the machine: all of it comes before the first time is taken.
         files = {}
         for name in names:
             files[name] = written(name, Path(folder))
             print(f"{name}: fitted", flush=True)
-        made = record.start("int8")
         made["results"] = [measure(name, files[name], flags.quick) for name in names]
     title = f"Float and int8, {SIZE[1]}×{SIZE[0]}"
     record.table(title, HEADINGS, [cells(row, True) for row in made["results"]])
