@@ -14,6 +14,7 @@ from releasing.screens import screens
 from zoo.data import benchmark, sample
 from zoo.engines.keras import KerasEngine
 from zoo.evaluate import evaluate
+from zoo.registry import FREE
 
 NAMES = zoo.list_presets()
 SEEN = ("text", "lines", "interface", "map")
@@ -42,7 +43,7 @@ def test_int8_loses_little_on_photographs(name):
     assert set(losses) >= {"Set5", "Set14", "BSD100"} and min(losses.values()) >= -0.15
 
 
-@pytest.mark.parametrize("name", [name for name in FIT if name.startswith("gecko")])
+@pytest.mark.parametrize("name", [name for name in NAMES if zoo.card(name)["redistribution"] == FREE])
 def test_the_own_networks_files_lose_a_tenth_at_most_besides_what_an_input_of_8_bits_does(name):
     card = zoo.card(name)
     assert card["int8_loss_db"].keys() == card["int8_input_loss_db"].keys()
