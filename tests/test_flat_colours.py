@@ -24,7 +24,8 @@ def worst(name: str) -> tuple[float, int]:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["gecko_rgb_x3", "gecko_dw_rgb_x3"])
 def test_flat_colours_come_out_flat(name):
-    assert worst(name) == (1.0, 0)
+    difference, patterns = worst(name)
+    assert difference <= 1 and patterns == 0
 
 
 @pytest.mark.slow
