@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo.color import luma
+from zoo.color import luma, to_uint8
 from zoo.data import imresize, sample
 from zoo.data.jpeg import BLURRED, COMPRESSED, JUDGED, NOISY, jpeg, quantization_steps, through_jpeg, worn
 from zoo.errors import UsageError
@@ -40,6 +40,16 @@ def test_as_libjpeg_does_it(picture, quality):
     shifted = np.asarray(jpeg(studio(picture)[None, 1:, 1:, None], np.array([quality], np.float32)))[0, ..., 0]
     shifted = np.round((255 * shifted - 16) * 255 / 219)
     assert np.abs(shifted - expected[1:, 1:]).mean() > 3 * np.abs(levels - expected).mean()
+
+
+def test_a_grey_picture_keeps_its_black_and_white(picture):
+    grey = np.round((picture.astype(float) - picture.min()) * (255 / np.ptp(picture))).astype(np.uint8)
+    (found,) = np.asarray(jpeg(np.float32(grey / 255)[None, ..., None], np.float32([90])))
+    file = through_jpeg(grey, 90)
+    assert psnr(grey, file) > 40 and psnr(file, np.uint8(np.round(255 * found[..., 0]))) > 42
+    # Control: as studio range it would lose what lies beyond.
+    assert psnr(file, file.clip(16, 235)) < 40
+    assert file.min() < 5 and 255 * found.min() < 5 and file.max() > 250 and 255 * found.max() > 250
 
 
 def test_the_steps_are_libjpegs_at_every_quality(picture):
@@ -117,7 +127,8 @@ def test_validation_pictures_are_compressed():
     plain, compressed = (Validation(source, None, degradation=each) for each in ("none", "jpeg"))
     for index, (before, after) in enumerate(zip(plain.lr_images, compressed.lr_images)):
         expected = np.asarray(jpeg(before[None], np.float32([JUDGED[index % len(JUDGED)]])))[0]
-        np.testing.assert_array_equal(after, expected)
+        # Of 8 bits, as a file gives them.
+        np.testing.assert_array_equal(after, np.float32(to_uint8(expected) / 255.0))
         assert np.abs(after - before).max() > 1 / 255
 
 

@@ -127,3 +127,7 @@ def test_a_run_says_it_first_and_prepared_data_remembers(tmp_path, caplog, capsy
     assert "Expected a new folder" in capsys.readouterr().err
     with pytest.raises(UsageError, match="beside a folder of pictures"):
         data.by_name(str(tmp_path / "prepared"), 2, 3, lr_data="bicubic")
+    with pytest.raises(UsageError, match="Expected LR images of one's own beside a folder"):
+        data.by_name("sample,graphics", 2, 3, lr_data="bicubic")
+    with pytest.raises(UsageError, match="Received: '~nobody-knows/pictures', which is not there"):
+        data.by_name("~nobody-knows/pictures", 2, 3)

@@ -183,6 +183,22 @@ def test_other_pictures_than_those_begun_with_are_refused(prepared, pictures, tm
         write_records(data.from_folder(copy, 4, channels), tmp_path / "out")
 
 
+def test_a_finished_folder_is_for_the_pictures_that_it_was_prepared_from(pictures, tmp_path):
+    scale, channels, whole, copy = 3, 1, tmp_path / "whole", tmp_path / "pictures"
+    shutil.copytree(pictures, copy)
+    index = write_records(data.from_folder(copy, scale, channels), whole)
+    before = (whole / INDEX).read_bytes()
+    assert write_records(data.from_folder(copy, scale, channels), whole)["pictures"] == index["pictures"]
+    shutil.copy(copy / "1.png", copy / "new.png")
+    with pytest.raises(UsageError, match=r"or another folder. Received: new ones, 1 in number, as .*new.png"):
+        write_records(data.from_folder(copy, scale, channels), whole)
+    for name in ("new", "1", "2"):
+        (copy / f"{name}.png").unlink()
+    with pytest.raises(UsageError, match=r"Received: others, which are not there now, 2 in number, as .*1.png"):
+        write_records(data.from_folder(copy, scale, channels), whole)
+    assert (whole / INDEX).read_bytes() == before
+
+
 @pytest.mark.slow
 def test_the_command_survives_a_kill(tmp_path):
     folder = tmp_path / "pictures"

@@ -78,6 +78,7 @@ def test_assignments():
     assert assignments("d=32, activation=relu,kernels=(9, 1, 5),deep=True", "x") == {
         "d": 32, "activation": "relu", "kernels": (9, 1, 5), "deep": True,
     }  # fmt: skip
+    assert assignments("separable=false,even=TRUE", "x") == {"separable": False, "even": True}
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -1,12 +1,14 @@
 """What a run shows and leaves: the log, TensorBoard events, the validation's figure, the pictures."""
 
 import json
+import resource
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from rich.console import Console
 from test_sources import save
 
 import zoo
@@ -21,7 +23,7 @@ from zoo.training.curve import draw_curve, ticks
 from zoo.training.events import Events
 from zoo.training.input import open_comparison
 from zoo.training.progress import Recorder, read_log
-from zoo.training.results import training_seconds, write_results
+from zoo.training.results import print_results, training_seconds, write_network, write_results
 from zoo.training.validation import Validation
 
 RANDOM = np.random.default_rng(4)
@@ -80,6 +82,54 @@ def test_a_run_is_judged_on_the_lr_images_that_are_given(tmp_path, channels):
     assert figures["bicubic"] > figures[""] + 5
     # Compressed ones are made of bicubic ones, whatever is given.
     assert all(np.array_equal(*each) for each in zip(*worn))
+
+
+@pytest.mark.parametrize("channels", [1, 3], ids=["of luma", "of colours"])
+def test_a_run_for_jpeg_is_judged_on_compressed_pictures(tmp_path, channels):
+    for number in range(2):
+        shape = (120, 90 + number, 3)[: 2 if channels == 1 else 3]
+        save(tmp_path / f"{number}.png", RANDOM.integers(90, 140, shape, dtype=np.uint8))
+    image = keras.Input((None, None, 1))
+    network = keras.Model(image, FixedUpsampler("bicubic", 2)(image))
+    valid = zoo.data.from_folder(tmp_path, 2)
+    figures = {}
+    for degradation in ("none", "jpeg"):
+        config = TrainConfig(scale=2, degradation=degradation)
+        validation = Validation(valid, lambda lr: network(lr, training=False), degradation=degradation)
+        comparison = open_comparison(config, valid, "bicubic")
+        results = write_results(config, tmp_path / "run", network, valid, comparison, 0)
+        assert results["model"]["psnr"] == pytest.approx(validation.psnr(), abs=1e-3)
+        assert results["bicubic"]["psnr"] == pytest.approx(validation.psnr(), abs=0.01)
+        assert np.array_equal(comparison.lr_image / np.float32(255), validation.lr_images[0]) == (degradation == "jpeg")
+        figures[degradation] = results
+    assert figures["none"]["bicubic"]["psnr"] > figures["jpeg"]["bicubic"]["psnr"] + 0.5
+    assert figures["jpeg"]["protocol"].endswith("; LR images as JPEG, quality 30, 45, 60, 90 in turn: 2 of 2")
+    assert "LR images" not in figures["none"]["protocol"].split("rounded")[-1]
+
+
+def test_a_full_disk_is_an_error_before_hdf5_meets_it(tmp_path):
+    network, path = zoo.create_model("gecko_s", 2), tmp_path / "model.keras"
+    write_network(path, network.save)
+    before, (soft, hard) = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, hard))  # no file gets larger: to HDF5 a full disk
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write_network(path, network.save)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert path.read_bytes() == before
+
+
+def test_names_in_the_table_are_shown_as_they_are(capsys):
+    pictures = [{"name": "photo[final]", "bicubic": [30.0, 0.9], "model": [31.0, 0.91]}]
+    mean = {"psnr": 30.0, "ssim": 0.9}
+    results = {
+        "network": "x", "valid": "v[1]", "config": {"keep": "best"}, "steps": 1, "best_step": 1, "protocol": "p",
+        "left_out": {}, "pictures": pictures, "bicubic": mean, "model": mean, "verdict": "", "preset": {},
+    }  # fmt: skip
+    print_results(results, Console(width=200))
+    shown = capsys.readouterr().out
+    assert "photo[final]" in shown and "v[1]" in shown
 
 
 def test_the_log_forgets_what_a_killed_run_wrote_after_its_checkpoint(tmp_path):

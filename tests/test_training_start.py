@@ -58,6 +58,8 @@ def far_from_bicubic(model, scale, channels, inside=8):
         ("gecko", 2, 1, {"maps": 6, "depth": 2, "kernel_size": 10, "separable": True}, 1e-4),
         ("gecko", 3, 3, {"maps": 6, "depth": 3, "separable": True}, 0.15),
         ("gecko_s", 2, 1, {"depth": 1}, 0.3),
+        ("gecko", 2, 1, {"depth": 0, "kernel_size": 10}, 1e-4),
+        ("espcn", 2, 1, {"activation": "relu", "kernel_size": 10}, 1e-4),
     ],
     ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else str(value),
 )
@@ -263,6 +265,13 @@ def test_an_interpolation_needs_a_map_for_each_channel():
         start.initial_weights(start.build_model(config), config, None, 0)
     config = dataclasses.replace(config, start="random")
     assert start.initial_weights(start.build_model(config), config, None, 0) == "scratch, at random"
+
+
+@pytest.mark.parametrize("activation", ["gelu", "sigmoid", "softsign"])
+def test_an_interpolation_needs_activations_that_leave_the_picture(activation):
+    config = TrainConfig(model="espcn", scale=2, model_options=f"activation={activation}")
+    with pytest.raises(UsageError, match=f"start=random, or activations that .* Received: {activation}"):
+        start.initial_weights(start.build_model(config), config, None, 0)
 
 
 @pytest.mark.parametrize("preset", ["espcn_x3", "gecko_x3", "gecko_rgb_x3", "gecko_s_x4", "srcnn_x2"])

@@ -4,7 +4,7 @@ import numpy as np
 
 from zoo.errors import UsageError
 
-__all__ = ["check_range", "luma", "rgb_to_y", "rgb_to_ycbcr", "ycbcr_to_rgb"]
+__all__ = ["check_range", "luma", "rgb_to_y", "rgb_to_ycbcr", "to_uint8", "ycbcr_to_rgb"]
 
 
 def __dir__() -> list[str]:
@@ -45,6 +45,16 @@ def check_range(image: np.ndarray, name: str = "image") -> np.ndarray:
                 f"Received: {image.dtype} values in [{low:g}, {high:g}]"
             )
     return image
+
+
+def to_uint8(image: np.ndarray) -> np.ndarray:
+    """Clips floating point to [0, 1] and rounds it half up to 8 bits, as MATLAB does.
+
+    Example:
+        >>> to_uint8(np.array([-0.2, 0.5, 1.1])).tolist()
+        [0, 128, 255]
+    """
+    return np.floor(np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def rgb_to_y(image: np.ndarray, full_range: bool = False) -> np.ndarray:

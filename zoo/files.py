@@ -144,13 +144,21 @@ def existing_file(path: str | Path, kind: str = "a file") -> Path:
     raise UsageError(f"Expected {kind}. Received: {str(path)!r}, {what}")
 
 
+def expanded(path: str | Path) -> Path:
+    """`path` with `~` resolved, as it is where no such user is known."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def existing_folder(path: str | Path, kind: str = "a folder") -> Path:
     """`path`, `~` resolved, where a folder is there.
 
     Raises:
         UsageError: it is something else, or not there.
     """
-    folder = Path(path).expanduser()
+    folder = expanded(path)
     if str(path) and folder.is_dir():
         return folder
     what = "which is no folder" if str(path) and folder.exists() else "which is not there"

@@ -7,7 +7,7 @@ from zoo.data.decode import PictureError, pixel_count, read_picture
 from zoo.data.search import KINDS, names_below, picture_files
 from zoo.data.sources import Picture, Source
 from zoo.errors import UsageError, one_of
-from zoo.files import existing_folder
+from zoo.files import existing_folder, expanded
 
 SPLITS = {"train": "train", "valid": "valid", "validation": "valid"}
 
@@ -62,7 +62,7 @@ def from_folder(path, scale: int, channels: int = 1, split: str = "train", lr_da
         if not files:
             raise UsageError(f"Expected a folder with pictures ({KINDS}). Received: {str(root)!r}, without one")
         lr_images = pairs.find(root, found, scale, lr_folder)
-        recognised = "" if root == Path(folder).expanduser() else f"{folder} has its pictures in {root.name}; "
+        recognised = "" if root == expanded(folder) else f"{folder} has its pictures in {root.name}; "
         reasons.append(f"{recognised}LR images of {root}: {lr_images.why}")
         opened += [(root, file, lr_images) for file in files]
     pictures, pixels, skipped = [], 0, []

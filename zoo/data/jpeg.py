@@ -45,8 +45,9 @@ def jpeg(images, quality):
     the rounding of the decoded R, G and B; `tests/test_data_jpeg.py` holds it against libjpeg.
 
     Args:
-        images: (n, h, w, 1) floating point in [0, 1]: Y of BT.601 in studio range. JPEG's blocks of 8×8 start at the
-            first pixel; what is missing of the last ones is the edge repeated.
+        images: (n, h, w, 1) floating point in [0, 1]: Y of BT.601 in studio range, or of a grey picture with levels
+            beyond it, which are kept; its steps are finer than a grey file's, by 219/255. JPEG's blocks of 8×8 start
+            at the first pixel; what is missing of the last ones is the edge repeated.
         quality: (n,) in [1, 100], as libjpeg counts it.
 
     Returns:
@@ -63,15 +64,19 @@ def jpeg(images, quality):
     height, width = images.shape[1:3]
     rows, columns = (np.minimum(np.arange(-(-side // 8) * 8), side - 1) for side in (height, width))
     whole = ops.take(ops.take(images, rows, axis=1), columns, axis=2)
-    levels = ops.clip(ops.round((255 * whole - 16) * (255 / 219)), 0, 255) - 128
+    levels = ops.round((255 * whole - 16) * (255 / 219))
+    # A grey picture is Y as it is: its 0 and 255, which lie beyond studio range, are levels that a file keeps.
+    low = ops.minimum(ops.amin(levels, axis=(1, 2, 3), keepdims=True), 0)
+    high = ops.maximum(ops.amax(levels, axis=(1, 2, 3), keepdims=True), 255)
+    levels = levels - 128
     blocks = ops.reshape(levels, (-1, len(rows) // 8, 8, len(columns) // 8, 8))
     dct = ops.cast(_DCT, images.dtype)
     coefficients = ops.einsum("nhiwj,ui,vj->nhuwv", blocks, dct, dct)
     steps = quantization_steps(ops.cast(quality, images.dtype))[:, None, :, None, :]
     coefficients = ops.round(coefficients / steps) * steps
     blocks = ops.einsum("nhuwv,ui,vj->nhiwj", coefficients, dct, dct)
-    levels = ops.clip(ops.round(blocks + 128), 0, 255)
-    decoded = ops.reshape(levels, (-1, len(rows), len(columns), 1))[:, :height, :width]
+    decoded = ops.reshape(ops.round(blocks + 128), (-1, len(rows), len(columns), 1))[:, :height, :width]
+    decoded = ops.clip(decoded, low, high)
     return (16 + decoded * (219 / 255)) / 255
 
 

@@ -1,13 +1,12 @@
 """The data of a command by its name: sample photographs, DIV2K, graphics, folders of pictures, prepared data."""
 
-from pathlib import Path
-
 from zoo.data.drawing import graphics, screenshots
 from zoo.data.folders import SPLITS, from_folder
 from zoo.data.records import RecordsOnDisk, is_prepared
 from zoo.data.samples import sample
 from zoo.data.sources import Source, join
 from zoo.errors import UsageError, one_of
+from zoo.files import expanded
 
 _DRAWN = {"graphics": graphics, "screenshots": screenshots}
 # What comes without a folder or a download.
@@ -36,19 +35,19 @@ def by_name(
         'sample/train'
     """
     one_of("split", split, SPLITS)
-    if lr_data and (name in (*_KNOWN, "div2k") or is_prepared(Path(name).expanduser())):
+    made = [part for part in name.split(",") if part in _KNOWN]
+    folders = ",".join(part for part in name.split(",") if part not in made)
+    if lr_data and (not folders or name == "div2k" or is_prepared(expanded(name))):
         raise UsageError(f"Expected LR images of one's own beside a folder of pictures. Received: {lr_data}, {name}")
-    if is_prepared(Path(name).expanduser()):
-        return RecordsOnDisk(Path(name).expanduser(), scale, channels)
+    if is_prepared(expanded(name)):
+        return RecordsOnDisk(expanded(name), scale, channels)
     # It is one file that is mapped into memory as it is: `join` would find no pictures in it to read.
-    if prepared := [part for part in name.split(",") if is_prepared(Path(part.strip()).expanduser())]:
+    if prepared := [part for part in name.split(",") if is_prepared(expanded(part.strip()))]:
         raise UsageError(
             "Expected prepared data by itself; what is to be joined is prepared together: zoo prepare --data=A,B. "
             f"Received: {name!r}, of which {', '.join(prepared)} is prepared"
         )
-    made = [part for part in name.split(",") if part in _KNOWN]
     if made and made != [name]:
-        folders = ",".join(part for part in name.split(",") if part not in made)
         parts = [by_name(part, scale, channels, split) for part in made]
         parts += [by_name(folders, scale, channels, split, lr_data=lr_data)] if folders else []
         return join(name, parts)

@@ -53,6 +53,7 @@ def _write_records(source: Source, folder: Path, progress: Callable[[int], None]
     if (folder / INDEX).exists():
         index = _undamaged(folder, head)
         if index is not None:
+            _check_pictures(folder, index, source)
             return index
         for name in (INDEX, JOURNAL, RECORDS):
             (folder / name).unlink(missing_ok=True)
@@ -101,6 +102,20 @@ def _write_records(source: Source, folder: Path, progress: Callable[[int], None]
     write_json(folder / INDEX, index)
     (folder / JOURNAL).unlink()
     return index
+
+
+def _check_pictures(folder: Path, index: dict, source: Source) -> None:
+    """Sees that what was prepared are the pictures of `source`, by their paths."""
+    if not source.total:
+        return  # only reading such a source tells what it holds
+    prepared = {entry["path"] for entry in index["pictures"]} | {path for path, _ in index["skipped"]}
+    there = {picture.path for picture in source._unread} | {path for path, _ in source.skipped}
+    for paths, what in ((there - prepared, "new ones"), (prepared - there, "others, which are not there now")):
+        if paths:
+            raise OtherData(
+                f"Expected the pictures that {str(folder)!r} was prepared from, or another folder. Received: {what}, "
+                f"{len(paths)} in number, as {min(paths)}"
+            )
 
 
 def _undamaged(folder: Path, head: dict) -> dict | None:

@@ -3,13 +3,13 @@
 import functools
 import os
 import threading
-from pathlib import Path
 
 import numpy as np
 
 from zoo.data.folders import SPLITS
 from zoo.data.sources import Picture, Source, check_form
 from zoo.errors import UsageError, one_of
+from zoo.files import expanded
 
 _SCALES = (2, 3, 4, 8)
 _HOST = "https://data.vision.ee.ethz.ch/cvl/DIV2K/"
@@ -72,7 +72,7 @@ def _prepare(builder, scale: int, manual_dir) -> None:
     import tensorflow_datasets as tfds
 
     if manual_dir is not None:
-        folder = Path(manual_dir).expanduser()
+        folder = expanded(manual_dir)
         missing = [name for name in archives(scale) if not (folder / name).is_file()]
         if missing:
             raise UsageError(

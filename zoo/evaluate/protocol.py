@@ -212,12 +212,12 @@ def _measure_from_y(
     truth = color.luma(hr_image, full_range=settings.full_range)
     if upscaler.channels != 3:
         own = None if own_lr is None else color.luma(own_lr, full_range=settings.full_range)
-        return truth, _to_uint8(_enlarge(upscaler, _in_floats(own, truth, upscaler.scale)))
+        return truth, color.to_uint8(_enlarge(upscaler, _in_floats(own, truth, upscaler.scale)))
     # An RGB network needs the colours; a grey picture goes through it as three equal channels, and their weighted
     # mean is its Y.
     grey = hr_image.ndim == 2
     lr_image = _in_floats(own_lr, hr_image, upscaler.scale)
-    sr_image = _to_uint8(_enlarge(upscaler, np.stack([lr_image] * 3, axis=-1) if grey else lr_image))
+    sr_image = color.to_uint8(_enlarge(upscaler, np.stack([lr_image] * 3, axis=-1) if grey else lr_image))
     return truth, color.rgb_to_y(sr_image, full_range=settings.full_range or grey)
 
 
@@ -235,14 +235,14 @@ def _measure_from_rgb(
     if upscaler.channels is None:
         sr_image = upscaler.function(lr_image)
     elif hr_image.ndim == 2 and upscaler.channels == 3:
-        sr_image = _to_uint8(_enlarge(upscaler, np.stack([lr_image] * 3, axis=-1) / 255.0).mean(axis=-1))
+        sr_image = color.to_uint8(_enlarge(upscaler, np.stack([lr_image] * 3, axis=-1) / 255.0).mean(axis=-1))
     elif hr_image.ndim == 2 or upscaler.channels == 3:
-        sr_image = _to_uint8(_enlarge(upscaler, lr_image / 255.0))
+        sr_image = color.to_uint8(_enlarge(upscaler, lr_image / 255.0))
     else:
         ycbcr = color.rgb_to_ycbcr(lr_image / 255.0)
         y = _enlarge(upscaler, ycbcr[..., 0])[..., None]
         sr_ycbcr = np.concatenate([y, imresize(ycbcr[..., 1:], upscaler.scale)], axis=-1)
-        sr_image = _to_uint8(color.ycbcr_to_rgb(sr_ycbcr.clip(0, 1)))
+        sr_image = color.to_uint8(color.ycbcr_to_rgb(sr_ycbcr.clip(0, 1)))
     if settings.judged == "y":
         return color.luma(hr_image / 255.0), color.luma(sr_image / 255.0)
     return hr_image, sr_image
@@ -259,11 +259,6 @@ def _enlarge(upscaler: Upscaler, lr_image: np.ndarray) -> np.ndarray:
         what = f"shape {sr_image.shape}" if sr_image.shape != expected else "values that are not finite"
         raise UsageError(f"Expected finite values of shape {expected} from the network. Received: {what}")
     return sr_image.reshape(expected[:2] + shape[2:])
-
-
-def _to_uint8(image: np.ndarray) -> np.ndarray:
-    # MATLAB rounds half up.
-    return np.floor(np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def _upscaler(model, scale: int) -> Upscaler:

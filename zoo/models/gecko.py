@@ -55,7 +55,8 @@ def gecko(
     x = first = _maps(lr_image, maps, 3 if separable else 5, "feature")
     for index in range(depth):
         x = _maps(x, maps, 3, f"map_{index + 1}", separable)
-    x = layers.Add(name="sum")([x, first])
+    if depth:
+        x = layers.Add(name="sum")([x, first])
     if expand:
         x = _maps(x, expand, 1, "expand")
     options = {"kernel_constraint": EvenPhases(scale)} if even else {}

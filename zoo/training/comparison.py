@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from zoo.color import luma, rgb_to_ycbcr, ycbcr_to_rgb
+from zoo.color import luma, rgb_to_ycbcr, to_uint8, ycbcr_to_rgb
 from zoo.data import crop_to_multiple, imresize
 from zoo.metrics import psnr
 
@@ -80,11 +80,11 @@ class Comparison:
 
     def _upscale(self, network, channels: int) -> np.ndarray:
         if channels == self.hr_image.shape[-1]:
-            return _to_uint8(_run(network, self.lr_image / 255.0))
+            return to_uint8(_run(network, self.lr_image / 255.0))
         ycbcr = rgb_to_ycbcr(self.lr_image / 255.0)
         chroma = imresize(ycbcr[..., 1:], self.scale)
         sr = np.concatenate([_run(network, ycbcr[..., :1]), chroma], axis=-1)
-        return _to_uint8(ycbcr_to_rgb(sr.clip(0, 1)))
+        return to_uint8(ycbcr_to_rgb(sr.clip(0, 1)))
 
     def _psnr(self, image: np.ndarray) -> float:
         return psnr(luma(self.hr_image), luma(image), shave=self.scale)
@@ -105,10 +105,6 @@ def _run(network, lr_image: np.ndarray) -> np.ndarray:
     return np.asarray(network(lr_image[None].astype(np.float32)))[0].astype(np.float64)
 
 
-def _to_uint8(image: np.ndarray) -> np.ndarray:
-    return np.floor(np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
-
-
 def _picture(image: np.ndarray) -> Image.Image:
     return Image.fromarray(np.squeeze(image)).convert("RGB")
 
@@ -126,7 +122,7 @@ def _detail(image: np.ndarray, box: tuple[int, int, int, int]) -> Image.Image:
 def _sheet(panels: list[tuple[str, np.ndarray]], corner: tuple[int, int]) -> Image.Image:
     height, width = panels[0][1].shape[:2]
     box = _box(corner, panels[0][1])
-    shown = (WIDTH, round(WIDTH * height / width))
+    shown = (WIDTH, max(1, round(WIDTH * height / width)))
     sheet = Image.new("RGB", (GAP + len(panels) * (WIDTH + GAP), LINE + shown[1] + GAP + WIDTH + GAP), PAPER)
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=16)
     for index, (caption, image) in enumerate(panels):

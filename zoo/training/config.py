@@ -196,7 +196,7 @@ def assignments(text: str, name: str) -> dict:
         try:
             pairs[key] = ast.literal_eval(value)
         except (ValueError, SyntaxError):
-            pairs[key] = value
+            pairs[key] = {"true": True, "false": False}.get(value.lower(), value)
     return pairs
 
 

@@ -1,12 +1,16 @@
 """What goes into a run: the pictures to train on, those to validate on, and the batches, each worker its rows."""
 
+import itertools
 import logging
 from collections.abc import Iterator
 
 import numpy as np
 
 import zoo.data
+from zoo.color import to_uint8
+from zoo.data import imresize
 from zoo.data.degrade import own_lr
+from zoo.data.jpeg import JUDGED, jpeg, through_jpeg
 from zoo.errors import shown
 from zoo.evaluate import unfit
 from zoo.training.comparison import Comparison
@@ -60,12 +64,25 @@ def amount(source) -> str:
 
 
 def judged_pictures(valid, degradation: str = "none") -> Iterator[tuple[str, np.ndarray, np.ndarray | None]]:
-    """Yields what a run is judged by: (name, HR image, LR image where it is one's own), uint8 (h, w, c).
+    """Yields what a run is judged by: (name, HR image, LR image where it is not the bicubic one), uint8 (h, w, c).
 
-    LR images are one's own under degradation "none" only: "jpeg" is judged by what it makes of bicubic ones.
+    Such are one's own under degradation "none"; under "jpeg" they are the bicubic ones as JPEG, at
+    `zoo.data.jpeg.JUDGED` in turn.
     """
+    qualities = itertools.cycle(JUDGED)
     for name, lr, hr in valid.pictures():
-        yield name, hr, own_lr(lr, hr, valid.scale) if degradation == "none" else None
+        if degradation == "none":
+            yield name, hr, own_lr(lr, hr, valid.scale)
+        elif unfit(hr, valid.scale, valid.scale):
+            yield name, hr, None
+        else:
+            yield name, hr, _compressed(imresize(hr / 255.0, 1 / valid.scale), next(qualities))
+
+
+def _compressed(lr: np.ndarray, quality: int) -> np.ndarray:
+    if lr.shape[-1] == 3:
+        return through_jpeg(to_uint8(lr), quality)
+    return to_uint8(np.asarray(jpeg(lr[None].astype(np.float32), np.array([quality], np.float32)))[0])
 
 
 def open_comparison(config: TrainConfig, valid, name: str) -> Comparison:

@@ -2,14 +2,17 @@
 
 import dataclasses
 import logging
+import math
 import tempfile
 from pathlib import Path
 
 import keras
 from PIL import Image
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from zoo.data.jpeg import JUDGED
 from zoo.evaluate import PROTOCOLS, evaluate, left_out, mean
 from zoo.files import read_record, sha256, whole_file, write_json
 from zoo.registry import load
@@ -75,7 +78,8 @@ def write_results(
     for name, hr, lr in judged_pictures(valid, config.degradation):
         grey = hr.shape[-1] == 1
         pictures.append((name, hr[..., 0] if grey else hr, lr[..., 0] if grey and lr is not None else lr))
-    own = sum(lr is not None for _, _, lr in pictures)
+    kind = "of one's own" if config.degradation == "none" else f"as JPEG, quality {', '.join(map(str, JUDGED))} in turn"
+    given = sum(lr is not None for _, _, lr in pictures)
     rows = {
         name: evaluate(model, pictures, config.scale) for name, model in (("bicubic", "bicubic"), ("model", average))
     }
@@ -90,7 +94,7 @@ def write_results(
         "last_psnr": next((each["psnr"] for each in reversed(records) if "psnr" in each), None),
         "verdict": judged(records, low, high),
         "seconds": round(training_seconds(records), 1),
-        "protocol": PROTOCOLS["y"].description + f"; LR images of one's own: {own} of {len(pictures)}" * bool(own),
+        "protocol": PROTOCOLS["y"].description + f"; LR images {kind}: {given} of {len(pictures)}" * bool(given),
         "valid": valid.name,
         **{name: dict(zip(("psnr", "ssim"), mean(each, without)[1:])) for name, each in rows.items()},
         "left_out": without,
@@ -134,7 +138,7 @@ def print_results(results: dict, console: Console | None = None) -> None:
     of = results["config"]["keep"]
     caption = f"{results['protocol']}; {of} of {results['steps']} steps: {results['best_step']}"
     caption += "".join(f"; left out: {name}: {why}" for name, why in results["left_out"].items())
-    table = Table(title=f"{results['network']} on {results['valid']}", caption=caption)
+    table = Table(title=escape(f"{results['network']} on {results['valid']}"), caption=escape(caption))
     table.add_column("picture")
     for heading in ("bicubic, dB", "model, dB", "gain, dB", "bicubic, SSIM", "model, SSIM"):
         table.add_column(heading, justify="right")
@@ -146,7 +150,7 @@ def print_results(results: dict, console: Console | None = None) -> None:
         rows.append((f"mean of {len(results['pictures'])}", bicubic, model))
     for name, low, high in rows:
         table.add_row(
-            name, *(f"{v:.2f}" for v in (low[0], high[0], high[0] - low[0])), f"{low[1]:.4f}", f"{high[1]:.4f}"
+            escape(name), *(f"{v:.2f}" for v in (low[0], high[0], high[0] - low[0])), f"{low[1]:.4f}", f"{high[1]:.4f}"
         )
     (console or Console()).print(table)
     for line in advice(results):
@@ -166,9 +170,14 @@ def training_seconds(records: list[dict]) -> float:
 def write_network(path: Path, save) -> None:
     """Calls save(path of the same suffix elsewhere) and writes what it wrote, whole or not at all.
 
-    HDF5 takes the whole process down when the disk is full; a plain write gives a plain error.
+    HDF5 takes the whole process down when the disk is full; a plain write gives a plain error. So room is seen to
+    before HDF5 writes into the temporary folder, and a whole file is what comes into the other.
     """
+    numbers = sum(math.prod(variable.shape) for variable in save.__self__.variables)
     with tempfile.TemporaryDirectory() as folder:
+        room = Path(folder) / "room"
+        room.write_bytes(bytes(16 * numbers + (1 << 20)))
+        room.unlink()
         save(Path(folder) / path.name)
         content = (Path(folder) / path.name).read_bytes()
     with whole_file(path) as unfinished:

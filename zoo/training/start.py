@@ -76,7 +76,7 @@ def start_as_interpolation(model: keras.Model, scale: int, channels: int) -> Non
         channels: of its input and output.
 
     Raises:
-        UsageError: a layer has fewer maps than there are channels.
+        UsageError: a layer has fewer maps than there are channels, or an activation that changes the picture.
     """
     *body, last = [layer for layer in model.layers if isinstance(layer, _CONVOLUTIONS)]
     sums = [model.layers.index(layer) for layer in model.layers if isinstance(layer, keras.layers.Add)]
@@ -91,8 +91,15 @@ def start_as_interpolation(model: keras.Model, scale: int, channels: int) -> Non
             )
     # What is added to the first maps has the picture from them.
     added = [layer for layer in body if sums and model.layers.index(layer) < sums[-1]][-1:]
-    bends = any(getattr(layer, "activation", None) is keras.activations.tanh for layer in model.layers)
-    gain, level = (TANH_GAIN, MEAN_LEVEL) if bends else (1.0, 0.0)
+    activations = {layer.activation for layer in body if getattr(layer, "activation", None)}
+    for activation in activations - {keras.activations.tanh}:
+        values = np.linspace(0, 1, 9, dtype=np.float32)
+        if np.abs(np.asarray(activation(values)) - values).max() > 1e-6:
+            raise UsageError(
+                "Expected start=random, or activations that pass 0 to 1 on as they are, or tanh, for a start as an "
+                f"interpolation. Received: {activation.__name__}"
+            )
+    gain, level = (TANH_GAIN, MEAN_LEVEL) if keras.activations.tanh in activations else (1.0, 0.0)
     for index, layer in enumerate(body):
         *depthwise, kernel, bias = (np.array(each) for each in layer.get_weights())
         paths = _path(layer, scale, len(kernel)) * (gain if index == 0 else 1)

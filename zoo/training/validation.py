@@ -6,9 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from zoo.color import luma
+from zoo.color import luma, to_uint8
 from zoo.data import imresize
-from zoo.data.jpeg import JUDGED, jpeg
 from zoo.errors import UsageError
 from zoo.evaluate import unfit
 from zoo.metrics import psnr
@@ -27,7 +26,7 @@ class Validation:
             left out and named.
         network: function of (1, h, w, c) float32 that gives the image enlarged, with the weights of the moment.
         threads: so many pictures are computed at a time.
-        degradation: of the run; "jpeg": bicubic LR pictures are compressed, at `zoo.data.jpeg.JUDGED` in turn.
+        degradation: of the run, see `zoo.training.input.judged_pictures`.
 
     Raises:
         UsageError: no picture is left.
@@ -48,9 +47,6 @@ class Validation:
             self.names.append(name)
             self.hr_images.append(hr)
             lr = (imresize(hr / 255.0, 1 / self.scale) if own is None else own / 255.0).astype(np.float32)
-            if degradation == "jpeg":
-                quality = JUDGED[len(self.lr_images) % len(JUDGED)]
-                lr = np.asarray(jpeg(lr[None], np.array([quality], np.float32)))[0]
             self.lr_images.append(lr)
         if not self.names:
             why = "; ".join(f"{name}: {reason}" for name, reason in self.left_out.items())
@@ -59,7 +55,7 @@ class Validation:
     def sr_image(self, index: int) -> np.ndarray:
         """Returns the network's picture for one of the LR images, uint8 (scale·h, scale·w, c)."""
         sr = np.asarray(self.network(self.lr_images[index][None]))[0]
-        return np.floor(np.clip(sr, 0, 1) * 255 + 0.5).astype(np.uint8)
+        return to_uint8(sr)
 
     def psnr(self) -> float:
         """Returns the mean PSNR over the pictures, in dB; one that comes back exactly counts as one sample a level off.
