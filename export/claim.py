@@ -4,6 +4,10 @@ from typing import Any
 
 # What speaks for nothing and against nothing.
 _OPEN = ("not run", "inconclusive")
+# Of weights in 8 bits.
+_ROUNDED = ("tflite_int8", "tflite_dynamic")
+# In half precision, or so stored.
+_HALF = ("tflite_fp16", "glsl", "wgsl")
 _FINE = {"right": "right and fully accelerated", "rounding": "fully accelerated, right but for rounding"}
 
 
@@ -14,13 +18,25 @@ def claim(files: list[dict[str, Any]], levels: bool) -> str:
         files: the entries of the report.
         levels: whether differences from Keras are those of pictures, shown in levels of 255, else shares of the range.
     Returns:
-        Sentences, the first beginning with "NOT fit" where the GPU delegate refuses a file or computes it wrongly.
+        Sentences, the first beginning with "NOT" where a file of floats computes another function than the network, or
+        the GPU delegate refuses a file or computes it wrongly.
     """
+    far = [entry["name"] for entry in files if _is_far(entry)]
+    if far:
+        return f"NOT the network's function: {', '.join(far)}. {_from_keras(files, levels)}"
     runs = [(entry["name"], run) for entry in files if "gpu" in entry for run in (entry["gpu"], *entry["remainders"])]
     bad = next(((name, run) for name, run in runs if run["verdict"] not in (*_OPEN, *_FINE)), None)
     if bad:
         return f"NOT fit for a GPU delegate: {bad[0]}: {bad[1]['sentence']} {_from_keras(files, levels)}"
     return f"{_on_the_delegate(files)} {_from_keras(files, levels)}"
+
+
+def _is_far(entry: dict[str, Any]) -> bool:
+    """Whether a file of floats is farther from the network than rounding explains."""
+    if entry.get("format") in _ROUNDED or "max_difference" not in entry.get("keras", {}):
+        return False
+    # NaN is far too.
+    return not entry["keras"]["max_difference"] <= (0.1 if entry.get("format") in _HALF else 0.01)
 
 
 def _on_the_delegate(files: list[dict[str, Any]]) -> str:

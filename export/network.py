@@ -25,7 +25,7 @@ from zoo.graphs import tflite
 from zoo.graphs.apart import share_of_range
 from zoo.models import scale_of
 from zoo.rewrite.difference import outputs
-from zoo.rewrite.graph import has_graph, inputs_of
+from zoo.rewrite.graph import has_graph, inputs_of, outputs_of
 
 # What only a super-resolution network has.
 _PICTURES = ("layer_errors", "drawn", "copies", "color", "io", "clip", "data", "border")
@@ -33,7 +33,15 @@ Progress = Callable[[str], None]
 
 
 def enlarges_pictures(model: keras.Model) -> bool:
-    """Whether a model is what `export.write` is about: luma or RGB of any size in, the same larger out."""
+    """Whether a model is what `export.write` is about: luma or RGB of any size in, the same larger out.
+
+    Whole numbers and names, of inputs and outputs, are kept in the files of another network alone.
+    """
+    if has_graph(model):
+        dtypes = [keras.backend.standardize_dtype(end.dtype) for end in (*model.inputs, *model.outputs)]
+        named = any(isinstance(each, dict) for each in (inputs_of(model), outputs_of(model)))
+        if named or not all(map(keras.backend.is_float_dtype, dtypes)):
+            return False
     shape = model.input_shape
     if not (isinstance(shape, tuple) and len(shape) == 4 and shape[1:3] == (None, None) and shape[3] in (1, 3)):
         return False
@@ -173,8 +181,8 @@ def _on_the_delegate(path: Path, file: tflite.File, inputs: dict[str, np.ndarray
 
 def difference(expected: list[np.ndarray], received: dict[str, np.ndarray]) -> dict[str, float]:
     """Of all outputs, as shares of the range of each; the file names them by number or by the network's own keys."""
-    # By length first: output_2 before output_10.
-    numbered = all(re.fullmatch(r"output_\d+", name) for name in received)
+    # By length first: output_2 before output_10, in ONNX files Identity_2:0 before Identity_10:0.
+    numbered = all(re.fullmatch(r"output_\d+|Identity(_\d+)?(:0)?", name) for name in received)
     names = sorted(received, key=(lambda name: (len(name), name)) if numbered else None)
     every = np.concatenate(
         [share_of_range(one, received[name]).ravel() for one, name in zip(expected, names, strict=True)]

@@ -5,9 +5,10 @@ import keras
 from export.color import clip_to_unit, wrap_rgb
 from zoo.errors import UsageError, one_of
 from zoo.models import scale_of
-from zoo.rewrite import to_lr_space, to_transposed
+from zoo.rewrite import to_transposed
 from zoo.rewrite.copies import clone, copy_state
-from zoo.rewrite.graph import has_graph
+from zoo.rewrite.free_sizes import to_free_lr_space
+from zoo.rewrite.graph import has_graph, inputs_of
 from zoo.rewrite.same import check_same
 
 COLORS = ("y", "rgb")
@@ -49,7 +50,7 @@ def prepare(
 def in_form(model: keras.Model, form: str) -> keras.Model:
     """Any network in float32 with its upsampling in a form: `"subpixel"` or `"transposed"`."""
     model = in_float32(model)
-    return to_lr_space(model) if form == "subpixel" else to_transposed(model)
+    return to_free_lr_space(model) if form == "subpixel" else to_transposed(model)
 
 
 def in_float32(model: keras.Model) -> keras.Model:
@@ -79,7 +80,14 @@ def _in_float32(model: keras.Model) -> keras.Model:
                 raise
             return layer  # What cannot be made anew and needs not.
 
-    new = keras.models.clone_model(model, clone_function=rebuilt)
+    def taken(tensor):
+        # A copy's own inputs would have the tensors' types, and names that files do not take.
+        layer = tensor._keras_history.operation
+        floats = keras.backend.is_float_dtype(keras.backend.standardize_dtype(tensor.dtype))
+        return keras.Input(batch_shape=tensor.shape, dtype="float32" if floats else tensor.dtype, name=layer.name)
+
+    inputs = keras.tree.map_structure(taken, inputs_of(model))
+    new = keras.models.clone_model(model, input_tensors=inputs, clone_function=rebuilt)
     for old, copy in zip(model.layers, new.layers):
         if copy is not old and not has_graph(old):
             copy_state(old, copy)

@@ -12,7 +12,10 @@ from keras import layers
 from benchmarks.networks import randomise
 from export.__main__ import main as export
 from export.network import difference, enlarges_pictures
+from zoo.engines import open_engine
+from zoo.engines.keras import KerasEngine
 from zoo.graphs import tflite
+from zoo.layers import DepthToSpace
 from zoo.rewrite.__main__ import main as rewrite
 
 
@@ -96,8 +99,9 @@ def test_outputs_of_ones_own_names_are_paired_by_name():
     maps, fields = np.random.default_rng(0).random((2, 1, 5, 7, 3))
     same = difference([maps, fields], {"output_paf": fields, "output_heatmap": maps})
     assert same["max_difference"] == 0
-    numbered = {f"output_{number}": np.full((1, 3), number) + np.arange(3) for number in range(11)}
-    assert difference([numbered[f"output_{number}"] for number in range(11)], numbered)["max_difference"] == 0
+    for form in ("output_{}", "Identity_{}:0"):
+        numbered = {form.format(number): np.full((1, 3), number) + np.arange(3) for number in range(11)}
+        assert difference(list(numbered.values()), dict(sorted(numbered.items())))["max_difference"] == 0
 
 
 @pytest.mark.parametrize(
@@ -176,3 +180,45 @@ def test_what_enlarges_pictures():
         assert not enlarges_pictures(keras.Model(start, up(start)))
     assert not enlarges_pictures(keras.Model(picture, layers.ReLU()(picture)))
     assert not enlarges_pictures(keras.Model([picture, maps], up(picture)))
+    # Their files keep names, and levels.
+    assert not enlarges_pictures(keras.Model({"lr": picture}, {"sr": up(picture)}))
+    levels = keras.Input((None, None, 3), dtype="uint8")
+    assert not enlarges_pictures(keras.Model(levels, up(layers.Rescaling(1 / 255)(levels))))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["named", "levels", "float64", "mixed"])
+def test_names_levels_and_precisions(tmp_path, kind):
+    """What a network is given by name or in levels, its files are; what it computes otherwise they do in float32."""
+    taken = {"levels": "uint8", "float64": "float64"}.get(kind, "float32")
+    policy = {"float64": "float64", "mixed": "mixed_float16"}.get(kind, "float32")
+    image = keras.Input((10, 12, 2) if kind in ("float64", "mixed") else (None, None, 1), dtype=taken)
+    x = layers.Rescaling(1 / 255 if kind == "levels" else 1.0, dtype=policy)(image)
+    sr = layers.Conv2DTranspose(1, 4, 2, padding="same", dtype=policy, name="sr")(x)
+    named = kind == "named"
+    model = randomise(keras.Model({"lr": image} if named else image, {"sr": sr} if named else sr, name="mine"))
+    model.save(tmp_path / "mine.keras")
+    flags = [f"--model={tmp_path / 'mine.keras'}", "--formats=saved_model,tflite_fp32,onnx", "--gate=off"]
+    sizes = [] if kind in ("float64", "mixed") else ["--sizes=10x12"]
+    assert export([*flags, *sizes, f"--output={tmp_path / 'files'}"]) == 0
+    report = json.loads((tmp_path / "files" / "report.json").read_text())
+    bound = 2e-3 if kind == "mixed" else 1e-5
+    assert [entry["keras"]["max_difference"] <= bound for entry in report["files"]] == [True] * 3
+
+
+@pytest.mark.slow
+def test_keras_own_interpolation_at_any_size(tmp_path):
+    image = keras.Input((None, None, 1))
+    maps = layers.Conv2D(4, 3, padding="same")(image)
+    base = layers.UpSampling2D(2, interpolation="bilinear")(image)
+    model = randomise(keras.Model(image, layers.Add()([DepthToSpace(2)(maps), base]), name="mine"))
+    model.save(tmp_path / "mine.keras")
+    formats = "--formats=saved_model,tflite_fp32,tflite_dynamic,onnx"
+    flags = [f"--model={tmp_path / 'mine.keras'}", formats, "--sizes=10x12", "--gate=off"]
+    assert export([*flags, f"--output={tmp_path / 'files'}"]) == 0
+    report = json.loads((tmp_path / "files" / "report.json").read_text())
+    assert max(each["keras"]["max_difference"] for each in report["files"] if each["format"] != "tflite_dynamic") < 1e-5
+    picture = np.random.default_rng(0).random((7, 11, 1), dtype=np.float32)
+    expected = model(picture[None])[0]
+    for engine in (KerasEngine(model), open_engine(model)):
+        assert oracle.relative(engine.run(picture), expected) <= 1e-5

@@ -48,3 +48,29 @@ def test_only_what_leaves_a_layer_is_added(make, channels):
     np.testing.assert_allclose(computed(read_row(model), image), expected, rtol=0, atol=tolerance)
     # Control: with the map before its activation or sum it is another picture.
     assert np.abs(other - expected).max() > 100 * tolerance
+
+
+def relu(x):
+    """A function of one's own that is called as one of Keras' is."""
+    return keras.ops.clip(x, 0, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("activation", "word"), [(relu, "another relu"), (keras.layers.ReLU(6.0), "ReLU"), ("gelu", "gelu")]
+)
+def test_an_activation_is_known_by_itself_not_by_its_name(activation, word):
+    image = keras.Input((None, None, 1))
+    for x in (convolved(image, activation), keras.layers.Activation(activation, name="own")(convolved(image))):
+        model = keras.Model(image, DepthToSpace(2)(keras.layers.Conv2D(4, 3, padding="same")(x)), name="mine")
+        with pytest.raises(UsageError, match=rf"Received: ({word} at )?mine's layer"):
+            read_row(model)
+
+
+def test_a_sum_of_one_map_with_many_is_refused():
+    image = keras.Input((None, None, 1))
+    many = convolved(image, "relu")
+    one = keras.layers.Conv2D(1, 3, padding="same")(many)
+    for terms in ([many, one], [one, many]):
+        x = keras.layers.Conv2D(4, 3, padding="same")(keras.layers.Add(name="wide")(terms))
+        with pytest.raises(UsageError, match="Received: mine's layer wide"):
+            read_row(keras.Model(image, DepthToSpace(2)(x), name="mine"))

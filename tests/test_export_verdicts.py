@@ -127,7 +127,7 @@ def test_a_deconvolution_alone_is_the_one_of_the_file(shape):
 def entry(name, verdict, remainders=(), **more):
     run = {"verdict": verdict, "device": "GPU", "sentence": f"{verdict} on the GPU."}
     return {
-        "name": name, "keras": {"max_difference": 2 / 255}, "gpu": run,
+        "name": name, "format": "tflite_fp32", "keras": {"max_difference": 2 / 255}, "gpu": run,
         "remainders": [{**run, "verdict": each} for each in remainders], **more,
     }  # fmt: skip
 
@@ -148,7 +148,9 @@ def test_words_and_flags_are_drawn_as_what_they_are():
 
 def test_the_headline_names_every_file_and_what_was_run():
     onnx = {"name": "a.onnx", "keras": {"sentence": "Not run: onnxruntime is not installed."}}
-    int8 = entry("a_int8.tflite", "rounding", ["right", "right"], keras={"max_difference": 31 / 255})
+    int8 = entry(
+        "a_int8.tflite", "rounding", ["right", "right"], format="tflite_int8", keras={"max_difference": 31 / 255}
+    )
     said = claim([entry("a.tflite", "right", ["right", "right"]), int8, onnx], levels=True)
     where = "on the GPU, at its own size and at 2 small sizes, every remainder modulo the scale."
     assert said == (
@@ -161,6 +163,12 @@ def test_the_headline_names_every_file_and_what_was_run():
     assert "on the GPU, at 1 small sizes" in small and "not run on the GPU" in small and "own size" not in small
     assert claim([entry("a.tflite", "right", ["right", "wrong"])], True).startswith("NOT fit for a GPU delegate: a.tfl")
     assert "inconclusive" in claim([entry("a.tflite", "inconclusive")], levels=False)
+    for far, kind in ((0.011, "onnx"), (float("nan"), "saved_model"), (0.11, "glsl")):
+        wrong = entry("b", "right", keras={"max_difference": far}, format=kind)
+        assert claim([wrong, int8], True).startswith("NOT the network's function: b. Largest difference from Keras")
+    assert not claim([entry("b", "right", keras={"max_difference": 0.09}, format="tflite_fp16")], True).startswith(
+        "NOT"
+    )
     assert claim([onnx], True).startswith("No file for a GPU delegate was asked for. a.onnx: Not run")
 
 

@@ -17,6 +17,7 @@ from zoo.evaluate import evaluate
 from zoo.registry import FREE
 
 NAMES = zoo.list_presets()
+PATTERNS = ("noise", "checkerboard")
 SEEN = ("text", "lines", "interface", "map")
 # Depthwise separable, and for RGB or trained without screenshots: no int8 file to advise, and docs/export.md says so.
 UNUSED_TO = [
@@ -68,7 +69,7 @@ def test_the_inputs_part_is_what_rounding_it_costs(pictures):
 def test_int8_holds_off_photographs(name):
     agreement = zoo.card(name)["int8_agreement_db"]
     assert min(agreement[kind] for kind in SEEN) >= 40
-    assert min(agreement[kind] for kind in ("noise", "checkerboard")) >= 32
+    assert min(agreement[kind] for kind in PATTERNS) >= 32
 
 
 def test_what_loses_more_is_measured_all_the_same_and_not_advised():
@@ -77,7 +78,9 @@ def test_what_loses_more_is_measured_all_the_same_and_not_advised():
         card = zoo.card(name)
         assert set(card["int8_loss_db"]) >= {"Set5", "Set14", "BSD100"}
         # Where one comes to hold what the others do, it belongs among them.
-        assert min(card["int8_agreement_db"][kind] for kind in SEEN) < int8_page.TEXT
+        agreement = card["int8_agreement_db"]
+        screens, patterns = (min(agreement[kind] for kind in kinds) for kinds in (SEEN, PATTERNS))
+        assert screens < int8_page.TEXT or patterns < 32 or min(card["int8_loss_db"].values()) < -0.15
 
 
 def test_presets_go_without_further_channels_only_where_they_lose_less_than_others_may():

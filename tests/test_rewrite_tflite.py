@@ -23,7 +23,7 @@ rng = np.random.default_rng(5)
 
 def deconvolution(kernel=(5, 4), stride=2, padding="SAME", shape=(1, 7, 10, 4), wanted=None, outputs=3, **options):
     """A converted file of one deconvolution, and its HR kernel (Ky, Kx, O, I) and bias."""
-    weights = (rng.normal(size=(*kernel, outputs, 4)) / np.prod(kernel)).astype(np.float32)
+    weights = (options.get("gain", 1) * rng.normal(size=(*kernel, outputs, 4)) / np.prod(kernel)).astype(np.float32)
     bias = rng.normal(size=outputs).astype(np.float32)
     strides = stride if isinstance(stride, tuple) else (stride, stride)
 
@@ -33,7 +33,8 @@ def deconvolution(kernel=(5, 4), stride=2, padding="SAME", shape=(1, 7, 10, 4), 
         size = wanted or [side * s + each for side, s, each in zip(sides, strides, more)]
         result = tf.nn.conv2d_transpose(x, weights, (x.shape[0] or tf.shape(x)[0], *size, outputs), strides, padding)
         result = tf.nn.bias_add(result, bias) if options.get("bias", True) else result
-        return tf.nn.relu(result) if options.get("relu") else result
+        result = tf.nn.relu(result) if options.get("relu") else result
+        return options.get("end", tf.identity)(result)
 
     content = converted(function, shape, *(options.get(kind, False) for kind in ("half", "int8", "dynamic")))
     return content, weights, bias
@@ -55,6 +56,14 @@ CASES = {
     "int8": {"kernel": (9, 9), "stride": 3, "int8": True},
     "int8, cropped, no bias": {"kernel": (4, 4), "int8": True, "outputs": 1, "bias": False},
     "int8, valid": {"kernel": (6, 5), "stride": 4, "padding": "VALID", "int8": True, "relu": True},
+    "int8, free sizes, tanh": {"kernel": (4, 4), "shape": (1, None, None, 4), "int8": True, "gain": 9, "end": tf.tanh},
+    "int8, free sizes, sigmoid": {
+        "kernel": (4, 4),
+        "shape": (1, None, None, 4),
+        "int8": True,
+        "gain": 9,
+        "end": tf.sigmoid,
+    },
     "int8, free sizes": {
         "kernel": (5, 5),
         "stride": 3,

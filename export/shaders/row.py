@@ -88,7 +88,8 @@ def read_row(model: keras.Model) -> ConvolutionRow:
         if ended or not any(tensor is last for tensor in inputs):
             raise UsageError(f"Expected layers one after another and a shuffle last for a shader. Received: {place}")
         number = len(layers) - 1
-        if isinstance(layer, keras.layers.Add) and len(inputs) == 2 and len(other) == 1 and 0 <= other[0] < number:
+        alike = len({tensor.shape for tensor in inputs}) == 1
+        if isinstance(layer, keras.layers.Add) and len(inputs) == 2 and alike and other and 0 <= other[0] < number:
             if number in added:
                 raise UsageError(f"Expected one sum after a layer for a shader. Received: a second at {place}")
             added[number] = other[0]
@@ -162,13 +163,20 @@ def _convolutions(layer, place: str) -> list[Convolution]:
     plain = set(layer.strides) == set(layer.dilation_rate) == {1} and (layer.padding == "same" or height == width == 1)
     if not plain or getattr(layer, "groups", 1) != 1 or height != width or height % 2 == 0:
         raise UsageError(f"Expected odd square kernels, stride 1 and padding 'same' for a shader. Received: {place}")
-    name = getattr(layer.activation, "__name__", "")
+    name = _name_of(layer.activation)
     if name not in _ACTIVATIONS:
         raise UsageError(f"Expected linear, relu or tanh in a shader's convolution. Received: {name} at {place}")
     if type(layer) is keras.layers.DepthwiseConv2D:
         kernel = _by_map(kernel)
     linear = [Convolution(each, np.zeros(each.shape[3])) for each in map(_by_map, depthwise)]
     return [*linear, Convolution(kernel, np.zeros(kernel.shape[3]) if bias is None else bias, name)]
+
+
+def _name_of(activation) -> str:
+    """Of an activation; a function of one's own may be called as one of Keras' is."""
+    name = getattr(activation, "__name__", type(activation).__name__)
+    own = name in _ACTIVATIONS and activation is not getattr(keras.activations, name)
+    return f"another {name}" if own else name
 
 
 def _by_map(kernel: np.ndarray) -> np.ndarray:
@@ -196,6 +204,6 @@ def _followed(convolution: Convolution, layer, place: str) -> Convolution:
         and not layer.threshold
     ):
         return convolution._replace(activation="relu")
-    if type(layer) is keras.layers.Activation and layer.activation.__name__ in _ACTIVATIONS:
-        return convolution._replace(activation=layer.activation.__name__)
+    if type(layer) is keras.layers.Activation and _name_of(layer.activation) in _ACTIVATIONS:
+        return convolution._replace(activation=_name_of(layer.activation))
     raise UsageError(f"Expected linear, ReLU, leaky ReLU, PReLU or tanh for a shader. Received: {place}")

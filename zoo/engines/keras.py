@@ -27,12 +27,12 @@ def to_tflite(model: "keras.Model") -> bytes | None:
     import tensorflow as tf
     from tensorflow.lite.python.convert import ConverterError
 
-    from zoo import rewrite
     from zoo.rewrite.blocks import for_cpu
+    from zoo.rewrite.free_sizes import to_free_lr_space
 
     # A model that cannot be rewritten, subclassed say, keeps its deconvolution.
     with contextlib.suppress(UsageError):
-        model = for_cpu(rewrite.to_lr_space(model))
+        model = for_cpu(to_free_lr_space(model))
     signature = [tf.TensorSpec((1, *model.input_shape[1:]), tf.float32)]
     # Without this, TensorFlow's own kernels creep in, which the interpreter does not have.
     builtins = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
@@ -90,9 +90,12 @@ class KerasEngine(Engine):
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf
 
-            # One trace for every size.
+            # One trace for every size, where there is one.
             signature = tf.TensorSpec((1, *model.input_shape[1:]), "uint8" if self._taken == "uint8" else "float32")
-            self._call = tf.function(self._call, input_signature=[signature])
+            with contextlib.suppress(tf.errors.OperatorNotAllowedInGraphError):
+                once = tf.function(self._call, input_signature=[signature])
+                once.get_concrete_function()
+                self._call = once
 
     def fingerprint(self) -> str:
         return self._fingerprint

@@ -79,6 +79,11 @@ def inputs_of(model: keras.Model):
     return _functional(model)._inputs_struct
 
 
+def outputs_of(model: keras.Model):
+    """The outputs of a model whose graph can be read, structured as it gives them."""
+    return _functional(model)._outputs_struct
+
+
 def array(variable) -> np.ndarray:
     """A variable's value in float64."""
     return np.asarray(keras.ops.convert_to_numpy(variable)).astype(np.float64)

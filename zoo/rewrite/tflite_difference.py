@@ -1,5 +1,6 @@
 """How far a rewritten TFLite file is from its original, in LiteRT's kernels, on random inputs."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,8 @@ LEVELS = {"reference": 0, "plain": 1, "default": 1}
 _HAND_ON = ("RESHAPE", "TRANSPOSE", "STRIDED_SLICE", "SLICE", "SQUEEZE", "EXPAND_DIMS", "DEPTH_TO_SPACE")
 # The newest versions that the reference kernels know; newer ones compute the same of the types that are here.
 _REFERENCE = {"DEPTH_TO_SPACE": 1, "TILE": 2}
+# Their steepest slope: what is one level before them may be several behind.
+_STEEPEST = {"TANH": 1.0, "LOGISTIC": 0.25}
 _SIZES = ((1, 23, 18, 4), (1, 14, 37, 4))
 # Random inputs; one alone where it is large, since the reference kernels are slow.
 _INPUTS = 3
@@ -96,14 +99,26 @@ def _difference(before: File, after: File, kernels: str, free: tuple[int, ...]) 
                 found.append((float("inf"), 0.0, False))
             elif np.issubdtype(expected.dtype, np.integer):
                 apart = np.abs(expected.astype(np.int64) - received)
-                found.append((float(apart.max(initial=0)), float(LEVELS[kernels]), True))
+                found.append((float(apart.max(initial=0)), LEVELS[kernels] * _steps(before, one), True))
                 changed, count = changed + int(np.count_nonzero(apart)), count + apart.size
             else:
-                level = LEVELS[kernels] * _level(before, one) / range_of(expected)
+                level = LEVELS[kernels] * _steps(before, one) * _level(before, one) / range_of(expected)
                 share = float(share_of_range(expected, received).max(initial=0))
                 found.append((share, max(FLOAT, 1.01 * level), False))
     value, allowed, integer = farthest(found)
     return Difference(kernels, inputs[0].shape[1:3], value, allowed, (changed, count) if integer else None)
+
+
+def _steps(file: File, output: Tensor) -> float:
+    """How many levels of an output one level before the functions at the end may be."""
+    graph, steps = file.graphs[0], 1.0
+    producer = graph.producer(output)
+    while producer is not None and producer.name in (*_HAND_ON, *_STEEPEST, "DEQUANTIZE"):
+        if producer.name in _STEEPEST and producer.inputs[0].dtype != "float32":
+            given, made = (each.raw.quantization.scale[0] for each in (producer.inputs[0], producer.outputs[0]))
+            steps *= max(1.0, math.ceil(_STEEPEST[producer.name] * given / made))
+        producer = graph.producer(producer.inputs[0])
+    return steps
 
 
 def _level(file: File, output: Tensor) -> float:
