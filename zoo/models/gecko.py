@@ -35,7 +35,9 @@ def gecko(
         maps: of every layer.
         depth: 3×3 convolutions between the first and the last layer.
         upsampler: the last layer's form, one of `zoo.layers.FORMS`.
-        kernel_size: side of the last kernel in HR space; default 3·scale, a 3×3 convolution in LR space.
+        kernel_size: side of the last kernel in HR space; default 3·scale, a 3×3 convolution in LR space. With `scale`
+            it is 1×1 there, which leaves multiplications for more maps or layers: small networks gain by that
+            (docs/recipes.md).
         expand: maps of the 1×1 convolution before the upsampling layer; 0 for none.
         separable: whether the layers between the ends are depthwise separable convolutions.
         even: holds the last kernel to `zoo.layers.EvenPhases` in training, so that flat colours come out flat.
