@@ -39,7 +39,8 @@ def measure(name: str, files: dict[str, Path], quick: bool) -> dict:
     from zoo.targets import records
 
     target = records.named("gpu_delegate")
-    row: dict = {"preset": name, "scale": registry.card(name)["scale"], "bytes": {}, "macs": {}}
+    known = registry.card(name)
+    row: dict = {"preset": name, "scale": known["scale"], "parameters": known["parameters"], "bytes": {}, "macs": {}}
     frames = {}
     for form, path in files.items():
         row["bytes"][form] = path.stat().st_size

@@ -50,6 +50,11 @@ def _fastest(results: list[dict]) -> dict | None:
     return max((each for each in fit if each["faster"] > 1), key=lambda each: each["faster"], default=None)
 
 
+def _is_as_measured(result: dict) -> bool:
+    """Whether a preset still is the network that was measured; other weights take as long."""
+    return card(result["preset"])["parameters"] == result["parameters"]
+
+
 def _terms(result: dict) -> str:
     return card(result["preset"])["redistribution"]
 
@@ -64,16 +69,18 @@ def page(record: dict) -> str:
     """Sentence, table and on what it was measured."""
     headings = ["preset", "kB", "kB, int8", "GMAC", "GMAC, int8", "ms", "ms, int8", "times as fast"]
     headings += ["int8 on Set5, dB", "text to float, dB"]
-    machine = record["machine"]
+    machine, results = record["machine"], [each for each in record["results"] if _is_as_measured(each)]
+    others = ", ".join(each["preset"] for each in record["results"] if each not in results)
+    changed = f" Not measured since they are other networks: {others}." * bool(others)
     busy = "" if quiet(machine) else ", too busy for milliseconds; ratios are formed round by round"
     return "\n\n".join(
         [
-            advice(record["results"]),
-            table(headings, [row(each, quiet(machine)) for each in record["results"]]),
+            advice(results),
+            table(headings, [row(each, quiet(machine)) for each in results]),
             f"One frame of {SIZE[1]}×{SIZE[0]} LR px, the float and the int8 file in turn on {machine['cores']} cores "
             f"of {machine['processor']} (XNNPACK), load before {machine['load_before']}{busy}: a phone has ratios "
             "of its own. int8 has more multiplications where a PReLU is computed by convolutions, and where channels "
-            "are computed several times. dB are the cards'. "
+            f"are computed several times. dB are the cards'.{changed} "
             "`python -m benchmarks.int8 --json=benchmarks/results/int8.json` measures it again.",
         ]
     )

@@ -64,6 +64,11 @@ def test_the_page_of_int8_is_what_was_measured(monkeypatch):
     # Control: another figure makes another page; a busy machine gives ratios and no milliseconds.
     written["results"][0]["bytes"]["tflite_int8"] *= 2
     assert int8_page.page(written) != text
+    # A preset that has become another network has no row until it is measured.
+    first = written["results"][0]
+    first["parameters"] += 1
+    assert f"| {first['preset']} |" in text and f"| {first['preset']} |" not in int8_page.page(written)
+    assert f"they are other networks: {first['preset']}" in int8_page.page(written)
     for load, shown in ((0.5, True), (9.0, False)):
         written["machine"]["load_before"] = load
         assert ("too busy for milliseconds" not in int8_page.page(written)) == shown
