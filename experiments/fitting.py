@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 import keras
 import numpy as np
 
+from zoo.color import to_uint8
 from zoo.data.sources import Source
 from zoo.metrics import psnr
 
@@ -48,6 +49,5 @@ def held_out_psnr(model: keras.Model, pictures: list[tuple[np.ndarray, np.ndarra
     figures = []
     for lr_image, hr_image in pictures:
         sr_image = np.asarray(model(lr_image[None], training=False), np.float64)[0, ..., 0]
-        rounded = np.floor(sr_image.clip(0, 1) * 255 + 0.5).astype(np.uint8)
-        figures.append(psnr(hr_image[..., 0], rounded, shave=scale))
+        figures.append(psnr(hr_image[..., 0], to_uint8(sr_image), shave=scale))
     return float(np.mean(figures))

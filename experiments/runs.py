@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments.equal import equal_widths, sides_of
+from zoo.color import to_uint8
 from zoo.errors import UsageError
 from zoo.files import write_json
 from zoo.metrics import psnr
@@ -314,6 +315,6 @@ def _judge(network, name: str, scale: int) -> dict[str, float]:
         if not np.isfinite(sr_image).all():
             raise UsageError(f"Expected finite values from the network on {name}. Received: others")
         losses.append(np.abs(sr_image - hr_image / 255.0).mean())
-        rounded = np.floor(np.clip(sr_image.astype(np.float64), 0, 1) * 255 + 0.5).astype(np.uint8)
+        rounded = to_uint8(sr_image.astype(np.float64))
         figures.append(psnr(hr_image[..., 0], rounded[..., 0], shave=scale))
     return {"psnr": float(np.mean(figures)), "loss": float(np.mean(losses))}

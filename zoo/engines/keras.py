@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zoo.color import to_uint8
 from zoo.engines.engine import Engine
 from zoo.errors import UsageError
 
@@ -61,7 +62,6 @@ class KerasEngine(Engine):
     """
 
     def __init__(self, model: "keras.Model", radius: int | None = None):
-        import keras
 
         from zoo.models import scale_of
         from zoo.reach import keras_model
@@ -86,16 +86,27 @@ class KerasEngine(Engine):
         fixed = None if None in size else tuple(size)
         super().__init__(model.name, scale, channels, radius, unbounded, fixed, step=step, kind="Keras")
         self._model = model
-        self._call = lambda images: model(images, training=False)
+
+    @functools.cached_property
+    def _call(self):
+        """The pass of a batch of one; drawn when the first picture comes, since an engine may be opened for less."""
+        import keras
+
+        model = self._model
+
+        def call(images):
+            return model(images, training=False)
+
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf
 
             # One trace for every size, where there is one.
             signature = tf.TensorSpec((1, *model.input_shape[1:]), "uint8" if self._taken == "uint8" else "float32")
             with contextlib.suppress(tf.errors.OperatorNotAllowedInGraphError):
-                once = tf.function(self._call, input_signature=[signature])
+                once = tf.function(call, input_signature=[signature])
                 once.get_concrete_function()
-                self._call = once
+                return once
+        return call
 
     def fingerprint(self) -> str:
         return self._fingerprint
@@ -122,7 +133,7 @@ class KerasEngine(Engine):
             own = "×".join(map(str, self.size))
             raise UsageError(f"Expected a picture of {own} px, which {self.name} takes. Received: {height}×{width}")
         if self._taken == "uint8":
-            lr_image = np.clip(np.floor(lr_image * 255 + 0.5), 0, 255).astype(np.uint8)
+            lr_image = to_uint8(lr_image)
         try:
             sr_image = ops.convert_to_numpy(self._call(ops.convert_to_tensor(lr_image[None])))[0]
         # A stranger's network fails in any way, at an odd size, say.
